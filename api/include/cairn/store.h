@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A store: a folder with one log and an index of it (docs/architecture.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cairn/archive.h"
+#include "cairn/digest.h"
+#include "cairn/progress.h"
+#include "cairn/result.h"
+
+namespace cairn {
+
+struct CreateOptions {
+  DigestKind digest = DigestKind::blake3;
+  // The unit of deduplication, verification and parallelism: a power of two, 64 KiB to 16 MiB.
+  std::uint32_t block_bytes = 1024 * 1024;
+  // A log file is sealed and a new one begun at this size: 16 × block_bytes to 16 GiB.
+  std::uint64_t segment_bytes = 256ull * 1024 * 1024;
+};
+
+enum class Access : std::uint8_t { read_write, read_only };
+
+struct StoreOptions {
+  Access access = Access::read_write;
+  // Threads that digest, encode, read and decode. 0: one per processor.
+  unsigned threads = 0;
+};
+
+// What opening had to do.
+struct RecoveryReport {
+  std::uint64_t records_replayed = 0;  // the index was behind the log by so many
+  std::uint64_t torn_bytes = 0;        // cut from the log's tail: a write that never finished
+  bool index_rebuilt = false;          // the index was missing or in doubt
+  std::vector<std::string> damage;     // places in the log that are damaged; see check()
+};
+
+struct StoreInfo {
+  std::string path;
+  DigestKind digest = DigestKind::blake3;
+  std::uint32_t format_version = 0;
+  std::uint32_t block_bytes = 0;
+  std::uint64_t segment_bytes = 0;
+  RecoveryReport recovery;
+};
+
+struct StoreStats {
+  std::uint64_t logical_bytes = 0;  // what all versions of all names hold
+  std::uint64_t unique_bytes = 0;   // of distinct blocks, before compression
+  std::uint64_t stored_bytes = 0;   // of distinct blocks, as encoded
+  std::uint64_t disk_bytes = 0;     // what the folder takes on the disk
+  std::uint64_t log_bytes = 0;      // of that, the log's segments
+  std::uint64_t index_memory_bytes = 0;
+  std::uint64_t refs = 0, snapshots = 0, trees = 0, models = 0, tensors = 0, blobs = 0, blocks = 0, segments = 0;
+  std::map<std::string, std::uint64_t> blocks_by_codec;
+};
+
+struct CheckOptions {
+  // Read and verify the content of every block, not only records and references.
+  bool read_data = false;
+  // With read_data: only blocks whose digest falls in share `subset` (1 to `of`).
+  unsigned subset = 1, of = 1;
+};
+
+struct Damage {
+  std::string what;                    // what is wrong, and where: file and offset
+  std::string id;                      // of the block or object, or empty
+  std::vector<std::string> affected;   // name@version:path that cannot be restored
+};
+
+struct CheckReport {
+  std::uint64_t blocks_checked = 0, objects_checked = 0, bytes_read = 0;
+  std::vector<Damage> damaged;         // empty: everything is whole
+};
+
+struct RepairReport {
+  std::uint64_t records_replayed = 0;
+  std::uint64_t quarantined = 0;       // damaged places in the log left out of the index
+  std::vector<std::string> damage;
+};
+
+// A handle; movable. Closing is automatic, but only close() can tell of a failure.
+// After an error of a write with ErrorCode::poisoned the store must be closed and opened
+// again; reading goes on.
+class Store {
+ public:
+  // Makes a store in `path`: a folder that is missing or empty.
+  static Result<Store> create(const std::string& path, const CreateOptions& options = {});
+  // Opens one, and brings the index up to date with the log. ErrorCode::no_store when the
+  // folder holds none, held (with the holder's pid) when another process writes to it,
+  // unsupported when a newer version of Cairn made it.
+  static Result<Store> open(const std::string& path, const StoreOptions& options = {}, const Progress& progress = {});
+  // Rebuilds the index of the store in `path` from the log alone.
+  static Result<RepairReport> rebuild_index(const std::string& path, const Progress& progress = {});
+
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // Syncs the log, makes the index durable, trims preallocated space, lets others in.
+  Status close();
+
+  const StoreInfo& info() const;
+  Archive archive();
+  Result<StoreStats> stats();
+  // Verifies; changes nothing. Damage is in the report, not an error.
+  Result<CheckReport> check(const CheckOptions& options = {}, const Progress& progress = {});
+
+ private:
+  explicit Store(std::unique_ptr<StoreImpl> impl);
+  std::unique_ptr<StoreImpl> impl_;
+};
+
+}  // namespace cairn

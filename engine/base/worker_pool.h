@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A pool of threads, and the one way the engine uses it: work in parallel, results in order.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "cairn/result.h"
+
+namespace cairn {
+
+// Boost.Asio's thread pool, kept out of this header. Threads are named "cairn-work".
+// The destructor waits for posted tasks. Any thread may post.
+class WorkerPool {
+ public:
+  explicit WorkerPool(unsigned threads);  // at least 1
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  void post(std::function<void()> task);
+  unsigned threads() const noexcept { return threads_; }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  unsigned threads_;
+};
+
+// Draws items from `next` until it returns an empty optional, runs `work` on each in the
+// pool with at most `window` of them started and unconsumed, and hands each result to
+// `consume` in the order of the items. `next` and `consume` run on the calling thread.
+//
+//   next:    () -> Result<std::optional<Item>>
+//   work:    (Item&) -> Result<Out>, on a pool thread
+//   consume: (Item&&, Out&&) -> Status
+//
+// The first error, in the order of the items, ends it: nothing after it is consumed, all
+// started work is waited for, and that error is returned.
+template <class Item, class Out, class Next, class Work, class Consume>
+Status parallel_in_order(WorkerPool& pool, std::size_t window, Next&& next, Work&& work, Consume&& consume) {
+  struct Slot {
+    Item item;
+    std::optional<Result<Out>> out;
+  };
+  std::mutex mutex;
+  std::condition_variable ready;
+  std::deque<std::unique_ptr<Slot>> slots;
+  std::optional<Error> failure;
+  bool exhausted = false;
+
+  // Waits for the oldest slot; consumes it unless something failed before it.
+  const auto retire_oldest = [&] {
+    Slot& oldest = *slots.front();
+    {
+      std::unique_lock lock(mutex);
+      ready.wait(lock, [&] { return oldest.out.has_value(); });
+    }
+    if (!failure) {
+      if (!oldest.out->ok()) {
+        failure = std::move(*oldest.out).error();
+      } else if (Status status = consume(std::move(oldest.item), std::move(*oldest.out).value()); !status.ok()) {
+        failure = std::move(status).error();
+      }
+    }
+    slots.pop_front();
+  };
+
+  while (!exhausted && !failure) {
+    if (slots.size() >= window) {
+      retire_oldest();
+      continue;
+    }
+    Result<std::optional<Item>> item = next();
+    if (!item.ok()) {
+      // Everything drawn before the failure comes first.
+      while (!slots.empty()) retire_oldest();
+      if (!failure) failure = std::move(item).error();
+      break;
+    }
+    if (!item->has_value()) {
+      exhausted = true;
+      break;
+    }
+    slots.push_back(std::make_unique<Slot>(Slot{std::move(**item), std::nullopt}));
+    Slot* slot = slots.back().get();
+    pool.post([slot, &work, &mutex, &ready] {
+      Result<Out> out = work(slot->item);
+      const std::lock_guard lock(mutex);
+      slot->out.emplace(std::move(out));
+      ready.notify_one();
+    });
+  }
+  while (!slots.empty()) retire_oldest();
+  if (failure) return *std::move(failure);
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Objects as bytes (docs/format/manifests.md): what a blob, tensor, model file, tree,
+// snapshot or ref is made of. No I/O. Encoding is canonical: equal values give equal bytes,
+// so that the ids of trees and snapshots, which are digests of these bytes, are stable.
+// Decoders take hostile bytes: they name the field and the offset, check every sum for
+// overflow, and allocate no more than the input's size justifies.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cairn/digest.h"
+#include "cairn/dtype.h"
+#include "engine/base/bytes.h"
+
+namespace cairn {
+
+// One block of a blob.
+struct BlockRef {
+  Digest digest;
+  std::uint32_t bytes = 0;  // logical; at least 1
+  friend bool operator==(const BlockRef&, const BlockRef&) = default;
+};
+
+// A byte string of more than one block (or of none: the empty blob). A blob of exactly
+// one block has no manifest: its id is that block's digest.
+struct BlobManifest {
+  std::uint64_t total_bytes = 0;  // equals the sum of the blocks
+  std::vector<BlockRef> blocks;
+  friend bool operator==(const BlobManifest&, const BlobManifest&) = default;
+};
+
+struct TensorManifest {
+  DType dtype = DType::opaque;
+  std::uint8_t attribute = 0;  // TensorRegion::attribute (engine/content/model_file.h)
+  std::vector<std::uint64_t> shape;
+  std::uint64_t bytes = 0;
+  Digest blob;
+  friend bool operator==(const TensorManifest&, const TensorManifest&) = default;
+};
+
+// A tensor inside a model file.
+struct ModelTensor {
+  std::string name;
+  std::uint64_t offset = 0;  // of its bytes in the file
+  std::uint64_t bytes = 0;
+  Digest tensor;
+  friend bool operator==(const ModelTensor&, const ModelTensor&) = default;
+};
+
+// A model file: its tensors, and in `skeleton` every other byte of it, in order. The file
+// is rebuilt by filling the gaps between the tensors from the skeleton. Tensors are sorted
+// by offset, inside the file, without overlap; sizes add up to total_bytes.
+struct ModelManifest {
+  std::uint8_t format = 0;  // ModelFormat
+  std::uint64_t total_bytes = 0;
+  Digest skeleton;          // a blob of skeleton_bytes
+  std::uint64_t skeleton_bytes = 0;
+  std::vector<ModelTensor> tensors;
+  friend bool operator==(const ModelManifest&, const ModelManifest&) = default;
+};
+
+// Frozen numbers.
+enum class EntryKind : std::uint8_t { file = 1, directory = 2, symlink = 3 };
+
+// Something in a tree. `path` is relative, its components separated by '/', none of them
+// empty, "." or "..", no NUL; paths are unique and sorted bytewise, and every parent of an
+// entry is a directory entry or is absent (implied), never a file or link.
+struct TreeEntry {
+  std::string path;
+  EntryKind kind = EntryKind::file;
+  std::uint32_t mode = 0;        // permission bits, 0 to 07777
+  std::int64_t mtime_ns = 0;     // since the Unix epoch
+  std::uint64_t bytes = 0;       // of a file
+  Digest blob;                   // of a file: the digest of its bytes
+  bool is_model = false;         // a file: a ModelManifest exists for it
+  std::uint32_t tensors = 0;     // in it, when it is a model
+  std::string link_target;       // of a symlink
+  std::string note;              // why it was archived as opaque, or empty
+  friend bool operator==(const TreeEntry&, const TreeEntry&) = default;
+};
+
+struct TreeManifest {
+  std::vector<TreeEntry> entries;
+  friend bool operator==(const TreeManifest&, const TreeManifest&) = default;
+};
+
+struct SnapshotManifest {
+  Digest tree;
+  bool has_parent = false;
+  Digest parent;
+  std::int64_t created_ns = 0;  // wall clock; for people, orders nothing
+  std::uint64_t logical_bytes = 0;
+  std::uint64_t files = 0;
+  std::uint64_t tensors = 0;
+  std::map<std::string, std::string> metadata;
+  friend bool operator==(const SnapshotManifest&, const SnapshotManifest&) = default;
+};
+
+// What name@version means. Later records for the same key replace earlier ones.
+struct RefRecord {
+  std::string name;
+  std::uint64_t version = 0;  // from 1
+  bool removed = false;       // a tombstone; the rest is then empty
+  Digest snapshot;
+  std::int64_t created_ns = 0;
+  std::uint64_t logical_bytes = 0;  // repeated from the snapshot, for listings
+  std::map<std::string, std::string> tags;
+  friend bool operator==(const RefRecord&, const RefRecord&) = default;
+};
+
+std::vector<std::byte> encode(const BlobManifest&);
+std::vector<std::byte> encode(const TensorManifest&);
+std::vector<std::byte> encode(const ModelManifest&);
+std::vector<std::byte> encode(const TreeManifest&);
+std::vector<std::byte> encode(const SnapshotManifest&);
+std::vector<std::byte> encode(const RefRecord&);
+
+// ErrorCode::corruption with the field and offset, or unsupported for a newer version.
+Result<BlobManifest> decode_blob(Bytes);
+Result<TensorManifest> decode_tensor(Bytes);
+Result<ModelManifest> decode_model(Bytes);
+Result<TreeManifest> decode_tree(Bytes);
+Result<SnapshotManifest> decode_snapshot(Bytes);
+Result<RefRecord> decode_ref(Bytes);
+
+// Identity of what is not plain bytes: the store's digest of a domain prefix and the
+// canonical fields. A tensor's name is not part of it.
+Digest tensor_id(DigestKind, DType, std::uint8_t attribute, const std::vector<std::uint64_t>& shape, const Digest& blob);
+Digest tree_id(DigestKind, Bytes encoded_tree);
+Digest snapshot_id(DigestKind, Bytes encoded_snapshot);
+Digest ref_key(DigestKind, std::string_view name, std::uint64_t version);
+
+// Whether a name may be given to a ref: 1 to 255 bytes of UTF-8 without control
+// characters, '@', leading or trailing space or '/', and no "." or ".." component.
+// The error says which rule is broken and quotes the name safely.
+Status check_ref_name(std::string_view name);
+// Whether `path` may stand in a TreeEntry (see there).
+Status check_tree_path(std::string_view path);
+// `text` with control characters and invalid UTF-8 escaped as \xNN: safe to print.
+std::string printable(std::string_view text);
+
+}  // namespace cairn

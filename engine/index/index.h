@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The local view of the log: where each block and object lies, what names mean, and how
+// far the log has been applied. Kept in RocksDB with its WAL off; the applied position is
+// written in the same batch as what was applied, so that after a crash the index is
+// consistent at some position and the log is replayed from there. It can always be thrown
+// away and rebuilt.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/digest.h"
+#include "engine/format/manifest.h"
+#include "engine/format/record.h"
+#include "engine/io/file_system.h"
+
+namespace cairn {
+
+// Where the log has been read to: everything before it has been applied.
+struct Position {
+  std::uint32_t segment = 0;
+  std::uint64_t offset = 0;
+  friend auto operator<=>(const Position&, const Position&) = default;
+};
+
+// Where a record's payload lies, and all that is needed to read and check it.
+struct RecordLocation {
+  RecordKind kind = RecordKind::block;
+  std::uint8_t codec = 0;
+  std::uint32_t segment = 0;
+  std::uint64_t offset = 0;
+  std::uint32_t stored_bytes = 0;
+  std::uint32_t logical_bytes = 0;
+  std::uint64_t checksum = 0;
+  std::uint64_t sequence = 0;
+  friend bool operator==(const RecordLocation&, const RecordLocation&) = default;
+};
+
+// What a file looked like when it was last archived: while all of it is unchanged, so is
+// the content. A memory only: losing it costs a re-read.
+struct SeenFile {
+  std::uint64_t device = 0, inode = 0, size = 0;
+  std::int64_t mtime_ns = 0, ctime_ns = 0;
+  Digest blob;
+  bool is_model = false;
+  std::uint32_t tensors = 0;
+  std::string note;
+  friend bool operator==(const SeenFile&, const SeenFile&) = default;
+};
+
+// What one step of the log changes. Applied whole or not at all.
+struct IndexBatch {
+  struct Put {
+    Digest key;
+    RecordLocation at;
+  };
+  std::vector<Put> records;      // blocks and objects; a higher sequence replaces a lower one
+  std::vector<RefRecord> refs;   // in log order; `removed` deletes
+  std::vector<std::pair<std::string, SeenFile>> seen;  // by path; not from the log
+  std::optional<Position> applied;        // never moves backwards
+  std::uint64_t next_sequence = 0;        // kept as the maximum of all batches
+};
+
+// Reading is for any thread; apply() and checkpoint() for one at a time.
+class Index {
+ public:
+  enum class Access { read_write, read_only };
+  virtual ~Index() = default;
+
+  // Opens the index in folder `path`, creating it (read_write) when there is none.
+  //
+  // Fails with ErrorCode::corruption when its files are in doubt: missing, shorter or
+  // other than at the last checkpoint(), or refused by RocksDB. The caller then rebuilds.
+  //
+  // read_only works beside a live writer: it sees the index as last checkpointed, and
+  // apply() then changes only this process's memory (an overlay), for the log's tail.
+  static Result<std::unique_ptr<Index>> open(FileSystem& fs, const std::string& path, Access access);
+  // An index that lives in memory alone: for reading a store whose index is in doubt.
+  static Result<std::unique_ptr<Index>> open_in_memory();
+  // Removes the files of the index in `path`, and the folder. Nothing there is no error.
+  static Status destroy(FileSystem& fs, const std::string& path);
+
+  virtual Position applied() const = 0;
+  virtual std::uint64_t next_sequence() const = 0;
+
+  virtual Result<std::optional<RecordLocation>> find_block(const Digest& digest) = 0;
+  // `kind` is part of the key: a blob and a model file may share a digest.
+  virtual Result<std::optional<RecordLocation>> find_object(RecordKind kind, const Digest& id) = 0;
+  virtual Result<std::optional<RefRecord>> find_ref(std::string_view name, std::uint64_t version) = 0;
+  virtual Result<std::optional<RefRecord>> latest_ref(std::string_view name) = 0;
+  virtual Result<std::optional<SeenFile>> find_seen(std::string_view path) = 0;
+
+  // In key order; refs by name, then version. A visitor's error ends the walk and is returned.
+  using VisitRecord = std::function<Status(const Digest& key, const RecordLocation& at)>;
+  using VisitRef = std::function<Status(const RefRecord& ref)>;
+  virtual Status for_each_block(const VisitRecord& visit) = 0;
+  virtual Status for_each_object(const VisitRecord& visit) = 0;
+  virtual Status for_each_ref(const VisitRef& visit) = 0;
+
+  // Atomic. Not durable until checkpoint(), and need not be: the log is.
+  virtual Status apply(const IndexBatch& batch) = 0;
+  // Makes everything applied survive power loss, and guards the files against damage
+  // (see open). Costs a flush: at close, and every few hundred MiB of log.
+  virtual Status checkpoint() = 0;
+
+  // Resident memory of the index, in bytes: caches, memtables, table readers.
+  virtual std::uint64_t memory_bytes() const = 0;
+};
+
+}  // namespace cairn
