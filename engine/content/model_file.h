@@ -19,13 +19,18 @@ enum class ModelFormat : std::uint8_t {
 };
 std::string_view model_format_name(ModelFormat format) noexcept;
 
+// Frozen numbers: TensorRegion::attribute.
+inline constexpr std::uint8_t kFortranOrder = 1;
+inline constexpr std::uint8_t kBigEndian = 2;
+
 // A tensor's bytes in the file, little-endian and in row-major order unless `attribute`
 // says otherwise.
 struct TensorRegion {
   std::string name;  // as the file spells it (UTF-8 or not: bytes); may repeat
   DType dtype = DType::opaque;
   // Distinguishes tensors of equal dtype, shape and bytes that mean different things:
-  // the ggml type number for DType::ggml, 1 for Fortran order, 2 for big-endian. 0 otherwise.
+  // the ggml type number for DType::ggml; otherwise the sum of kFortranOrder and kBigEndian
+  // where they apply, 0 for most.
   std::uint8_t attribute = 0;
   std::vector<std::uint64_t> shape;
   std::uint64_t offset = 0;  // in the file
