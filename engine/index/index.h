@@ -40,6 +40,18 @@ struct RecordLocation {
   friend bool operator==(const RecordLocation&, const RecordLocation&) = default;
 };
 
+// Where the record that `record` describes lies, as a part of `segment`.
+inline RecordLocation location_of(std::uint32_t segment, const RecordDescriptor& record) {
+  return {.kind = record.kind,
+          .codec = record.codec,
+          .segment = segment,
+          .offset = record.payload_offset,
+          .stored_bytes = record.stored_bytes,
+          .logical_bytes = record.logical_bytes,
+          .checksum = record.checksum,
+          .sequence = record.sequence};
+}
+
 // What a file looked like when it was last archived: while all of it is unchanged, so is
 // the content. A memory only: losing it costs a re-read.
 struct SeenFile {

@@ -103,7 +103,8 @@ using Status = Result<void>;
 #define CAIRN_CONCAT_INNER(a, b) a##b
 #define CAIRN_CONCAT(a, b) CAIRN_CONCAT_INNER(a, b)
 
-// CAIRN_TRY(const auto size, file.size()): declares `size`, or returns the error.
+// CAIRN_TRY(const auto size, file.size()): declares `size`, or returns the error. The
+// expression stands on its own: a lambda that uses these macros is named before.
 #define CAIRN_TRY(declaration, expression) \
   CAIRN_TRY_INNER(CAIRN_CONCAT(cairn_result_, __LINE__), declaration, expression)
 #define CAIRN_TRY_INNER(result, declaration, expression)   \

@@ -111,6 +111,7 @@ class Store {
   Result<CheckReport> check(const CheckOptions& options = {}, const Progress& progress = {});
 
  private:
+  friend class StoreImpl;
   explicit Store(std::unique_ptr<StoreImpl> impl);
   std::unique_ptr<StoreImpl> impl_;
 };

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cairn/store.h"
+
+#include "api/src/store_impl.h"
+
+namespace cairn {
+
+Store StoreImpl::handle(std::unique_ptr<StoreImpl> impl) { return Store(std::move(impl)); }
+
+Store::Store(std::unique_ptr<StoreImpl> impl) : impl_(std::move(impl)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Result<Store> Store::create(const std::string& path, const CreateOptions& options) {
+  CAIRN_CHECK(StoreImpl::create(posix_file_system(), path, options));
+  return open(path);
+}
+
+Result<Store> Store::open(const std::string& path, const StoreOptions& options, const Progress& progress) {
+  CAIRN_TRY(auto impl, StoreImpl::open(posix_file_system(), path, options, progress));
+  return Store(std::move(impl));
+}
+
+Result<RepairReport> Store::rebuild_index(const std::string& path, const Progress& progress) {
+  return StoreImpl::rebuild_index(posix_file_system(), path, progress);
+}
+
+Status Store::close() { return impl_->close(); }
+const StoreInfo& Store::info() const { return impl_->info(); }
+Archive Store::archive() { return Archive(*impl_); }
+
+}  // namespace cairn

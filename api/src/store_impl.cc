@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/src/store_impl.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <random>
+#include <thread>
+
+#include "engine/base/errors.h"
+#include "engine/log/segment_files.h"
+#include "engine/log/segment_scan.h"
+#include "engine/read/replay.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::uint64_t kHeaderBytesMax = 64 * KiB;
+
+Status check_options(const CreateOptions& options) {
+  if (!std::has_single_bit(options.block_bytes) || options.block_bytes < 64 * KiB || options.block_bytes > 16 * MiB) {
+    return make_error(ErrorCode::invalid_argument, "block size is a power of two from 64 KiB to 16 MiB");
+  }
+  if (options.segment_bytes < 16ull * options.block_bytes || options.segment_bytes > 16 * GiB) {
+    return make_error(ErrorCode::invalid_argument, "segment size is from 16 blocks to 16 GiB");
+  }
+  return {};
+}
+
+StoreUuid random_uuid() {
+  StoreUuid uuid;
+  std::random_device device;
+  for (std::size_t i = 0; i < uuid.size(); i += sizeof(unsigned)) {
+    const unsigned word = device();
+    std::memcpy(uuid.data() + i, &word, sizeof(word));
+  }
+  return uuid;
+}
+
+// A folder that holds nothing, or only what an interrupted creation leaves behind.
+Result<bool> may_hold_new_store(FileSystem& fs, const StoreLayout& layout) {
+  CAIRN_TRY(const std::vector<std::string> names, fs.list_directory(layout.folder));
+  for (const std::string& name : names) {
+    if (name == "STORE.tmp") continue;
+    if (name != "log") return false;
+    CAIRN_TRY(const std::vector<std::string> segments, fs.list_directory(layout.log()));
+    if (!segments.empty()) return false;
+  }
+  return true;
+}
+
+std::string parent_of(const std::string& path) {
+  const std::size_t end = path.find_last_not_of('/');
+  const std::size_t slash = end == std::string::npos ? end : path.find_last_of('/', end);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<StoreHeader> read_header(FileSystem& fs, const StoreLayout& layout) {
+  const auto bytes = read_file(fs, layout.header(), kHeaderBytesMax);
+  if (bytes.ok()) {
+    auto header = decode_store_header(*bytes);
+    if (!header.ok()) return std::move(header).error().with_context(layout.header());
+    return header;
+  }
+  if (bytes.error().code != ErrorCode::not_found) return bytes.error();
+  const auto segments = list_segments(fs, layout.log());
+  if (segments.ok() && !segments->empty()) {
+    return make_error(ErrorCode::corruption, layout.header() + ": missing, though there is a log; run 'repair --index'");
+  }
+  return make_error(ErrorCode::no_store, "no store in '" + layout.folder + "'");
+}
+
+// The header file says nothing that the segments do not repeat.
+Result<StoreHeader> header_from_log(FileSystem& fs, const StoreLayout& layout) {
+  CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, layout.log()));
+  for (const std::uint32_t number : segments) {
+    CAIRN_TRY(const auto file, fs.open(segment_path(layout.log(), number), {}));
+    std::vector<std::byte> page(kPageBytes);
+    CAIRN_TRY(const std::size_t got, file->read_at(0, page));
+    const auto found = decode_segment_header(page);
+    if (got < kPageBytes || !found.ok() || found->segment != number) continue;
+    return StoreHeader{.format_version = found->format_version,
+                       .uuid = found->store,
+                       .digest = found->digest,
+                       .block_bytes = found->block_bytes,
+                       .segment_bytes = found->segment_bytes};
+  }
+  return make_error(ErrorCode::corruption, layout.header() + ": unreadable, and so is every segment's header");
+}
+
+}  // namespace
+
+Status StoreImpl::create(FileSystem& fs, const std::string& path, const CreateOptions& options) {
+  CAIRN_CHECK(check_options(options));
+  if (path.empty()) return make_error(ErrorCode::invalid_argument, "a store needs a folder");
+  const StoreLayout layout(path);
+  if (Status made = fs.create_directory(layout.folder); !made.ok()) {
+    if (made.error().code != ErrorCode::already_exists) return made;
+    CAIRN_TRY(const bool free, may_hold_new_store(fs, layout));
+    if (!free) return make_error(ErrorCode::already_exists, "'" + path + "' is not empty");
+  }
+  if (Status made = fs.create_directory(layout.log()); !made.ok() && made.error().code != ErrorCode::already_exists) {
+    return made;
+  }
+  const StoreHeader header{.format_version = kFormatVersion,
+                           .uuid = random_uuid(),
+                           .digest = options.digest,
+                           .block_bytes = options.block_bytes,
+                           .segment_bytes = options.segment_bytes};
+  // The header makes the folder a store, so it comes last.
+  CAIRN_CHECK(write_file_atomically(fs, layout.header(), as_bytes(encode_store_header(header))));
+  return fs.sync_directory(parent_of(layout.folder));
+}
+
+StoreImpl::StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, unsigned threads)
+    : fs_(fs), layout_(std::move(path)), header_(header) {
+  info_ = StoreInfo{.path = layout_.folder,
+                    .digest = header.digest,
+                    .format_version = header.format_version,
+                    .block_bytes = header.block_bytes,
+                    .segment_bytes = header.segment_bytes};
+  pool_ = std::make_unique<WorkerPool>(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency()));
+}
+
+StoreImpl::~StoreImpl() {
+  // Whoever wants to know whether this worked calls close().
+  static_cast<void>(close().ok());
+}
+
+Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::string& path, const StoreOptions& options,
+                                                   const Progress& progress) {
+  const StoreLayout layout(path);
+  CAIRN_TRY(const StoreHeader header, read_header(fs, layout));
+  std::unique_ptr<StoreImpl> store(new StoreImpl(fs, path, header, options.threads));
+  if (options.access == Access::read_write) CAIRN_TRY(store->lock_, fs.lock(layout.lock()));
+  CAIRN_CHECK(store->open_index(options.access, progress));
+  CAIRN_CHECK(store->recover(progress));
+  return store;
+}
+
+// Opens the index, or begins a new one when it is in doubt: the log has it all.
+Status StoreImpl::open_index(Access access, const Progress&) {
+  const bool read_only = access == Access::read_only;
+  auto opened = Index::open(fs_, layout_.index(), read_only ? Index::Access::read_only : Index::Access::read_write);
+  if (!opened.ok()) {
+    const ErrorCode code = opened.error().code;
+    if (code != ErrorCode::corruption && code != ErrorCode::not_found) return std::move(opened).error();
+    info_.recovery.index_rebuilt = true;
+    if (read_only) {
+      opened = Index::open_in_memory();
+    } else {
+      CAIRN_CHECK(Index::destroy(fs_, layout_.index()));
+      opened = Index::open(fs_, layout_.index(), Index::Access::read_write);
+    }
+    if (!opened.ok()) return std::move(opened).error();
+  }
+  index_ = std::move(opened).value();
+  checkpointed_ = index_->applied();
+  return {};
+}
+
+Status StoreImpl::recover(const Progress& progress) {
+  CAIRN_TRY(Replayed replayed, replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, progress));
+  info_.recovery.records_replayed = replayed.records;
+  info_.recovery.torn_bytes = replayed.torn_bytes;
+  info_.recovery.damage = std::move(replayed.damage);
+  log_reader_ = std::make_unique<LogReader>(fs_, layout_.log(), false);
+  blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, header_.digest);
+  if (!lock_) return {};
+  log_ = std::make_unique<LogWriter>(fs_, layout_.log(),
+                                     LogOptions{.store = header_.uuid,
+                                                .digest = header_.digest,
+                                                .block_bytes = header_.block_bytes,
+                                                .segment_bytes = header_.segment_bytes},
+                                     std::move(replayed.end));
+  return {};
+}
+
+Result<RepairReport> StoreImpl::rebuild_index(FileSystem& fs, const std::string& path, const Progress& progress) {
+  const StoreLayout layout(path);
+  auto header = read_header(fs, layout);
+  const bool header_lost = !header.ok() && header.error().code == ErrorCode::corruption;
+  if (!header.ok() && !header_lost) return std::move(header).error();
+  CAIRN_TRY(std::unique_ptr<FileLock> lock, fs.lock(layout.lock()));
+  if (header_lost) {
+    CAIRN_TRY(const StoreHeader found, header_from_log(fs, layout));
+    CAIRN_CHECK(write_file_atomically(fs, layout.header(), as_bytes(encode_store_header(found))));
+  }
+  CAIRN_CHECK(Index::destroy(fs, layout.index()));
+  lock.reset();
+  CAIRN_TRY(const std::unique_ptr<StoreImpl> store, open(fs, path, StoreOptions{}, progress));
+  RepairReport report{.records_replayed = store->info_.recovery.records_replayed,
+                      .quarantined = store->info_.recovery.damage.size(),
+                      .damage = store->info_.recovery.damage};
+  CAIRN_CHECK(store->close());
+  return report;
+}
+
+Result<StoreImpl::Writing> StoreImpl::begin_writing() {
+  Writing writing{.lock = std::unique_lock(writing_)};
+  if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
+  if (!log_) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
+  writing.log = log_.get();
+  return writing;
+}
+
+Status StoreImpl::close() {
+  const std::lock_guard lock(writing_);
+  if (closed_) return {};
+  closed_ = true;
+  Status status;
+  if (log_) {
+    status = log_->close();
+    // The index is worth its checkpoint even when the log failed: it holds what was synced.
+    if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt) {
+      Status checkpoint = index_->checkpoint();
+      if (status.ok()) status = std::move(checkpoint);
+    }
+  }
+  log_.reset();
+  lock_.reset();
+  return status;
+}
+
+}  // namespace cairn

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/log/log_writer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/base/errors.h"
+#include "engine/content/digester.h"
+#include "engine/log/segment_files.h"
+
+namespace cairn {
+namespace {
+
+// A raw block of at least this size starts on a page, so that it can be read with
+// O_DIRECT straight into the caller's pages. Smaller payloads are packed.
+constexpr std::size_t kPageAlignFrom = 64 * KiB;
+constexpr std::size_t kPackAlign = 8;
+// A table larger than this seals its segment early: tables are built in memory.
+constexpr std::size_t kTableRecordsMax = 16 * MiB / RecordDescriptor::kSize;
+
+}  // namespace
+
+LogWriter::LogWriter(FileSystem& fs, std::string folder, const LogOptions& options, LogEnd end)
+    : fs_(fs), folder_(std::move(folder)), options_(options), end_(std::move(end)) {
+  CAIRN_INVARIANT(end_.next_sequence > 0);
+}
+
+// Waits for writes in flight before the buffers they read are freed.
+LogWriter::~LogWriter() { queue_.reset(); }
+
+Status LogWriter::poison(Status status) {
+  if (status.ok()) return status;
+  if (!failure_) {
+    failure_ = status.error();
+    failure_->code = failure_->code == ErrorCode::no_space ? ErrorCode::no_space : ErrorCode::poisoned;
+    failure_->retryable = false;
+    failure_->message += "; the log takes no more writes until the store is reopened";
+  }
+  return status;
+}
+
+Status LogWriter::append(const NewRecord& record) {
+  if (failure_) return *failure_;
+  return poison(append_record(record));
+}
+
+Status LogWriter::append_record(const NewRecord& record) {
+  CAIRN_CHECK(open_segment());
+  const bool page_aligned = record.codec == 0 && record.payload.size() >= kPageAlignFrom;
+  const std::size_t alignment = page_aligned ? kPageBytes : kPackAlign;
+  std::size_t at = align_up(group_.used, alignment);
+  if (!group_.empty() && at + record.payload.size() > options_.group_bytes) {
+    CAIRN_CHECK(write_group());
+    at = 0;
+  }
+  if (group_.empty()) {
+    group_.payload = take_buffer(std::max(options_.group_bytes, record.payload.size()));
+    if (!group_.payload) return make_error(ErrorCode::resource_exhausted, "no memory for a group of the log");
+  }
+  std::byte* to = group_.payload.data();
+  std::memset(to + group_.used, 0, at - group_.used);
+  std::memcpy(to + at, record.payload.data(), record.payload.size());
+  group_.used = at + record.payload.size();
+  group_.records.push_back(RecordDescriptor{
+      .kind = record.kind,
+      .codec = record.codec,
+      .flags = 0,
+      .logical_bytes = record.logical_bytes,
+      .stored_bytes = static_cast<std::uint32_t>(record.payload.size()),
+      .payload_offset = at,
+      .sequence = end_.next_sequence++,
+      .checksum = checksum_of(record.payload),
+      .key = record.key,
+  });
+  unsynced_bytes_ += record.payload.size() + RecordDescriptor::kSize;
+  return {};
+}
+
+// Makes sure that a segment with room is open.
+Status LogWriter::open_segment() {
+  if (file_) return {};
+  if (end_.sealed) return begin_segment(end_.segment + 1);
+  const std::string path = segment_path(folder_, end_.segment);
+  CAIRN_TRY(file_, fs_.open(path, {.write = true, .direct = true}));
+  // What lies beyond the end is a write that never finished; nothing of it may come back.
+  CAIRN_CHECK(file_->truncate(end_.offset));
+  CAIRN_CHECK(file_->sync());
+  CAIRN_CHECK(file_->preallocate(options_.segment_bytes));
+  CAIRN_TRY(queue_, fs_.write_queue(*file_, options_.groups_in_flight));
+  synced_through_ = end_.offset;
+  return {};
+}
+
+Status LogWriter::begin_segment(std::uint32_t segment) {
+  const std::string path = segment_path(folder_, segment);
+  // Recovery found nothing in a file of this number: at most the husk of one whose
+  // creation a crash interrupted.
+  CAIRN_TRY(file_, fs_.open(path, {.write = true, .create = true, .truncate = true, .direct = true}));
+  CAIRN_CHECK(file_->preallocate(options_.segment_bytes));
+  AlignedBuffer page = AlignedBuffer::allocate(kPageBytes);
+  if (!page) return make_error(ErrorCode::resource_exhausted, "no memory for a segment's header");
+  encode_segment_header(SegmentHeader{.format_version = kFormatVersion,
+                                      .store = options_.store,
+                                      .segment = segment,
+                                      .digest = options_.digest,
+                                      .block_bytes = options_.block_bytes,
+                                      .segment_bytes = options_.segment_bytes},
+                        page.first(kPageBytes));
+  CAIRN_CHECK(file_->write_at(0, page.first(kPageBytes)));
+  CAIRN_TRY(queue_, fs_.write_queue(*file_, options_.groups_in_flight));
+  end_.segment = segment;
+  end_.offset = kPageBytes;
+  end_.sealed = false;
+  end_.open_records.clear();
+  synced_through_ = 0;
+  folder_synced_ = false;
+  appended_bytes_ += kPageBytes;
+  return {};
+}
+
+// Closes the open group and starts writing it, in a new segment when this one is full.
+Status LogWriter::write_group() {
+  if (group_.empty()) return {};
+  GroupHeader header{.store_tag = store_tag_of(options_.store),
+                     .record_count = static_cast<std::uint32_t>(group_.records.size()),
+                     .payload_bytes = align_up(group_.used, kPageBytes)};
+  const std::size_t table_records = end_.open_records.size() + group_.records.size();
+  const std::uint64_t table_bytes = align_up(table_records * RecordDescriptor::kSize, kPageBytes) + kPageBytes;
+  const bool full = end_.offset + header.total_bytes() + table_bytes > options_.segment_bytes ||
+                    table_records > kTableRecordsMax;
+  if (full && end_.offset > kPageBytes) {
+    CAIRN_CHECK(seal());
+    CAIRN_CHECK(begin_segment(end_.segment + 1));
+  }
+  header.segment = end_.segment;
+  header.offset = end_.offset;
+  header.synced_through = synced_through_;
+
+  for (RecordDescriptor& record : group_.records) {
+    record.payload_offset += end_.offset + header.head_bytes();
+    end_.open_records.push_back(record);
+    unreported_.emplace_back(end_.segment, record);
+  }
+  group_.head = take_buffer(header.head_bytes());
+  if (!group_.head) return make_error(ErrorCode::resource_exhausted, "no memory for a group's head");
+  encode_group_head(header, group_.records, group_.head.first(header.head_bytes()));
+  std::memset(group_.payload.data() + group_.used, 0, header.payload_bytes - group_.used);
+
+  CAIRN_CHECK(wait_for_writes(options_.groups_in_flight - 1));
+  const std::uint64_t tag = next_tag_++;
+  std::vector<Bytes> parts{group_.head.first(header.head_bytes())};
+  if (header.payload_bytes > 0) parts.emplace_back(group_.payload.first(header.payload_bytes));
+  writing_.emplace_back(tag, std::move(group_));
+  group_ = Group{};
+  CAIRN_CHECK(queue_->submit(header.offset, std::move(parts), tag));
+  end_.offset += header.total_bytes();
+  appended_bytes_ += header.total_bytes();
+  return {};
+}
+
+Status LogWriter::wait_for_writes(std::size_t at_most_in_flight) {
+  while (queue_->in_flight() > at_most_in_flight) {
+    CAIRN_TRY(const std::uint64_t tag, queue_->wait_one());
+    const auto written = std::find_if(writing_.begin(), writing_.end(), [&](const auto& w) { return w.first == tag; });
+    CAIRN_INVARIANT(written != writing_.end());
+    spare_.push_back(std::move(written->second.payload));
+    spare_.push_back(std::move(written->second.head));
+    writing_.erase(written);
+  }
+  return {};
+}
+
+// Everything written so far survives power loss after this.
+Status LogWriter::sync_all() {
+  CAIRN_CHECK(wait_for_writes(0));
+  CAIRN_CHECK(file_->sync());
+  if (!folder_synced_) {
+    CAIRN_CHECK(fs_.sync_directory(folder_));
+    folder_synced_ = true;
+  }
+  synced_through_ = end_.offset;
+  return {};
+}
+
+Result<LogWriter::Synced> LogWriter::sync() {
+  if (failure_) return *failure_;
+  if (file_) {
+    CAIRN_CHECK(poison(write_group()));
+    CAIRN_CHECK(poison(sync_all()));
+  }
+  unsynced_bytes_ = 0;
+  return Synced{.records = std::exchange(unreported_, {}),
+                .end_segment = end_.segment,
+                .end_offset = end_.offset,
+                .next_sequence = end_.next_sequence};
+}
+
+// Ends the segment with a table of its records, so that a rebuild reads that alone.
+Status LogWriter::seal() {
+  CAIRN_CHECK(wait_for_writes(0));
+  std::vector<std::byte> table;
+  table.reserve(end_.open_records.size() * RecordDescriptor::kSize);
+  for (const RecordDescriptor& record : end_.open_records) append_table_entry(table, record);
+  const std::uint64_t padded = align_up(table.size(), kPageBytes);
+  AlignedBuffer tail = AlignedBuffer::allocate(padded + kPageBytes);
+  if (!tail) return make_error(ErrorCode::resource_exhausted, "no memory for a segment's table");
+  std::memset(tail.data(), 0, padded + kPageBytes);
+  std::memcpy(tail.data(), table.data(), table.size());
+  encode_segment_footer(SegmentFooter{.segment = end_.segment,
+                                      .store_tag = store_tag_of(options_.store),
+                                      .record_count = end_.open_records.size(),
+                                      .table_offset = end_.offset,
+                                      .table_checksum = checksum_of(table)},
+                        tail.span().subspan(padded, kPageBytes));
+  // The groups must be durable before a table promises them.
+  CAIRN_CHECK(sync_all());
+  CAIRN_CHECK(file_->write_at(end_.offset, tail.first(padded + kPageBytes)));
+  end_.offset += padded + kPageBytes;
+  appended_bytes_ += padded + kPageBytes;
+  CAIRN_CHECK(file_->truncate(end_.offset));
+  CAIRN_CHECK(sync_all());
+  end_.sealed = true;
+  queue_.reset();
+  file_.reset();
+  return {};
+}
+
+Status LogWriter::close() {
+  if (failure_) return *failure_;
+  if (!file_) return {};
+  CAIRN_INVARIANT(group_.empty() && unreported_.empty());
+  CAIRN_CHECK(poison(file_->truncate(end_.offset)));
+  CAIRN_CHECK(poison(file_->sync()));
+  queue_.reset();
+  file_.reset();
+  return {};
+}
+
+AlignedBuffer LogWriter::take_buffer(std::size_t bytes) {
+  const auto fits = std::find_if(spare_.begin(), spare_.end(), [&](const AlignedBuffer& b) {
+    return b.capacity() >= bytes && b.capacity() <= align_up(bytes, kPageBytes) * 2;
+  });
+  if (fits == spare_.end()) {
+    // Spares of other sizes would pile up where record sizes vary.
+    if (spare_.size() > 4 * options_.groups_in_flight) spare_.clear();
+    return AlignedBuffer::allocate(bytes);
+  }
+  AlignedBuffer buffer = std::move(*fits);
+  spare_.erase(fits);
+  return buffer;
+}
+
+}  // namespace cairn

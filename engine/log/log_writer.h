@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Appends records to the log (docs/format/segment.md). Owned by one thread at a time.
+//
+// After append() a record may vanish in a power cut; after sync() everything appended
+// before survives one, and only then does the caller learn where it lies: an index entry
+// cannot point at bytes that a crash can take away. The first failed write or sync is
+// final: every later call returns it as `poisoned`, because the file's tail is then
+// unknown; a new writer starts from what recovery finds.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/aligned_buffer.h"
+#include "engine/format/record.h"
+#include "engine/io/file_system.h"
+
+namespace cairn {
+
+struct NewRecord {
+  RecordKind kind = RecordKind::block;
+  std::uint8_t codec = 0;
+  std::uint32_t logical_bytes = 0;
+  Digest key;
+  Bytes payload;  // borrowed for the call
+};
+
+struct LogOptions {
+  StoreUuid store{};
+  DigestKind digest = DigestKind::blake3;
+  std::uint32_t block_bytes = 0;
+  std::uint64_t segment_bytes = 0;
+  // Payload bytes gathered before a group is written; larger groups cost memory, smaller
+  // ones bandwidth. A record that is larger gets a group of its own.
+  std::size_t group_bytes = 4 * MiB;
+  std::size_t groups_in_flight = 4;
+};
+
+// Where the log goes on: what recovery found.
+struct LogEnd {
+  std::uint32_t segment = 0;          // the last segment; 0: there is none
+  std::uint64_t offset = 0;           // where its next group goes; unused when sealed
+  bool sealed = true;                 // nothing more may be appended to it
+  std::vector<RecordDescriptor> open_records;  // what an unsealed last segment holds so far
+  std::uint64_t next_sequence = 1;
+};
+
+class LogWriter {
+ public:
+  // Touches no file before the first append.
+  LogWriter(FileSystem& fs, std::string folder, const LogOptions& options, LogEnd end);
+  ~LogWriter();  // does not sync: what was not synced may be lost
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+
+  // Copies the payload into the open group and may start writing it.
+  Status append(const NewRecord& record);
+
+  struct Synced {
+    std::vector<std::pair<std::uint32_t, RecordDescriptor>> records;  // with their segments, in log order
+    std::uint32_t end_segment = 0;
+    std::uint64_t end_offset = 0;
+    std::uint64_t next_sequence = 0;
+  };
+  // Writes and syncs everything appended, and returns what has become durable since the
+  // last call, in order.
+  Result<Synced> sync();
+
+  // sync() must have returned everything before. Gives back preallocated space.
+  Status close();
+
+  std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }
+  // Bytes added to the log's files by this writer, headers and padding included.
+  std::uint64_t appended_bytes() const noexcept { return appended_bytes_; }
+
+ private:
+  struct Group {
+    AlignedBuffer payload;
+    std::size_t used = 0;
+    std::vector<RecordDescriptor> records;  // payload_offset counts from the payload area until placed
+    AlignedBuffer head;
+    bool empty() const { return records.empty(); }
+  };
+
+  Status append_record(const NewRecord& record);
+  Status open_segment();
+  Status begin_segment(std::uint32_t segment);
+  Status write_group();
+  Status wait_for_writes(std::size_t at_most_in_flight);
+  Status sync_all();
+  Status seal();
+  Status poison(Status status);
+  AlignedBuffer take_buffer(std::size_t bytes);
+
+  FileSystem& fs_;
+  const std::string folder_;
+  const LogOptions options_;
+  LogEnd end_;
+
+  std::unique_ptr<File> file_;        // the open segment; null until the first append
+  std::unique_ptr<WriteQueue> queue_;
+  Group group_;
+  std::deque<std::pair<std::uint64_t, Group>> writing_;  // by tag
+  std::vector<AlignedBuffer> spare_;
+  std::uint64_t next_tag_ = 0;
+  std::uint64_t synced_through_ = 0;  // in the open segment
+  std::uint64_t unsynced_bytes_ = 0;
+  std::uint64_t appended_bytes_ = 0;
+  bool folder_synced_ = true;
+  std::vector<std::pair<std::uint32_t, RecordDescriptor>> unreported_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace cairn

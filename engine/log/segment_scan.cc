@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/log/segment_scan.h"
+
+#include <algorithm>
+
+#include "engine/base/aligned_buffer.h"
+#include "engine/base/errors.h"
+#include "engine/content/digester.h"
+#include "engine/log/segment_files.h"
+
+namespace cairn {
+namespace {
+
+// No group that Cairn writes has a larger head or payload than a segment can hold.
+constexpr std::uint64_t kReadChunk = 4 * MiB;
+
+std::string place(const OpenSegment& segment, std::uint64_t offset) {
+  return segment.path + " at " + std::to_string(offset);
+}
+
+class Scanner {
+ public:
+  Scanner(const OpenSegment& segment, const ScanOptions& options) : segment_(segment), options_(options) {}
+
+  Result<ScanResult> run(const VisitGroup& visit) {
+    ScanResult result;
+    std::uint64_t at = options_.from;
+    while (at < segment_.size) {
+      CAIRN_TRY(const Group group, read_group(at, options_.verify_payloads));
+      if (group.wrong.empty()) {
+        CAIRN_CHECK(visit(group.head));
+        at += group.head.header.total_bytes();
+        continue;
+      }
+      CAIRN_TRY(const After after, look_behind(at));
+      const bool was_synced = at < options_.known_synced || at < after.synced_through;
+      if (!was_synced) {
+        result.torn_bytes = segment_.size - at;
+        break;
+      }
+      result.damage.push_back(place(segment_, at) + ": " + group.wrong);
+      if (!after.next_good) {
+        result.damaged_tail = true;
+        break;
+      }
+      at = *after.next_good;
+    }
+    result.end = std::min(at, segment_.size);
+    return result;
+  }
+
+ private:
+  struct Group {
+    GroupHead head;
+    std::string wrong;  // empty: the group is good
+  };
+  struct After {
+    std::optional<std::uint64_t> next_good;
+    std::uint64_t synced_through = 0;  // the highest that any good group behind promises
+  };
+
+  Status read(std::uint64_t offset, MutableBytes into, std::size_t& got) {
+    CAIRN_TRY(got, segment_.file->read_at(offset, into));
+    return {};
+  }
+
+  Result<Group> read_group(std::uint64_t at, bool verify_payloads) {
+    const auto bad = [](std::string wrong) { return Group{.head = {}, .wrong = std::move(wrong)}; };
+    head_.resize(kPageBytes);
+    std::size_t got = 0;
+    CAIRN_CHECK(read(at, head_, got));
+    if (got < kPageBytes) return bad("group cut short");
+    const auto peeked = peek_group_header(head_);
+    if (!peeked.ok()) return bad(peeked.error().message);
+    const std::uint64_t head_bytes = peeked->head_bytes();
+    const std::uint64_t room = segment_.size - at;
+    if (head_bytes > room || peeked->payload_bytes > room - head_bytes) return bad("group runs past the file's end");
+    if (head_bytes > kPageBytes) {
+      head_.resize(head_bytes);
+      CAIRN_CHECK(read(at + kPageBytes, MutableBytes(head_).subspan(kPageBytes), got));
+      if (got < head_bytes - kPageBytes) return bad("group cut short");
+    }
+    auto decoded = decode_group_head(head_);
+    if (!decoded.ok()) return bad(decoded.error().message);
+    const GroupHeader& header = decoded->header;
+    if (header.store_tag != segment_.store_tag) return bad("group of another store");
+    if (header.segment != segment_.number) return bad("group of another segment");
+    if (header.offset != at) return bad("group of another place");
+    if (verify_payloads) {
+      CAIRN_TRY(std::string wrong, verify(*decoded));
+      if (!wrong.empty()) return bad(std::move(wrong));
+    }
+    return Group{.head = std::move(decoded).value(), .wrong = {}};
+  }
+
+  // The whole payload area is read at once: groups are a few MiB.
+  Result<std::string> verify(const GroupHead& group) {
+    const std::uint64_t from = group.header.offset + group.header.head_bytes();
+    payload_.resize(group.header.payload_bytes);
+    std::size_t got = 0;
+    CAIRN_CHECK(read(from, payload_, got));
+    if (got < payload_.size()) return std::string("payload cut short");
+    for (const RecordDescriptor& record : group.records) {
+      const Bytes payload = Bytes(payload_).subspan(record.payload_offset - from, record.stored_bytes);
+      if (checksum_of(payload) != record.checksum) {
+        return std::string(record_kind_name(record.kind)) + " record of sequence " + std::to_string(record.sequence) +
+               " does not match its checksum";
+      }
+    }
+    return std::string();
+  }
+
+  // Finds the good groups behind a bad one, by looking at every page.
+  Result<After> look_behind(std::uint64_t bad_at) {
+    After after;
+    std::vector<std::byte> chunk(kReadChunk);
+    std::uint64_t at = bad_at + kPageBytes;
+    while (at < segment_.size) {
+      std::size_t got = 0;
+      CAIRN_CHECK(read(at, chunk, got));
+      for (std::size_t page = 0; page + kPageBytes <= got; page += kPageBytes) {
+        const auto peeked = peek_group_header(Bytes(chunk).subspan(page, kPageBytes));
+        if (!peeked.ok() || peeked->offset != at + page) continue;
+        CAIRN_TRY(const Group group, read_group(at + page, false));
+        if (!group.wrong.empty()) continue;
+        after.synced_through = std::max(after.synced_through, group.head.header.synced_through);
+        if (!after.next_good) after.next_good = at + page;
+      }
+      if (got < kReadChunk) break;
+      at += kReadChunk;
+    }
+    return after;
+  }
+
+  const OpenSegment& segment_;
+  const ScanOptions& options_;
+  std::vector<std::byte> head_;
+  std::vector<std::byte> payload_;
+};
+
+}  // namespace
+
+Result<OpenSegment> open_segment(FileSystem& fs, const std::string& folder, std::uint32_t segment,
+                                 std::uint64_t store_tag) {
+  OpenSegment open;
+  open.path = segment_path(folder, segment);
+  open.number = segment;
+  open.store_tag = store_tag;
+  CAIRN_TRY(open.file, fs.open(open.path, {}));
+  CAIRN_TRY(open.size, open.file->size());
+  return open;
+}
+
+Result<SegmentHeader> read_segment_header(const OpenSegment& segment) {
+  std::vector<std::byte> page(kPageBytes);
+  CAIRN_TRY(const std::size_t got, segment.file->read_at(0, page));
+  if (got < kPageBytes) return make_error(ErrorCode::corruption, place(segment, 0) + ": segment header cut short");
+  auto header = decode_segment_header(page);
+  if (!header.ok()) return std::move(header).error().with_context(place(segment, 0));
+  if (store_tag_of(header->store) != segment.store_tag) {
+    return make_error(ErrorCode::corruption, place(segment, 0) + ": segment of another store");
+  }
+  if (header->segment != segment.number) {
+    return make_error(ErrorCode::corruption, place(segment, 0) + ": header of segment " +
+                                                 std::to_string(header->segment));
+  }
+  return header;
+}
+
+Result<std::optional<std::vector<RecordDescriptor>>> read_table(const OpenSegment& segment, std::string& damage) {
+  using Table = std::optional<std::vector<RecordDescriptor>>;
+  if (segment.size < 2 * kPageBytes || segment.size % kPageBytes != 0) return Table();
+  std::vector<std::byte> page(kPageBytes);
+  const std::uint64_t footer_at = segment.size - kPageBytes;
+  CAIRN_TRY(std::size_t got, segment.file->read_at(footer_at, page));
+  const auto footer = decode_segment_footer(page);
+  if (got < kPageBytes || !footer.ok()) return Table();  // not sealed, as far as can be told
+  const auto wrong = [&](const std::string& what) {
+    damage = place(segment, footer_at) + ": " + what;
+    return Table();
+  };
+  if (footer->store_tag != segment.store_tag || footer->segment != segment.number) {
+    return wrong("footer of another segment");
+  }
+  if (footer->record_count > footer_at / RecordDescriptor::kSize) return wrong("footer counts too many records");
+  const std::uint64_t table_bytes = footer->record_count * RecordDescriptor::kSize;
+  if (footer->table_offset > footer_at || table_bytes > footer_at - footer->table_offset) {
+    return wrong("table runs past the footer");
+  }
+  std::vector<std::byte> table(table_bytes);
+  CAIRN_TRY(got, segment.file->read_at(footer->table_offset, table));
+  if (got < table_bytes || checksum_of(table) != footer->table_checksum) {
+    return wrong("table does not match its checksum");
+  }
+  auto records = decode_table(table);
+  if (!records.ok()) return wrong(records.error().message);
+  for (const RecordDescriptor& record : *records) {
+    if (record.payload_offset > footer_at || record.stored_bytes > footer_at - record.payload_offset) {
+      return wrong("table entry points outside the segment");
+    }
+  }
+  return Table(std::move(records).value());
+}
+
+Result<ScanResult> scan_groups(const OpenSegment& segment, const ScanOptions& options, const VisitGroup& visit) {
+  return Scanner(segment, options).run(visit);
+}
+
+}  // namespace cairn

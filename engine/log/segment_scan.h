@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads a segment's structure: its header, its groups in order, or its table once sealed.
+// Tells a torn write (never synced, may be cut) from damage (was synced, must be kept and
+// reported), see docs/durability.md.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/format/record.h"
+#include "engine/io/file_system.h"
+
+namespace cairn {
+
+// A segment opened for reading. Any thread may use it.
+struct OpenSegment {
+  std::unique_ptr<File> file;
+  std::string path;
+  std::uint32_t number = 0;
+  std::uint64_t size = 0;
+  std::uint64_t store_tag = 0;  // what its groups must carry
+};
+Result<OpenSegment> open_segment(FileSystem& fs, const std::string& folder, std::uint32_t segment,
+                                 std::uint64_t store_tag);
+
+Result<SegmentHeader> read_segment_header(const OpenSegment& segment);
+
+// The records of a sealed segment from its table; nothing when it is not sealed, or when
+// its table or footer is damaged (`damage` then says so, and the groups must be scanned).
+Result<std::optional<std::vector<RecordDescriptor>>> read_table(const OpenSegment& segment, std::string& damage);
+
+struct ScanOptions {
+  std::uint64_t from = kPageSize;     // a group's offset, or the segment's end
+  // Everything below this is known to have been synced, from a source other than the log.
+  std::uint64_t known_synced = 0;
+  bool verify_payloads = true;
+
+  static constexpr std::uint64_t kPageSize = 4096;
+};
+
+struct ScanResult {
+  std::uint64_t end = 0;              // behind the last good group
+  std::uint64_t torn_bytes = 0;       // bytes behind `end` that were never synced
+  // Places that were synced and are bad now: "log/00000001.seg at 8192: …". The groups
+  // around them were visited. Empty: nothing but a torn tail was wrong.
+  std::vector<std::string> damage;
+  bool damaged_tail = false;          // the damage reaches the end: append elsewhere
+};
+
+// Calls `visit` for every good group from options.from on, in order. Fails only when the
+// file cannot be read, or with the visitor's error.
+using VisitGroup = std::function<Status(const GroupHead& group)>;
+Result<ScanResult> scan_groups(const OpenSegment& segment, const ScanOptions& options, const VisitGroup& visit);
+
+}  // namespace cairn

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/read/block_reader.h"
+
+#include "engine/base/errors.h"
+#include "engine/codec/block_codec.h"
+#include "engine/content/digester.h"
+
+namespace cairn {
+namespace {
+
+// Decoders keep scratch memory: one per thread serves every reader.
+BlockDecoder& thread_decoder() {
+  thread_local BlockDecoder decoder;
+  return decoder;
+}
+
+template <class Manifest>
+Result<Manifest> load(BlockReader& reader, RecordKind kind, const Digest& id, Result<Manifest> (*decode)(Bytes)) {
+  CAIRN_TRY(const std::vector<std::byte> bytes, reader.read_object(kind, id));
+  auto manifest = decode(bytes);
+  if (!manifest.ok()) {
+    return std::move(manifest).error().with_context(std::string(record_kind_name(kind)) + " " +
+                                                    to_text(reader.digest_kind(), id));
+  }
+  return manifest;
+}
+
+}  // namespace
+
+Error BlockReader::damaged(const char* what, const Digest& id, const RecordLocation& at,
+                           const std::string& why) const {
+  return make_error(ErrorCode::corruption, std::string(what) + " " + to_text(digest_, id) + " in segment " +
+                                               std::to_string(at.segment) + " at " + std::to_string(at.offset) + ": " +
+                                               why);
+}
+
+Result<Block> BlockReader::read_block(const Digest& digest) {
+  CAIRN_TRY(const auto at, index_.find_block(digest));
+  if (!at) return make_error(ErrorCode::not_found, "no block " + to_text(digest_, digest));
+  return read_block_at(digest, *at);
+}
+
+Result<Block> BlockReader::read_block_at(const Digest& digest, const RecordLocation& at) {
+  if (at.logical_bytes > kBlockBytesMax) return damaged("block", digest, at, "larger than any block");
+  auto stored = log_.read(at.segment, at.offset, at.stored_bytes);
+  if (!stored.ok()) {
+    if (stored.error().code != ErrorCode::corruption) return std::move(stored).error();
+    return damaged("block", digest, at, stored.error().message);
+  }
+  Block block;
+  if (static_cast<CodecId>(at.codec) == CodecId::raw) {
+    block = Block{.buffer = std::move(stored->buffer), .content = stored->bytes};
+  } else {
+    block.buffer = AlignedBuffer::allocate(at.logical_bytes);
+    if (!block.buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
+    const MutableBytes into = block.buffer.first(at.logical_bytes);
+    const Status decoded = thread_decoder().decode(static_cast<CodecId>(at.codec), stored->bytes, into);
+    if (!decoded.ok()) return damaged("block", digest, at, decoded.error().message);
+    block.content = into;
+  }
+  const Digest actual = digest_of(digest_, block.content);
+  if (actual != digest || block.content.size() != at.logical_bytes) {
+    return damaged("block", digest, at, "content has digest " + to_text(digest_, actual));
+  }
+  return block;
+}
+
+Result<std::vector<std::byte>> BlockReader::read_object(RecordKind kind, const Digest& id) {
+  CAIRN_TRY(const auto at, index_.find_object(kind, id));
+  if (!at) {
+    return make_error(ErrorCode::not_found, "no " + std::string(record_kind_name(kind)) + " " + to_text(digest_, id));
+  }
+  return read_object_at(id, *at);
+}
+
+Result<std::vector<std::byte>> BlockReader::read_object_at(const Digest& id, const RecordLocation& at) {
+  const std::string name(record_kind_name(at.kind));
+  if (at.stored_bytes > kObjectBytesMax) return damaged(name.c_str(), id, at, "larger than any object");
+  auto stored = log_.read(at.segment, at.offset, at.stored_bytes);
+  if (!stored.ok()) {
+    if (stored.error().code != ErrorCode::corruption) return std::move(stored).error();
+    return damaged(name.c_str(), id, at, stored.error().message);
+  }
+  if (checksum_of(stored->bytes) != at.checksum) return damaged(name.c_str(), id, at, "does not match its checksum");
+  return std::vector<std::byte>(stored->bytes.begin(), stored->bytes.end());
+}
+
+Result<BlobManifest> load_blob(BlockReader& reader, const Digest& id) {
+  return load<BlobManifest>(reader, RecordKind::blob, id, &decode_blob);
+}
+Result<TensorManifest> load_tensor(BlockReader& reader, const Digest& id) {
+  return load<TensorManifest>(reader, RecordKind::tensor, id, &decode_tensor);
+}
+Result<ModelManifest> load_model(BlockReader& reader, const Digest& id) {
+  return load<ModelManifest>(reader, RecordKind::model, id, &decode_model);
+}
+Result<TreeManifest> load_tree(BlockReader& reader, const Digest& id) {
+  return load<TreeManifest>(reader, RecordKind::tree, id, &decode_tree);
+}
+Result<SnapshotManifest> load_snapshot(BlockReader& reader, const Digest& id) {
+  return load<SnapshotManifest>(reader, RecordKind::snapshot, id, &decode_snapshot);
+}
+
+}  // namespace cairn

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads blocks and objects by id: index, log, decode, verify. What is returned is what was
+// put, or an error: wrong bytes never leave this class. Any thread.
+#pragma once
+
+#include <vector>
+
+#include "engine/base/aligned_buffer.h"
+#include "engine/index/index.h"
+#include "engine/log/log_reader.h"
+
+namespace cairn {
+
+// A block's content and the memory it lies in.
+struct Block {
+  AlignedBuffer buffer;
+  Bytes content;
+};
+
+class BlockReader {
+ public:
+  // Larger blocks and objects than these are refused before memory is taken for them.
+  static constexpr std::uint32_t kBlockBytesMax = 16 * MiB;
+  static constexpr std::uint32_t kObjectBytesMax = 256 * MiB;
+
+  BlockReader(Index& index, LogReader& log, DigestKind digest) : index_(index), log_(log), digest_(digest) {}
+
+  DigestKind digest_kind() const noexcept { return digest_; }
+
+  // not_found when the store has no such block; corruption, naming the place and both
+  // digests, when what is stored is not what was put.
+  Result<Block> read_block(const Digest& digest);
+  Result<Block> read_block_at(const Digest& digest, const RecordLocation& at);
+
+  // The verified payload of an object. `kind` is not RecordKind::block.
+  Result<std::vector<std::byte>> read_object(RecordKind kind, const Digest& id);
+  Result<std::vector<std::byte>> read_object_at(const Digest& id, const RecordLocation& at);
+
+  Index& index() noexcept { return index_; }
+
+ private:
+  Error damaged(const char* what, const Digest& id, const RecordLocation& at, const std::string& why) const;
+
+  Index& index_;
+  LogReader& log_;
+  const DigestKind digest_;
+};
+
+// Decoded manifests. Each is not_found when the store has no such object.
+Result<BlobManifest> load_blob(BlockReader& reader, const Digest& id);
+Result<TensorManifest> load_tensor(BlockReader& reader, const Digest& id);
+Result<ModelManifest> load_model(BlockReader& reader, const Digest& id);
+Result<TreeManifest> load_tree(BlockReader& reader, const Digest& id);
+Result<SnapshotManifest> load_snapshot(BlockReader& reader, const Digest& id);
+
+}  // namespace cairn

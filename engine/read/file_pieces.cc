@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/read/file_pieces.h"
+
+#include <algorithm>
+
+#include "engine/base/errors.h"
+
+namespace cairn {
+namespace {
+
+Error inconsistent(const BlockReader& reader, const char* kind, const Digest& id, const std::string& why) {
+  return make_error(ErrorCode::corruption, std::string(kind) + " " + to_text(reader.digest_kind(), id) + ": " + why);
+}
+
+// Hands out a skeleton's bytes in order, as pieces placed in a file.
+class SkeletonCursor {
+ public:
+  explicit SkeletonCursor(FilePieces skeleton) : skeleton_(std::move(skeleton)) {}
+
+  // Takes the next `length` bytes for `offset` of the file; false when there are not so many.
+  bool take(std::uint64_t length, std::uint64_t offset, std::vector<Piece>& out) {
+    while (length > 0) {
+      if (at_ == skeleton_.pieces.size()) return false;
+      const Piece& from = skeleton_.pieces[at_];
+      const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(length, from.length - used_));
+      out.push_back(Piece{.block = from.block, .skip = used_, .length = part, .offset = offset, .skeleton = true});
+      used_ += part;
+      offset += part;
+      length -= part;
+      if (used_ == from.length) {
+        ++at_;
+        used_ = 0;
+      }
+    }
+    return true;
+  }
+  bool exhausted() const { return at_ == skeleton_.pieces.size(); }
+
+ private:
+  const FilePieces skeleton_;
+  std::size_t at_ = 0;
+  std::uint32_t used_ = 0;
+};
+
+}  // namespace
+
+Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::uint64_t bytes) {
+  FilePieces out{.total_bytes = bytes, .pieces = {}};
+  CAIRN_TRY(const auto manifest_at, reader.index().find_object(RecordKind::blob, id));
+  if (!manifest_at) {
+    CAIRN_TRY(const auto block_at, reader.index().find_block(id));
+    if (!block_at) return make_error(ErrorCode::not_found, "no blob " + to_text(reader.digest_kind(), id));
+    if (block_at->logical_bytes != bytes) {
+      return inconsistent(reader, "blob", id, "has " + std::to_string(block_at->logical_bytes) + " bytes, not " +
+                                                  std::to_string(bytes));
+    }
+    out.pieces.push_back(Piece{.block = {id, block_at->logical_bytes}, .length = block_at->logical_bytes});
+    return out;
+  }
+  CAIRN_TRY(const BlobManifest manifest, load_blob(reader, id));
+  if (manifest.total_bytes != bytes) {
+    return inconsistent(reader, "blob", id,
+                        "has " + std::to_string(manifest.total_bytes) + " bytes, not " + std::to_string(bytes));
+  }
+  out.pieces.reserve(manifest.blocks.size());
+  std::uint64_t offset = 0;
+  for (const BlockRef& block : manifest.blocks) {
+    out.pieces.push_back(Piece{.block = block, .length = block.bytes, .offset = offset});
+    offset += block.bytes;
+  }
+  return out;
+}
+
+Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id) {
+  CAIRN_TRY(const ModelManifest model, load_model(reader, id));
+  FilePieces out{.total_bytes = model.total_bytes, .pieces = {}};
+  CAIRN_TRY(FilePieces skeleton_pieces, pieces_of_blob(reader, model.skeleton, model.skeleton_bytes));
+  SkeletonCursor skeleton(std::move(skeleton_pieces));
+  std::uint64_t at = 0;
+  for (const ModelTensor& entry : model.tensors) {
+    if (!skeleton.take(entry.offset - at, at, out.pieces)) {
+      return inconsistent(reader, "model", id, "its skeleton is too short");
+    }
+    at = entry.offset;
+    if (entry.bytes == 0) continue;
+    CAIRN_TRY(const TensorManifest tensor, load_tensor(reader, entry.tensor));
+    CAIRN_TRY(const FilePieces blob, pieces_of_blob(reader, tensor.blob, entry.bytes));
+    for (Piece piece : blob.pieces) {
+      piece.offset += at;
+      out.pieces.push_back(piece);
+    }
+    at += entry.bytes;
+  }
+  if (!skeleton.take(model.total_bytes - at, at, out.pieces) || !skeleton.exhausted()) {
+    return inconsistent(reader, "model", id, "its skeleton has another length");
+  }
+  return out;
+}
+
+}  // namespace cairn

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/read/replay.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/base/aligned_buffer.h"
+#include "engine/base/errors.h"
+#include "engine/base/progress_meter.h"
+#include "engine/content/digester.h"
+#include "engine/log/segment_files.h"
+#include "engine/log/segment_scan.h"
+
+namespace cairn {
+namespace {
+
+// Records applied in one batch: bounds memory, not meaning.
+constexpr std::size_t kBatchRecords = 8192;
+
+class Replay {
+ public:
+  Replay(Index& index, ProgressMeter& meter) : index_(index), meter_(meter), from_(index.applied()) {
+    out_.end.next_sequence = std::max<std::uint64_t>(index.next_sequence(), 1);
+  }
+
+  Status segment(const OpenSegment& segment, bool last) {
+    CAIRN_CHECK(meter_.check_stop());
+    meter_.begin(segment.path);
+    const std::uint64_t from = segment.number == from_.segment ? std::max(from_.offset, kFirstGroup) : kFirstGroup;
+    if (segment.size < from && segment.number == from_.segment) {
+      out_.damage.push_back(segment.path + " at " + std::to_string(segment.size) + ": the log ends before byte " +
+                            std::to_string(from) + ", up to which it had been applied");
+      out_.end.segment = segment.number;
+      out_.end.sealed = true;
+      return {};
+    }
+    std::string damage;
+    CAIRN_TRY(const auto table, read_table(segment, damage));
+    if (!damage.empty()) out_.damage.push_back(damage);
+    if (table) {
+      for (const RecordDescriptor& record : *table) {
+        if (record.payload_offset >= from) CAIRN_CHECK(add(segment, record));
+      }
+      meter_.add(table->size() * RecordDescriptor::kSize);
+      out_.end = LogEnd{.segment = segment.number, .sealed = true, .next_sequence = out_.end.next_sequence};
+      return apply(Position{segment.number, segment.size});
+    }
+    return scan(segment, from, last);
+  }
+
+  Replayed finish() && { return std::move(out_); }
+
+ private:
+  static constexpr std::uint64_t kFirstGroup = kPageBytes;
+
+  Status scan(const OpenSegment& segment, std::uint64_t from, bool last) {
+    LogEnd end{.segment = segment.number, .sealed = false, .next_sequence = out_.end.next_sequence};
+    ScanOptions options{.from = from, .known_synced = from, .verify_payloads = true};
+    // A segment is synced whole before the next is begun.
+    if (!last) options.known_synced = std::numeric_limits<std::uint64_t>::max();
+    const auto apply_group = [&](const GroupHead& group) -> Status {
+      CAIRN_CHECK(meter_.check_stop());
+      for (const RecordDescriptor& record : group.records) CAIRN_CHECK(add(segment, record));
+      meter_.add(group.header.total_bytes());
+      end.open_records.insert(end.open_records.end(), group.records.begin(), group.records.end());
+      return apply_if_large(Position{segment.number, group.header.offset + group.header.total_bytes()});
+    };
+    CAIRN_TRY(ScanResult result, scan_groups(segment, options, apply_group));
+    const bool header_good = read_segment_header(segment).ok();
+    const bool husk = last && !header_good && result.end <= kFirstGroup && result.damage.empty();
+    if (husk) {
+      // Its creation was interrupted: nothing in it was ever promised, and its number is
+      // used again.
+      out_.torn_bytes += segment.size;
+      return {};
+    }
+    if (!header_good) result.damage.push_back(segment.path + " at 0: segment header is damaged");
+    // Sealing needs every record of the segment; those before `from` are read by head alone.
+    bool complete = result.damage.empty();
+    if (last && complete && from > kFirstGroup) {
+      std::vector<RecordDescriptor> earlier;
+      const ScanOptions heads{.from = kFirstGroup, .known_synced = from, .verify_payloads = false};
+      const auto collect = [&](const GroupHead& group) -> Status {
+        if (group.header.offset < from) earlier.insert(earlier.end(), group.records.begin(), group.records.end());
+        return {};
+      };
+      CAIRN_TRY(const ScanResult prefix, scan_groups(segment, heads, collect));
+      complete = prefix.damage.empty();
+      out_.damage.insert(out_.damage.end(), prefix.damage.begin(), prefix.damage.end());
+      end.open_records.insert(end.open_records.begin(), earlier.begin(), earlier.end());
+    }
+    end.offset = std::max(result.end, kFirstGroup);
+    end.next_sequence = out_.end.next_sequence;
+    // A damaged segment is left as it is: the log goes on in a new one.
+    if (!complete) {
+      end.sealed = true;
+      end.open_records.clear();
+    }
+    out_.torn_bytes += result.torn_bytes;
+    out_.damage.insert(out_.damage.end(), result.damage.begin(), result.damage.end());
+    out_.end = std::move(end);
+    return apply(Position{segment.number, std::max(result.end, from)});
+  }
+
+  Status add(const OpenSegment& segment, const RecordDescriptor& record) {
+    ++out_.records;
+    out_.end.next_sequence = std::max(out_.end.next_sequence, record.sequence + 1);
+    if (record.kind == RecordKind::ref) return add_ref(segment, record);
+    batch_.records.push_back({record.key, location_of(segment.number, record)});
+    if (batch_.records.size() < kBatchRecords) return {};
+    return apply(std::nullopt);
+  }
+
+  // What a ref means is in its payload.
+  Status add_ref(const OpenSegment& segment, const RecordDescriptor& record) {
+    const auto where = segment.path + " at " + std::to_string(record.payload_offset);
+    if (record.stored_bytes > MiB) {
+      out_.damage.push_back(where + ": ref record of " + std::to_string(record.stored_bytes) + " bytes");
+      return {};
+    }
+    std::vector<std::byte> payload(record.stored_bytes);
+    CAIRN_TRY(const std::size_t got, segment.file->read_at(record.payload_offset, payload));
+    if (got < payload.size() || checksum_of(payload) != record.checksum) {
+      out_.damage.push_back(where + ": ref record does not match its checksum");
+      return {};
+    }
+    auto ref = decode_ref(payload);
+    if (!ref.ok()) {
+      out_.damage.push_back(where + ": " + ref.error().message);
+      return {};
+    }
+    batch_.refs.push_back(std::move(ref).value());
+    return {};
+  }
+
+  Status apply_if_large(Position position) {
+    return batch_.records.size() + batch_.refs.size() < kBatchRecords ? Status() : apply(position);
+  }
+
+  Status apply(std::optional<Position> position) {
+    // A position already reached needs no write: opening a store that is up to date is free.
+    if (batch_.records.empty() && batch_.refs.empty() && (!position || *position <= index_.applied())) return {};
+    batch_.applied = position;
+    batch_.next_sequence = out_.end.next_sequence;
+    CAIRN_CHECK(index_.apply(batch_));
+    batch_ = IndexBatch{};
+    return {};
+  }
+
+  Index& index_;
+  ProgressMeter& meter_;
+  const Position from_;
+  IndexBatch batch_;
+  Replayed out_;
+};
+
+}  // namespace
+
+Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
+                            const Progress& progress) {
+  CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, log_folder));
+  const Position from = index.applied();
+  ProgressMeter meter(progress, from == Position{} ? "rebuild" : "replay", 0);
+  Replay replay(index, meter);
+  for (const std::uint32_t number : segments) {
+    if (number < from.segment) continue;
+    CAIRN_TRY(const OpenSegment segment, open_segment(fs, log_folder, number, store_tag));
+    CAIRN_CHECK(replay.segment(segment, number == segments.back()));
+  }
+  Replayed replayed = std::move(replay).finish();
+  if (from.segment > 0 && (segments.empty() || segments.back() < from.segment)) {
+    replayed.damage.push_back(segment_path(log_folder, from.segment) +
+                              ": missing, though it had been applied up to byte " + std::to_string(from.offset));
+    replayed.end.segment = from.segment;
+    replayed.end.sealed = true;
+  }
+  return replayed;
+}
+
+}  // namespace cairn

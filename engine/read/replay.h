@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Brings an index up to date with the log: applies every record behind the index's
+// position, in order. An index at position zero is thereby rebuilt from the log alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cairn/progress.h"
+#include "engine/index/index.h"
+#include "engine/log/log_writer.h"
+
+namespace cairn {
+
+struct Replayed {
+  LogEnd end;                       // where a writer goes on
+  std::uint64_t records = 0;
+  std::uint64_t torn_bytes = 0;     // behind the end: writes that never finished
+  std::vector<std::string> damage;  // places that were synced and are bad now
+};
+
+// Changes nothing but the index. Damage is reported, not an error: the records around it
+// are applied. Sealed segments are read by their tables, an open one is verified whole.
+Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
+                            const Progress& progress);
+
+}  // namespace cairn
