@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the disk under a folder can do, as fio measures it: one sequential stream of 1 MiB
+# with 8 in flight, past the page cache, the write ended by a sync. Every figure of Cairn's
+# is to be read beside these, from the same run.
+#
+#   bench/disk_ceiling.sh [--json] DIR SIZE        SIZE as fio takes it, such as 1g
+#
+# Where O_DIRECT is refused (tmpfs) it measures through the page cache and says so.
+set -euo pipefail
+
+json=false
+if [[ ${1:-} == --json ]]; then
+  json=true
+  shift
+fi
+dir=${1:?usage: disk_ceiling.sh [--json] DIR SIZE}
+size=${2:?usage: disk_ceiling.sh [--json] DIR SIZE}
+command -v fio >/dev/null || {
+  echo "disk_ceiling.sh: fio is missing: ./dev setup bench" >&2
+  exit 1
+}
+file=$(mktemp "$dir/disk-ceiling.XXXXXX")
+trap 'rm -f "$file"' EXIT
+
+direct=1
+dd if=/dev/zero of="$file" bs=4096 count=1 oflag=direct status=none 2>/dev/null || direct=0
+
+measure() { # bytes per second of one direction
+  fio --name=ceiling --filename="$file" --rw="$1" --bs=1m --size="$size" --iodepth=8 --ioengine=libaio \
+    --direct="$direct" --end_fsync=1 --invalidate=1 --output-format=json |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["jobs"][0][sys.argv[1]]["bw_bytes"])' "$1"
+}
+
+write=$(measure write)
+read=$(measure read)
+if $json; then
+  echo "{\"write_bw_bytes\": $write, \"read_bw_bytes\": $read, \"direct\": $direct}"
+else
+  awk -v w="$write" -v r="$read" -v d="$direct" -v s="$size" 'BEGIN {
+    printf "fio, %s, %s: write %.2f GB/s, read %.2f GB/s\n", s, d ? "O_DIRECT" : "page cache (O_DIRECT refused)", w / 1e9, r / 1e9 }'
+fi

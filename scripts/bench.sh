@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# `./dev bench [NAME...]`: the benchmark programs whose names hold one of the words given
+# (all without one), after the disk's own ceiling; the word `peers` runs the comparison with
+# other tools. BENCH_DIR is the folder to measure in (default: build/bench-data).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+dir=${BENCH_DIR:-$PWD/build/bench-data}
+mkdir -p "$dir"
+if [[ ${1:-} == peers ]]; then
+  exec bench/peers/run.sh --dir "$dir" "${@:2}"
+fi
+
+echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(stat -f -c %T "$dir"), commit $(git describe --always --dirty)"
+bench/disk_ceiling.sh "$dir" 1g
+status=0
+ran=0
+for program in build/release/bench/*_bench; do
+  [[ -x $program ]] || continue
+  wanted=$(($# == 0))
+  for word in "$@"; do
+    if [[ $(basename "$program") == *"$word"* ]]; then wanted=1; fi
+  done
+  ((wanted)) || continue
+  echo
+  echo "== $(basename "$program")"
+  BENCH_DIR=$dir "$program" || status=1
+  ran=$((ran + 1))
+done
+((ran > 0)) || {
+  echo "no benchmark is called like that: $*" >&2
+  exit 1
+}
+exit "$status"
