@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/content/gguf.h"
 #include "engine/content/npy.h"
+#include "engine/content/npz.h"
+#include "engine/content/onnx.h"
+#include "engine/content/pytorch.h"
 #include "engine/content/safetensors.h"
 #include "engine/content/tensor_collector.h"
 
@@ -20,9 +24,45 @@ bool has_extension(std::string_view name, std::string_view extension) noexcept {
 
 ModelFile opaque(std::string note) { return {.format = ModelFormat::opaque, .tensors = {}, .note = std::move(note)}; }
 
+// The extension, when it promises a model file. (".bin" and ".ckpt" promise nothing: many
+// other files are called so.)
+std::optional<std::string_view> promised_extension(std::string_view name) noexcept {
+  for (const std::string_view extension : {".safetensors", ".npy", ".npz", ".pt", ".pth", ".gguf", ".onnx"}) {
+    if (has_extension(name, extension)) return extension;
+  }
+  return std::nullopt;
+}
+
+// The content looks like nothing that is known. The name may promise otherwise.
+ModelFile not_a_model(std::string_view name) {
+  const auto extension = promised_extension(name);
+  return opaque(extension ? "its content is not what a " + std::string(*extension) + " file holds" : std::string());
+}
+
 ModelFile concluded(ScanOutcome outcome, TensorCollector&& tensors, ModelFormat format) {
   if (!outcome.broken.empty()) return opaque(std::move(outcome.broken));
   return std::move(tensors).finish(format);
+}
+
+// A ZIP is a model when it holds what torch.save() or numpy.savez() puts into one.
+Result<ModelFile> parse_zip(const ByteSource& source, std::string_view name) {
+  TensorCollector tensors(source.size());
+  CAIRN_TRY(ZipDirectory directory, read_zip_directory(source, tensors));
+  const bool pytorch = is_pytorch(directory);
+  const bool npz = is_npz(directory);
+  if (!directory.broken.empty()) {
+    const bool model = pytorch || npz || promised_extension(name).has_value();
+    return opaque(model ? directory.broken : std::string());
+  }
+  if (pytorch) {
+    CAIRN_TRY(ScanOutcome outcome, scan_pytorch(source, directory, tensors));
+    return concluded(std::move(outcome), std::move(tensors), ModelFormat::pytorch_zip);
+  }
+  if (npz) {
+    CAIRN_TRY(ScanOutcome outcome, scan_npz(source, directory, tensors));
+    return concluded(std::move(outcome), std::move(tensors), ModelFormat::npz);
+  }
+  return not_a_model(name);
 }
 
 }  // namespace
@@ -63,11 +103,23 @@ Result<ModelFile> parse_model_file(const ByteSource& source, std::string_view na
     return concluded(std::move(outcome), std::move(tensors), ModelFormat::safetensors);
   }
 
-  // The content looks like nothing that is known. The name may promise otherwise.
-  for (const std::string_view extension : {".safetensors", ".npy"}) {
-    if (has_extension(name, extension)) return opaque("its content is not what " + std::string(extension) + " holds");
+  if (looks_like_zip(head)) return parse_zip(source, name);
+  if (looks_like_legacy_pytorch(head)) {
+    return opaque("it is a PyTorch file of the format before ZIP, whose tensors are not found");
   }
-  return opaque({});
+  if (looks_like_gguf(head)) {
+    CAIRN_TRY(ScanOutcome outcome, scan_gguf(source, tensors));
+    return concluded(std::move(outcome), std::move(tensors), ModelFormat::gguf);
+  }
+  const bool promised = has_extension(name, ".onnx");
+  if (promised || looks_like_onnx(head)) {
+    CAIRN_TRY(ScanOutcome outcome, scan_onnx(source, promised ? OnnxRigour::named : OnnxRigour::unnamed, tensors));
+    // Without a name that says so, a file that does not fit is simply no ONNX.
+    if (outcome.broken.empty() || promised) {
+      return concluded(std::move(outcome), std::move(tensors), ModelFormat::onnx);
+    }
+  }
+  return not_a_model(name);
 }
 
 }  // namespace cairn

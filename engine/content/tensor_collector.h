@@ -47,6 +47,7 @@ class TensorCollector {
   bool charge(std::uint64_t bytes) noexcept;
   // Gives claimed memory back, once it is free again.
   void refund(std::uint64_t bytes) noexcept { memory_left_ += bytes; }
+  bool exhausted() const noexcept { return exhausted_; }
   static ScanOutcome over_budget();
 
   // Takes the region if it is sound by itself; otherwise its bytes stay in the skeleton,
