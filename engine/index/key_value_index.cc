@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/index/key_value_index.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/base/errors.h"
+
+namespace cairn {
+
+Result<std::unique_ptr<KeyValueIndex>> KeyValueIndex::over(std::unique_ptr<KeyValueStore> store) {
+  IndexState state;
+  CAIRN_TRY(const auto value, store->get(kPositionKey));
+  if (value) {
+    CAIRN_TRY(state, decode_state(*value));
+  }
+  return std::unique_ptr<KeyValueIndex>(new KeyValueIndex(std::move(store), state));
+}
+
+IndexState KeyValueIndex::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+Position KeyValueIndex::applied() const { return state().applied; }
+std::uint64_t KeyValueIndex::next_sequence() const { return state().next_sequence; }
+
+Result<std::optional<RecordLocation>> KeyValueIndex::find_record(RecordKind kind, const std::string& key) {
+  CAIRN_TRY(const auto value, store_->get(key));
+  if (!value) return std::optional<RecordLocation>();
+  CAIRN_TRY(auto at, decode_location(kind, *value));
+  return std::optional(at);
+}
+
+Result<std::optional<RecordLocation>> KeyValueIndex::find_block(const Digest& digest) {
+  return find_record(RecordKind::block, block_key(digest));
+}
+
+Result<std::optional<RecordLocation>> KeyValueIndex::find_object(RecordKind kind, const Digest& id) {
+  return find_record(kind, object_key(kind, id));
+}
+
+Result<std::optional<RefRecord>> KeyValueIndex::find_ref(std::string_view name, std::uint64_t version) {
+  CAIRN_TRY(const auto value, store_->get(version_key(name, version)));
+  if (!value) return std::optional<RefRecord>();
+  CAIRN_TRY(auto ref, decode_ref(as_bytes(*value)));
+  return std::optional(std::move(ref));
+}
+
+Result<std::optional<RefRecord>> KeyValueIndex::latest_ref(std::string_view name) {
+  const std::string prefix = versions_prefix(name);
+  CAIRN_TRY(const auto last, store_->last_below(prefix, end_of_prefix(prefix)));
+  if (!last) return std::optional<RefRecord>();
+  CAIRN_TRY(auto ref, decode_ref(as_bytes(last->value)));
+  return std::optional(std::move(ref));
+}
+
+Result<std::optional<SeenFile>> KeyValueIndex::find_seen(std::string_view path) {
+  CAIRN_TRY(const auto value, store_->get(seen_key(path)));
+  if (!value) return std::optional<SeenFile>();
+  CAIRN_TRY(auto seen, decode_seen(*value));
+  return std::optional(std::move(seen));
+}
+
+Status KeyValueIndex::for_each_record(std::string_view prefix, const VisitRecord& visit) {
+  return store_->scan(prefix, [&](std::string_view key, std::string_view value) -> Status {
+    const auto parsed = parse_record_key(key);
+    if (!parsed) return make_error(ErrorCode::corruption, "index: a record's key is damaged");
+    CAIRN_TRY(const auto at, decode_location(parsed->first, value));
+    return visit(parsed->second, at);
+  });
+}
+
+Status KeyValueIndex::for_each_block(const VisitRecord& visit) { return for_each_record(kBlockPrefix, visit); }
+Status KeyValueIndex::for_each_object(const VisitRecord& visit) { return for_each_record(kObjectPrefix, visit); }
+
+Status KeyValueIndex::for_each_ref(const VisitRef& visit) {
+  return store_->scan(kRefPrefix, [&](std::string_view, std::string_view value) -> Status {
+    CAIRN_TRY(const auto ref, decode_ref(as_bytes(value)));
+    return visit(ref);
+  });
+}
+
+Status KeyValueIndex::add_records(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes) {
+  // Only a record that is not above everything applied before can find a higher one in
+  // its place: a repetition after a crash, or one that reclaiming carried. Equal replaces
+  // too: a carried record keeps its sequence and has a new place.
+  const std::uint64_t highest_before = next.highest_sequence;
+  std::unordered_map<std::string, std::uint64_t> in_batch;
+  for (const IndexBatch::Put& put : batch.records) {
+    if (put.at.kind == RecordKind::ref) {
+      return make_error(ErrorCode::invalid_argument, "index: a ref is neither a block nor an object");
+    }
+    std::string key = record_key(put.key, put.at);
+    const auto [entry, first] = in_batch.try_emplace(key, put.at.sequence);
+    if (!first) {
+      if (put.at.sequence < entry->second) continue;
+      entry->second = put.at.sequence;
+    }
+    if (put.at.sequence <= highest_before) {
+      CAIRN_TRY(const auto present, find_record(put.at.kind, key));
+      if (present && present->sequence > put.at.sequence) continue;
+    }
+    next.highest_sequence = std::max(next.highest_sequence, put.at.sequence);
+    changes.emplace_back(std::move(key), encode_location(put.at));
+  }
+  return {};
+}
+
+Status KeyValueIndex::apply(const IndexBatch& batch) {
+  const IndexState before = state();
+  IndexState next = before;
+  KeyValueChanges changes;
+  changes.reserve(batch.records.size() + batch.refs.size() + batch.seen.size() + 1);
+  CAIRN_CHECK(add_records(batch, next, changes));
+  for (const RefRecord& ref : batch.refs) {
+    std::string key = version_key(ref.name, ref.version);
+    if (ref.removed) {
+      changes.emplace_back(std::move(key), std::nullopt);
+    } else {
+      changes.emplace_back(std::move(key), std::string(as_text(encode(ref))));
+    }
+  }
+  for (const auto& [path, seen] : batch.seen) changes.emplace_back(seen_key(path), encode_seen(seen));
+  if (batch.applied) next.applied = std::max(next.applied, *batch.applied);
+  next.next_sequence = std::max(next.next_sequence, batch.next_sequence);
+  if (next != before) changes.emplace_back(std::string(kPositionKey), encode_state(next));
+  if (changes.empty()) return {};
+  CAIRN_CHECK(store_->write(changes));
+  const std::lock_guard lock(mutex_);
+  state_ = next;
+  return {};
+}
+
+Status KeyValueIndex::checkpoint() { return store_->checkpoint(applied()); }
+
+}  // namespace cairn

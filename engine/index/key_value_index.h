@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The index's rules over any key-value store: what replaces what, which changes belong
+// together, in which order things are walked.
+#pragma once
+
+#include <mutex>
+
+#include "engine/index/key_value_store.h"
+#include "engine/index/keys.h"
+
+namespace cairn {
+
+class KeyValueIndex final : public Index {
+ public:
+  // Reads how far `store` has been applied.
+  static Result<std::unique_ptr<KeyValueIndex>> over(std::unique_ptr<KeyValueStore> store);
+
+  Position applied() const override;
+  std::uint64_t next_sequence() const override;
+  Result<std::optional<RecordLocation>> find_block(const Digest& digest) override;
+  Result<std::optional<RecordLocation>> find_object(RecordKind kind, const Digest& id) override;
+  Result<std::optional<RefRecord>> find_ref(std::string_view name, std::uint64_t version) override;
+  Result<std::optional<RefRecord>> latest_ref(std::string_view name) override;
+  Result<std::optional<SeenFile>> find_seen(std::string_view path) override;
+  Status for_each_block(const VisitRecord& visit) override;
+  Status for_each_object(const VisitRecord& visit) override;
+  Status for_each_ref(const VisitRef& visit) override;
+  Status apply(const IndexBatch& batch) override;
+  Status checkpoint() override;
+  std::uint64_t memory_bytes() const override { return store_->memory_bytes(); }
+
+ private:
+  KeyValueIndex(std::unique_ptr<KeyValueStore> store, const IndexState& state)
+      : store_(std::move(store)), state_(state) {}
+
+  IndexState state() const;
+  Result<std::optional<RecordLocation>> find_record(RecordKind kind, const std::string& key);
+  Status for_each_record(std::string_view prefix, const VisitRecord& visit);
+  // Adds to `changes` the records of `batch` that replace what is there; raises `next`.
+  Status add_records(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes);
+
+  std::unique_ptr<KeyValueStore> store_;
+  mutable std::mutex mutex_;  // of state_, which readers ask for while apply() changes it
+  IndexState state_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the index needs from whatever holds it: sorted keys with values, changed in atomic
+// batches. RocksDB is one (rocksdb_index.cc), memory another (memory_store.h).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/index/index.h"
+
+namespace cairn {
+
+struct KeyValue {
+  std::string key;
+  std::string value;
+};
+
+// In order: of two changes to one key the later wins. No value: the key is deleted.
+using KeyValueChanges = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
+// Reading is for any thread; write() and checkpoint() for one at a time, beside readers.
+class KeyValueStore {
+ public:
+  virtual ~KeyValueStore() = default;
+
+  virtual Result<std::optional<std::string>> get(std::string_view key) = 0;
+  // Every key that starts with `prefix`, bytewise ascending. The visitor may read the
+  // store. Its error ends the scan and is returned.
+  using Visit = std::function<Status(std::string_view key, std::string_view value)>;
+  virtual Status scan(std::string_view prefix, const Visit& visit) = 0;
+  // The greatest key that starts with `prefix` and is less than `bound`.
+  virtual Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) = 0;
+
+  // All or nothing.
+  virtual Status write(const KeyValueChanges& changes) = 0;
+  // Makes every write survive power loss. `applied` is what they bring the index to.
+  virtual Status checkpoint(Position applied) = 0;
+
+  virtual std::uint64_t memory_bytes() const = 0;
+};
+
+// The least string greater than every string that starts with `prefix`; empty when there
+// is none (the prefix is empty or all 0xff).
+std::string end_of_prefix(std::string_view prefix);
+
+}  // namespace cairn

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/index/keys.h"
+
+#include <vector>
+
+#include "engine/base/endian.h"
+#include "engine/base/errors.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::uint8_t kStateVersion = 1;
+
+std::string to_string(const std::vector<std::byte>& bytes) { return std::string(as_text(bytes)); }
+
+void append_digest(std::string& key, const Digest& digest) { key.append(as_text(digest.bytes)); }
+
+// Big-endian, so that numbers sort bytewise.
+void append_number(std::string& key, std::uint64_t number) {
+  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(number >> shift));
+}
+
+Error damaged(std::string_view what, std::size_t offset) {
+  return make_error(ErrorCode::corruption,
+                    "index: " + std::string(what) + " is damaged at byte " + std::to_string(offset) + " of its value");
+}
+
+}  // namespace
+
+std::string block_key(const Digest& digest) {
+  std::string key(kBlockPrefix);
+  append_digest(key, digest);
+  return key;
+}
+
+std::string object_key(RecordKind kind, const Digest& id) {
+  std::string key(kObjectPrefix);
+  key.push_back(static_cast<char>(kind));
+  append_digest(key, id);
+  return key;
+}
+
+std::string record_key(const Digest& key, const RecordLocation& at) {
+  return at.kind == RecordKind::block ? block_key(key) : object_key(at.kind, key);
+}
+
+std::string versions_prefix(std::string_view name) {
+  // Two zero bytes end the name and a zero byte inside it is followed by 0xff, so that
+  // names sort bytewise and none is a prefix of another's key.
+  std::string key(kRefPrefix);
+  for (const char c : name) {
+    key.push_back(c);
+    if (c == '\0') key.push_back('\xff');
+  }
+  key.append(2, '\0');
+  return key;
+}
+
+std::string version_key(std::string_view name, std::uint64_t version) {
+  std::string key = versions_prefix(name);
+  append_number(key, version);
+  return key;
+}
+
+std::string seen_key(std::string_view path) {
+  std::string key(kSeenPrefix);
+  key.append(path);
+  return key;
+}
+
+std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view key) {
+  RecordKind kind = RecordKind::block;
+  std::size_t digest_at = kBlockPrefix.size();
+  if (key.starts_with(kObjectPrefix) && key.size() > kObjectPrefix.size()) {
+    const auto number = static_cast<std::uint8_t>(key[kObjectPrefix.size()]);
+    if (!record_kind_is_valid(number)) return std::nullopt;
+    kind = static_cast<RecordKind>(number);
+    digest_at = kObjectPrefix.size() + 1;
+  } else if (!key.starts_with(kBlockPrefix)) {
+    return std::nullopt;
+  }
+  if (key.size() != digest_at + Digest::kSize) return std::nullopt;
+  Digest digest;
+  std::memcpy(digest.bytes.data(), key.data() + digest_at, Digest::kSize);
+  return std::pair{kind, digest};
+}
+
+std::string encode_location(const RecordLocation& at) {
+  std::vector<std::byte> bytes;
+  bytes.reserve(37);
+  ByteWriter out(bytes);
+  out.put(at.codec);
+  out.put(at.segment);
+  out.put(at.offset);
+  out.put(at.stored_bytes);
+  out.put(at.logical_bytes);
+  out.put(at.checksum);
+  out.put(at.sequence);
+  return to_string(bytes);
+}
+
+Result<RecordLocation> decode_location(RecordKind kind, std::string_view value) {
+  ByteReader in(as_bytes(value));
+  const auto codec = in.get<std::uint8_t>();
+  const auto segment = in.get<std::uint32_t>();
+  const auto offset = in.get<std::uint64_t>();
+  const auto stored_bytes = in.get<std::uint32_t>();
+  const auto logical_bytes = in.get<std::uint32_t>();
+  const auto checksum = in.get<std::uint64_t>();
+  const auto sequence = in.get<std::uint64_t>();
+  if (!in.exhausted()) return damaged("a record's location", in.offset());
+  return RecordLocation{.kind = kind,
+                        .codec = *codec,
+                        .segment = *segment,
+                        .offset = *offset,
+                        .stored_bytes = *stored_bytes,
+                        .logical_bytes = *logical_bytes,
+                        .checksum = *checksum,
+                        .sequence = *sequence};
+}
+
+std::string encode_seen(const SeenFile& seen) {
+  std::vector<std::byte> bytes;
+  ByteWriter out(bytes);
+  out.put(seen.device);
+  out.put(seen.inode);
+  out.put(seen.size);
+  out.put(static_cast<std::uint64_t>(seen.mtime_ns));
+  out.put(static_cast<std::uint64_t>(seen.ctime_ns));
+  out.put_bytes(seen.blob.bytes);
+  out.put(static_cast<std::uint8_t>(seen.is_model));
+  out.put(seen.tensors);
+  out.put_string(seen.note);
+  return to_string(bytes);
+}
+
+Result<SeenFile> decode_seen(std::string_view value) {
+  ByteReader in(as_bytes(value));
+  const auto device = in.get<std::uint64_t>();
+  const auto inode = in.get<std::uint64_t>();
+  const auto size = in.get<std::uint64_t>();
+  const auto mtime_ns = in.get<std::uint64_t>();
+  const auto ctime_ns = in.get<std::uint64_t>();
+  const auto blob = in.get_bytes(Digest::kSize);
+  const auto is_model = in.get<std::uint8_t>();
+  const auto tensors = in.get<std::uint32_t>();
+  const auto note = in.get_string();
+  if (!in.exhausted() || *is_model > 1) return damaged("the memory of a file", in.offset());
+  SeenFile seen{.device = *device,
+                .inode = *inode,
+                .size = *size,
+                .mtime_ns = static_cast<std::int64_t>(*mtime_ns),
+                .ctime_ns = static_cast<std::int64_t>(*ctime_ns),
+                .blob = {},
+                .is_model = *is_model == 1,
+                .tensors = *tensors,
+                .note = std::string(*note)};
+  std::memcpy(seen.blob.bytes.data(), blob->data(), Digest::kSize);
+  return seen;
+}
+
+std::string encode_state(const IndexState& state) {
+  std::vector<std::byte> bytes;
+  ByteWriter out(bytes);
+  out.put(kStateVersion);
+  out.put(state.applied.segment);
+  out.put(state.applied.offset);
+  out.put(state.next_sequence);
+  out.put(state.highest_sequence);
+  return to_string(bytes);
+}
+
+Result<IndexState> decode_state(std::string_view value) {
+  ByteReader in(as_bytes(value));
+  const auto version = in.get<std::uint8_t>();
+  if (version && *version > kStateVersion) {
+    return make_error(ErrorCode::unsupported,
+                      "index: written by a newer version of Cairn (index version " + std::to_string(*version) + ")");
+  }
+  const auto segment = in.get<std::uint32_t>();
+  const auto offset = in.get<std::uint64_t>();
+  const auto next_sequence = in.get<std::uint64_t>();
+  const auto highest_sequence = in.get<std::uint64_t>();
+  if (!in.exhausted() || *version != kStateVersion) return damaged("the applied position", in.offset());
+  return IndexState{
+      .applied = {*segment, *offset}, .next_sequence = *next_sequence, .highest_sequence = *highest_sequence};
+}
+
+}  // namespace cairn

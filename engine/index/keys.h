@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The index's keys and values as bytes (docs/format/index.md). No I/O, no RocksDB. Keys
+// sort bytewise in the order in which the index is walked.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "engine/index/index.h"
+
+namespace cairn {
+
+// The first byte of a key says what it is about. Frozen numbers.
+inline constexpr std::string_view kPositionKey{"\x01", 1};
+inline constexpr std::string_view kBlockPrefix{"\x02", 1};
+inline constexpr std::string_view kObjectPrefix{"\x03", 1};
+inline constexpr std::string_view kRefPrefix{"\x04", 1};
+inline constexpr std::string_view kSeenPrefix{"\x05", 1};
+
+std::string block_key(const Digest& digest);
+std::string object_key(RecordKind kind, const Digest& id);
+// The key of `at`, which is a block or an object.
+std::string record_key(const Digest& key, const RecordLocation& at);
+// Every version of a name has this prefix, and no other name's version has it.
+std::string versions_prefix(std::string_view name);
+std::string version_key(std::string_view name, std::uint64_t version);
+std::string seen_key(std::string_view path);
+
+// The kind and digest in a block's or object's key; nothing when it is neither.
+std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view key);
+
+// How far the log has been applied; changes in the same batch as what was applied.
+struct IndexState {
+  Position applied;
+  std::uint64_t next_sequence = 0;
+  // The highest sequence of any record ever applied: a record above it replaces whatever
+  // has its key, so that only carried or repeated records cost a read before the write.
+  std::uint64_t highest_sequence = 0;
+  friend bool operator==(const IndexState&, const IndexState&) = default;
+};
+
+// A location's kind is in its key and not repeated in the value.
+std::string encode_location(const RecordLocation& at);
+std::string encode_seen(const SeenFile& seen);
+std::string encode_state(const IndexState& state);
+
+// ErrorCode::corruption when the value is not one that encode_* wrote, or unsupported
+// when a newer version of Cairn did.
+Result<RecordLocation> decode_location(RecordKind kind, std::string_view value);
+Result<SeenFile> decode_seen(std::string_view value);
+Result<IndexState> decode_state(std::string_view value);
+
+}  // namespace cairn

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The only source file that includes RocksDB: its file system, its options, and its errors
+// are translated here and nowhere else.
+#include "engine/index/rocksdb_index.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/base/errors.h"
+#include "engine/index/guarded_folder.h"
+
+namespace cairn {
+namespace {
+
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+
+// All that the index keeps of its tables and memtables in memory, whatever its size.
+constexpr std::size_t kCacheBytes = 32 * MiB;
+constexpr std::size_t kMemtableBytes = 8 * MiB;       // one memtable: a table of 100,000 blocks
+constexpr std::size_t kMemtablesBytesMax = 16 * MiB;  // all of them, charged to the cache
+constexpr std::size_t kManifestBytesMax = 1 * MiB;    // each checkpoint reads it once
+
+Error to_error(const rocksdb::Status& status, const std::string& what) {
+  const std::string message = "index: " + what + ": " + status.ToString();
+  if (status.IsNoSpace()) return make_error(ErrorCode::no_space, message);
+  const bool refused_by_system = (status.IsIOError() && !status.IsPathNotFound()) || status.IsBusy() ||
+                                 status.IsAborted() || status.IsTimedOut() || status.IsShutdownInProgress();
+  return make_error(refused_by_system ? ErrorCode::io : ErrorCode::corruption, message);
+}
+
+IOStatus to_io_status(const Status& status) {
+  if (status.ok()) return IOStatus::OK();
+  const Error& error = status.error();
+  switch (error.code) {
+    case ErrorCode::no_space:
+      return IOStatus::NoSpace(error.message);
+    case ErrorCode::not_found:
+      return IOStatus::PathNotFound(error.message);
+    case ErrorCode::corruption:
+      return IOStatus::Corruption(error.message);
+    default:
+      return IOStatus::IOError(error.message);
+  }
+}
+
+template <class T>
+IOStatus to_io_status(const Result<T>& result) {
+  return result.ok() ? IOStatus::OK() : to_io_status(Status(result.error()));
+}
+
+class SequentialFile final : public rocksdb::FSSequentialFile {
+ public:
+  explicit SequentialFile(std::string content) : content_(std::move(content)) {}
+  IOStatus Read(std::size_t count, const IOOptions&, Slice* result, char* scratch, IODebugContext*) override {
+    count = std::min(count, content_.size() - at_);
+    std::memcpy(scratch, content_.data() + at_, count);
+    *result = Slice(scratch, count);
+    at_ += count;
+    return IOStatus::OK();
+  }
+  IOStatus Skip(std::uint64_t count) override {
+    at_ += std::min<std::uint64_t>(count, content_.size() - at_);
+    return IOStatus::OK();
+  }
+
+ private:
+  std::string content_;
+  std::size_t at_ = 0;
+};
+
+class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
+ public:
+  explicit RandomAccessFile(std::shared_ptr<File> file) : file_(std::move(file)) {}
+  IOStatus Read(std::uint64_t offset, std::size_t count, const IOOptions&, Slice* result, char* scratch,
+                IODebugContext*) const override {
+    const auto got = file_->read_at(offset, std::as_writable_bytes(std::span(scratch, count)));
+    *result = Slice(scratch, got.ok() ? *got : 0);
+    return to_io_status(got);
+  }
+
+ private:
+  std::shared_ptr<File> file_;
+};
+
+class WritableFile final : public rocksdb::FSWritableFile {
+ public:
+  explicit WritableFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  using FSWritableFile::Append;
+  IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
+    const Status written = file_->write_at(size_, std::as_bytes(std::span(data.data(), data.size())));
+    if (written.ok()) size_ += data.size();
+    return to_io_status(written);
+  }
+  IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+  IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+  IOStatus Sync(const IOOptions&, IODebugContext*) override { return to_io_status(file_->sync()); }
+  std::uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
+
+ private:
+  std::unique_ptr<File> file_;
+  std::uint64_t size_ = 0;
+};
+
+class Directory final : public rocksdb::FSDirectory {
+ public:
+  Directory(FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
+  IOStatus Fsync(const IOOptions&, IODebugContext*) override { return to_io_status(fs_.sync_directory(path_)); }
+  IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+
+ private:
+  FileSystem& fs_;
+  std::string path_;
+};
+
+// RocksDB's file system: translates every call to GuardedFolder's and decides nothing.
+class FolderFileSystem final : public rocksdb::FileSystem {
+ public:
+  FolderFileSystem(cairn::FileSystem& fs, GuardedFolder& folder) : fs_(fs), folder_(folder) {}
+
+  const char* Name() const override { return "cairn"; }
+
+  IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions&,
+                             std::unique_ptr<rocksdb::FSSequentialFile>* result, IODebugContext*) override {
+    auto content = folder_.read_whole(path);
+    if (content.ok()) *result = std::make_unique<SequentialFile>(std::move(*content));
+    return to_io_status(content);
+  }
+  IOStatus NewRandomAccessFile(const std::string& path, const rocksdb::FileOptions&,
+                               std::unique_ptr<rocksdb::FSRandomAccessFile>* result, IODebugContext*) override {
+    auto file = folder_.open_to_read(path);
+    if (file.ok()) *result = std::make_unique<RandomAccessFile>(std::move(*file));
+    return to_io_status(file);
+  }
+  IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions&,
+                           std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext*) override {
+    auto file = folder_.create(path);
+    if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file));
+    return to_io_status(file);
+  }
+  IOStatus NewDirectory(const std::string& path, const IOOptions&, std::unique_ptr<rocksdb::FSDirectory>* result,
+                        IODebugContext*) override {
+    *result = std::make_unique<Directory>(fs_, path);
+    return IOStatus::OK();
+  }
+  IOStatus FileExists(const std::string& path, const IOOptions&, IODebugContext*) override {
+    const auto size = folder_.size(path);
+    const bool missing = !size.ok() && size.error().code == ErrorCode::not_found;
+    return missing ? IOStatus::NotFound(path) : to_io_status(size);
+  }
+  IOStatus GetChildren(const std::string&, const IOOptions&, std::vector<std::string>* names,
+                       IODebugContext*) override {
+    auto listed = folder_.list();
+    if (listed.ok()) *names = std::move(*listed);
+    return to_io_status(listed);
+  }
+  IOStatus GetFileSize(const std::string& path, const IOOptions&, std::uint64_t* result, IODebugContext*) override {
+    const auto size = folder_.size(path);
+    if (size.ok()) *result = *size;
+    return to_io_status(size);
+  }
+  // No decision may hang on a wall clock, so there is nothing to tell.
+  IOStatus GetFileModificationTime(const std::string&, const IOOptions&, std::uint64_t* time,
+                                   IODebugContext*) override {
+    *time = 0;
+    return IOStatus::OK();
+  }
+  IOStatus DeleteFile(const std::string& path, const IOOptions&, IODebugContext*) override {
+    return to_io_status(folder_.remove(path));
+  }
+  IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions&, IODebugContext*) override {
+    return to_io_status(folder_.rename(from, to));
+  }
+  // The folder is ours to create and remove, and it has no folders in it.
+  IOStatus CreateDir(const std::string&, const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+  IOStatus CreateDirIfMissing(const std::string&, const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+  IOStatus DeleteDir(const std::string& path, const IOOptions&, IODebugContext*) override {
+    return IOStatus::NotSupported(path);
+  }
+  IOStatus IsDirectory(const std::string& path, const IOOptions&, bool* result, IODebugContext*) override {
+    const auto info = fs_.info(path);
+    if (info.ok()) *result = info->is_directory;
+    return to_io_status(info);
+  }
+  IOStatus GetAbsolutePath(const std::string& path, const IOOptions&, std::string* result, IODebugContext*) override {
+    *result = path;
+    return IOStatus::OK();
+  }
+  IOStatus GetTestDirectory(const IOOptions&, std::string*, IODebugContext*) override {
+    return IOStatus::NotSupported("no test directory");
+  }
+  // The store's own lock keeps other writers away.
+  IOStatus LockFile(const std::string&, const IOOptions&, rocksdb::FileLock** lock, IODebugContext*) override {
+    *lock = new rocksdb::FileLock;
+    return IOStatus::OK();
+  }
+  IOStatus UnlockFile(rocksdb::FileLock* lock, const IOOptions&, IODebugContext*) override {
+    delete lock;
+    return IOStatus::OK();
+  }
+
+ private:
+  cairn::FileSystem& fs_;
+  GuardedFolder& folder_;
+};
+
+// RocksDB's diary for its own developers; what concerns a user is in the errors.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+rocksdb::Options options_for(rocksdb::Env* env, const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.format_version = 5;
+  table.checksum = rocksdb::kXXH3;
+  // Everything that grows with the number of keys is in partitions that come and go in
+  // the cache; only the top of each table's index stays.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.cache_index_and_filter_blocks = true;
+  table.filter_policy.reset(rocksdb::NewRibbonFilterPolicy(10));
+
+  rocksdb::Options options;
+  options.env = env;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kMemtablesBytesMax, cache);
+  options.write_buffer_size = kMemtableBytes;
+  options.max_write_buffer_number = 3;
+  options.paranoid_checks = true;
+  options.compression = rocksdb::kNoCompression;  // digests do not compress
+  options.level_compaction_dynamic_level_bytes = true;
+  options.max_background_jobs = 2;
+  // Every table is opened once and stays open: a reader outlives the file's name.
+  options.max_open_files = -1;
+  options.max_file_opening_threads = 2;
+  options.skip_stats_update_on_db_open = true;
+  options.max_manifest_file_size = kManifestBytesMax;
+  options.avoid_flush_during_shutdown = true;
+  // A failed sync is final: no retry behind our back.
+  options.max_bgerror_resume_count = 0;
+  // No wall clock decides what is compacted.
+  options.ttl = 0;
+  options.periodic_compaction_seconds = 0;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.info_log = std::make_shared<NoLog>();
+  return options;
+}
+
+class RocksDbStore final : public KeyValueStore {
+ public:
+  RocksDbStore(cairn::FileSystem& fs, const std::string& folder, const Guard& guard, CheckedFiles checked,
+               Index::Access access)
+      : fs_(fs),
+        path_(folder),
+        access_(access),
+        guard_(guard),
+        folder_(fs, folder, guard, std::move(checked), access),
+        env_(rocksdb::NewCompositeEnv(std::make_shared<FolderFileSystem>(fs, folder_))),
+        cache_(rocksdb::NewLRUCache(kCacheBytes)) {}
+
+  Status open() {
+    rocksdb::Options options = options_for(env_.get(), cache_);
+    rocksdb::DB* db = nullptr;
+    rocksdb::Status status;
+    if (access_ == Index::Access::read_only) {
+      status = rocksdb::DB::OpenForReadOnly(options, path_, &db);
+    } else {
+      options.create_if_missing = guard_.nothing_durable();
+      status = rocksdb::DB::Open(options, path_, &db);
+    }
+    db_.reset(db);
+    if (!status.ok()) return to_error(status, "open " + path_);
+    // A read-only database never returns to the folder: a writer may be changing it.
+    if (access_ == Index::Access::read_write) folder_.release_checked();
+    return {};
+  }
+
+  Result<std::optional<std::string>> get(std::string_view key) override {
+    std::string value;
+    const rocksdb::Status status = db_->Get({}, Slice(key.data(), key.size()), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return to_error(status, "read " + path_);
+    return std::optional(std::move(value));
+  }
+
+  Status scan(std::string_view prefix, const Visit& visit) override {
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;  // a walk over everything would push out what lookups need
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
+    for (at->Seek(Slice(prefix.data(), prefix.size())); at->Valid(); at->Next()) {
+      const std::string_view key = at->key().ToStringView();
+      if (!key.starts_with(prefix)) break;
+      CAIRN_CHECK(visit(key, at->value().ToStringView()));
+    }
+    if (!at->status().ok()) return to_error(at->status(), "walk " + path_);
+    return {};
+  }
+
+  Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) override {
+    const Slice upper(bound.data(), bound.size());
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
+    at->SeekForPrev(upper);
+    if (at->Valid() && at->key() == upper) at->Prev();
+    if (!at->status().ok()) return to_error(at->status(), "read " + path_);
+    if (!at->Valid() || !at->key().ToStringView().starts_with(prefix)) return std::optional<KeyValue>();
+    return std::optional(KeyValue{at->key().ToString(), at->value().ToString()});
+  }
+
+  Status write(const KeyValueChanges& changes) override {
+    CAIRN_CHECK(check_usable());
+    rocksdb::WriteBatch batch;
+    for (const auto& [key, value] : changes) {
+      const rocksdb::Status added = value ? batch.Put(key, *value) : batch.Delete(key);
+      if (!added.ok()) return to_error(added, "write " + path_);
+    }
+    changed_ = true;
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;  // the store's log is the write-ahead log
+    const rocksdb::Status status = db_->Write(options, &batch);
+    return status.ok() ? Status() : to_error(status, "write " + path_);
+  }
+
+  Status checkpoint(Position applied) override {
+    CAIRN_CHECK(check_usable());
+    if (!changed_) return {};
+    folder_.keep_all();
+    if (Status done = flush_and_guard(applied); !done.ok()) {
+      // Which guard is on disk is unknown now, so the files of both stay.
+      failed_ = true;
+      return done;
+    }
+    folder_.keep_only(guard_);
+    changed_ = false;
+    return {};
+  }
+
+  std::uint64_t memory_bytes() const override {
+    std::uint64_t readers = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kEstimateTableReadersMem, &readers);
+    return cache_->GetUsage() + readers;  // memtables are charged to the cache
+  }
+
+ private:
+  Status check_usable() const {
+    if (!failed_) return {};
+    return make_error(ErrorCode::poisoned, "index: a checkpoint of " + path_ + " failed; reopen the store");
+  }
+
+  // A background flush or compaction may come between any two of these lines: RocksDB
+  // then adds files and lengthens the MANIFEST, and the state we name here stays whole.
+  Status flush_and_guard(Position applied) {
+    const rocksdb::Status flushed = db_->Flush({});
+    if (!flushed.ok()) return to_error(flushed, "flush " + path_);
+    std::vector<std::string> live;
+    std::uint64_t manifest_bytes = 0;
+    const rocksdb::Status listed = db_->GetLiveFiles(live, &manifest_bytes, false);
+    if (!listed.ok()) return to_error(listed, "list the files of " + path_);
+
+    Guard next{.applied = applied, .manifest = {}, .files = {}};
+    CAIRN_TRY(const auto identity_info, fs_.info(path_ + "/IDENTITY"));
+    CAIRN_TRY(next.files.emplace_back(), describe_prefix(fs_, path_, "IDENTITY", identity_info.size));
+    for (const std::string& path : live) {
+      const std::string name = path.substr(path.find_last_of('/') + 1);
+      if (name.starts_with("MANIFEST-")) {
+        next.manifest = name;
+        CAIRN_TRY(next.files.emplace_back(), describe_prefix(fs_, path_, name, manifest_bytes));
+      } else if (is_table(name)) {
+        CAIRN_TRY(next.files.emplace_back(), describe_new_table(name));
+      }
+    }
+    // The names of the files must last before the guard that lists them.
+    CAIRN_CHECK(fs_.sync_directory(path_));
+    CAIRN_CHECK(write_guard(fs_, path_, next));
+    guard_ = std::move(next);
+    return {};
+  }
+
+  // Tables never change, so what the last guard says of one is still true.
+  Result<GuardedFile> describe_new_table(const std::string& name) {
+    for (const GuardedFile& known : guard_.files) {
+      if (known.name == name) return known;
+    }
+    return describe_table(fs_, path_, name);
+  }
+
+  cairn::FileSystem& fs_;
+  const std::string path_;
+  const Index::Access access_;
+  Guard guard_;  // the one on disk
+  GuardedFolder folder_;
+  std::unique_ptr<rocksdb::Env> env_;
+  std::shared_ptr<rocksdb::Cache> cache_;
+  bool changed_ = false;  // since the guard on disk
+  bool failed_ = false;
+  std::unique_ptr<rocksdb::DB> db_;  // last: it uses all of the above until it is closed
+};
+
+}  // namespace
+
+Result<std::unique_ptr<KeyValueStore>> open_rocksdb(FileSystem& fs, const std::string& folder, const Guard& guard,
+                                                    CheckedFiles checked, Index::Access access) {
+  auto store = std::make_unique<RocksDbStore>(fs, folder, guard, std::move(checked), access);
+  CAIRN_CHECK(store->open());
+  return std::unique_ptr<KeyValueStore>(std::move(store));
+}
+
+}  // namespace cairn
