@@ -102,10 +102,12 @@ Result<GroupHead> decode_group_head(Bytes head) {
   for (std::uint32_t i = 0; i < header.record_count; ++i, at += RecordDescriptor::kSize) {
     CAIRN_TRY(const RecordDescriptor record, load_descriptor(head.data() + at, kName, at));
     if (record.payload_offset < payload_at) {
-      return wrong_field(kName, "payload_offset", at, "of this record lies before the end of what precedes it");
+      return wrong_field(kName, "payload_offset", at + kDescriptorPayloadOffset,
+                         "of this record lies before the end of what precedes it");
     }
     if (record.payload_offset > payload_end || record.stored_bytes > payload_end - record.payload_offset) {
-      return wrong_field(kName, "payload_offset", at, "of this record puts it outside the group");
+      return wrong_field(kName, "payload_offset", at + kDescriptorPayloadOffset,
+                         "of this record puts it outside the group");
     }
     payload_at = record.payload_offset + record.stored_bytes;
     group.records.push_back(record);

@@ -18,7 +18,7 @@ enum Offset : std::size_t {
   kLogicalBytes = 4,
   kStoredBytes = 8,
   kReserved = 12,
-  kPayloadOffset = 16,
+  kPayloadOffset = kDescriptorPayloadOffset,
   kSequence = 24,
   kChecksum = 32,
   kKey = 40,

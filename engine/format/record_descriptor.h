@@ -7,6 +7,9 @@
 
 namespace cairn {
 
+// Where a descriptor holds payload_offset, which only its group can check.
+inline constexpr std::size_t kDescriptorPayloadOffset = 16;
+
 // Writes RecordDescriptor::kSize bytes.
 void store_descriptor(const RecordDescriptor& record, std::byte* to) noexcept;
 
