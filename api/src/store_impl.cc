@@ -134,7 +134,9 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::st
   const StoreLayout layout(path);
   CAIRN_TRY(const StoreHeader header, read_header(fs, layout));
   std::unique_ptr<StoreImpl> store(new StoreImpl(fs, path, header, options.threads));
-  if (options.access == Access::read_write) CAIRN_TRY(store->lock_, fs.lock(layout.lock()));
+  if (options.access == Access::read_write) {
+    CAIRN_TRY(store->lock_, fs.lock(layout.lock()));
+  }
   CAIRN_CHECK(store->open_index(options.access, progress));
   CAIRN_CHECK(store->recover(progress));
   return store;

@@ -73,6 +73,8 @@ class LogWriter {
   // sync() must have returned everything before. Gives back preallocated space.
   Status close();
 
+  // Whether a write or sync has failed: nothing more will succeed.
+  bool failed() const noexcept { return failure_.has_value(); }
   std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }
   // Bytes added to the log's files by this writer, headers and padding included.
   std::uint64_t appended_bytes() const noexcept { return appended_bytes_; }

@@ -20,12 +20,13 @@ std::string place(const OpenSegment& segment, std::uint64_t offset) {
 
 class Scanner {
  public:
-  Scanner(const OpenSegment& segment, const ScanOptions& options) : segment_(segment), options_(options) {}
+  Scanner(const OpenSegment& segment, const ScanOptions& options)
+      : segment_(segment), options_(options), end_(std::min(options.to, segment.size)) {}
 
   Result<ScanResult> run(const VisitGroup& visit) {
     ScanResult result;
     std::uint64_t at = options_.from;
-    while (at < segment_.size) {
+    while (at < end_) {
       CAIRN_TRY(const Group group, read_group(at, options_.verify_payloads));
       if (group.wrong.empty()) {
         CAIRN_CHECK(visit(group.head));
@@ -35,7 +36,7 @@ class Scanner {
       CAIRN_TRY(const After after, look_behind(at));
       const bool was_synced = at < options_.known_synced || at < after.synced_through;
       if (!was_synced) {
-        result.torn_bytes = segment_.size - at;
+        result.torn_bytes = end_ - at;
         break;
       }
       result.damage.push_back(place(segment_, at) + ": " + group.wrong);
@@ -45,7 +46,7 @@ class Scanner {
       }
       at = *after.next_good;
     }
-    result.end = std::min(at, segment_.size);
+    result.end = std::min(at, end_);
     return result;
   }
 
@@ -73,7 +74,7 @@ class Scanner {
     const auto peeked = peek_group_header(head_);
     if (!peeked.ok()) return bad(peeked.error().message);
     const std::uint64_t head_bytes = peeked->head_bytes();
-    const std::uint64_t room = segment_.size - at;
+    const std::uint64_t room = end_ - at;
     if (head_bytes > room || peeked->payload_bytes > room - head_bytes) return bad("group runs past the file's end");
     if (head_bytes > kPageBytes) {
       head_.resize(head_bytes);
@@ -115,7 +116,7 @@ class Scanner {
     After after;
     std::vector<std::byte> chunk(kReadChunk);
     std::uint64_t at = bad_at + kPageBytes;
-    while (at < segment_.size) {
+    while (at < end_) {
       std::size_t got = 0;
       CAIRN_CHECK(read(at, chunk, got));
       for (std::size_t page = 0; page + kPageBytes <= got; page += kPageBytes) {
@@ -134,6 +135,7 @@ class Scanner {
 
   const OpenSegment& segment_;
   const ScanOptions& options_;
+  const std::uint64_t end_;  // of what is scanned
   std::vector<std::byte> head_;
   std::vector<std::byte> payload_;
 };
@@ -167,8 +169,8 @@ Result<SegmentHeader> read_segment_header(const OpenSegment& segment) {
   return header;
 }
 
-Result<std::optional<std::vector<RecordDescriptor>>> read_table(const OpenSegment& segment, std::string& damage) {
-  using Table = std::optional<std::vector<RecordDescriptor>>;
+Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::string& damage) {
+  using Table = std::optional<SealedTable>;
   if (segment.size < 2 * kPageBytes || segment.size % kPageBytes != 0) return Table();
   std::vector<std::byte> page(kPageBytes);
   const std::uint64_t footer_at = segment.size - kPageBytes;
@@ -199,7 +201,7 @@ Result<std::optional<std::vector<RecordDescriptor>>> read_table(const OpenSegmen
       return wrong("table entry points outside the segment");
     }
   }
-  return Table(std::move(records).value());
+  return Table(SealedTable{.groups_end = footer->table_offset, .records = std::move(records).value()});
 }
 
 Result<ScanResult> scan_groups(const OpenSegment& segment, const ScanOptions& options, const VisitGroup& visit) {

@@ -28,12 +28,17 @@ Result<OpenSegment> open_segment(FileSystem& fs, const std::string& folder, std:
 
 Result<SegmentHeader> read_segment_header(const OpenSegment& segment);
 
-// The records of a sealed segment from its table; nothing when it is not sealed, or when
-// its table or footer is damaged (`damage` then says so, and the groups must be scanned).
-Result<std::optional<std::vector<RecordDescriptor>>> read_table(const OpenSegment& segment, std::string& damage);
+struct SealedTable {
+  std::uint64_t groups_end = 0;  // where the groups end and the table begins
+  std::vector<RecordDescriptor> records;
+};
+// The table of a sealed segment; nothing when it is not sealed, or when its table or
+// footer is damaged (`damage` then says so, and the groups must be scanned).
+Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::string& damage);
 
 struct ScanOptions {
   std::uint64_t from = kPageSize;     // a group's offset, or the segment's end
+  std::uint64_t to = ~0ull;           // where groups end, when that is before the file does
   // Everything below this is known to have been synced, from a source other than the log.
   std::uint64_t known_synced = 0;
   bool verify_payloads = true;

@@ -38,10 +38,10 @@ class Replay {
     CAIRN_TRY(const auto table, read_table(segment, damage));
     if (!damage.empty()) out_.damage.push_back(damage);
     if (table) {
-      for (const RecordDescriptor& record : *table) {
+      for (const RecordDescriptor& record : table->records) {
         if (record.payload_offset >= from) CAIRN_CHECK(add(segment, record));
       }
-      meter_.add(table->size() * RecordDescriptor::kSize);
+      meter_.add(table->records.size() * RecordDescriptor::kSize);
       out_.end = LogEnd{.segment = segment.number, .sealed = true, .next_sequence = out_.end.next_sequence};
       return apply(Position{segment.number, segment.size});
     }

@@ -58,6 +58,7 @@ struct RestoreOptions {
 
 struct RestoreReport {
   std::uint64_t files = 0, bytes = 0;
+  std::uint64_t damaged = 0;  // files left out because the store lost or spoiled part of them
 };
 
 // What a name's version is. `NAME` alone means its latest version.
@@ -135,6 +136,7 @@ class Archive {
   // Restores what name@version holds into options.to: contents, names, modes, times and
   // links; every file is verified, written under a temporary name and renamed when whole.
   // Never writes outside options.to, whatever the names in the tree or links on disk.
+  // Damaged files are left out, reported and counted; the others are restored.
   Result<RestoreReport> restore(const std::string& ref, const RestoreOptions& options, const Progress& progress = {});
 
   Result<std::vector<RefInfo>> list();                                 // by name, then version

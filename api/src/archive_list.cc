@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Archive: what is there, under which names, and what it is made of.
+#include "api/src/object_info.h"
+#include "api/src/ref_name.h"
+#include "engine/base/errors.h"
+#include "engine/content/model_file.h"
+
+namespace cairn {
+namespace {
+
+Status describe_tree(StoreImpl& store, const TreeManifest& tree, ObjectInfo& info) {
+  for (const TreeEntry& entry : tree.entries) {
+    CAIRN_TRY(EntryInfo described, describe_entry(store, entry));
+    info.entries.push_back(std::move(described));
+    info.bytes += entry.bytes;
+    if (entry.kind != EntryKind::file) continue;
+    CAIRN_TRY(const FilePieces pieces, pieces_of_entry(store, entry));
+    CAIRN_CHECK(count_storage(store, pieces, info.codecs, info.stored_bytes));
+    if (!entry.is_model) continue;
+    CAIRN_TRY(std::vector<TensorInfo> tensors, describe_model_tensors(store, entry.path, entry.blob));
+    info.tensors.insert(info.tensors.end(), std::make_move_iterator(tensors.begin()),
+                        std::make_move_iterator(tensors.end()));
+  }
+  return {};
+}
+
+Result<ObjectInfo> describe_snapshot(StoreImpl& store, const Digest& id) {
+  ObjectInfo info{.kind = "snapshot", .id = store.id_text(id)};
+  CAIRN_TRY(const SnapshotManifest snapshot, load_snapshot(store.blocks(), id));
+  info.metadata = snapshot.metadata;
+  CAIRN_TRY(const TreeManifest tree, load_tree(store.blocks(), snapshot.tree));
+  CAIRN_CHECK(describe_tree(store, tree, info));
+  return info;
+}
+
+Result<ObjectInfo> describe_content(StoreImpl& store, const Digest& id) {
+  ObjectInfo info{.id = store.id_text(id)};
+  CAIRN_TRY(const auto tensor_at, store.index().find_object(RecordKind::tensor, id));
+  CAIRN_TRY(const auto model_at, store.index().find_object(RecordKind::model, id));
+  CAIRN_TRY(const auto blob_at, store.index().find_object(RecordKind::blob, id));
+  if (tensor_at) {
+    info.kind = "tensor";
+    CAIRN_TRY(TensorInfo tensor, describe_tensor(store, id));
+    info.tensors.push_back(std::move(tensor));
+  } else if (model_at) {
+    info.kind = "model";
+    CAIRN_TRY(const ModelManifest model, load_model(store.blocks(), id));
+    info.format = model_format_name(static_cast<ModelFormat>(model.format));
+    CAIRN_TRY(info.tensors, describe_model_tensors(store, "", id));
+  } else {
+    info.kind = blob_at ? "blob" : "block";
+  }
+  CAIRN_TRY(const FilePieces pieces, pieces_of_any(store, id));
+  info.bytes = pieces.total_bytes;
+  CAIRN_CHECK(count_storage(store, pieces, info.codecs, info.stored_bytes));
+  return info;
+}
+
+Result<ObjectInfo> describe_id(StoreImpl& store, const Digest& id) {
+  CAIRN_TRY(const auto snapshot_at, store.index().find_object(RecordKind::snapshot, id));
+  if (snapshot_at) return describe_snapshot(store, id);
+  CAIRN_TRY(const auto tree_at, store.index().find_object(RecordKind::tree, id));
+  if (!tree_at) return describe_content(store, id);
+  ObjectInfo info{.kind = "tree", .id = store.id_text(id)};
+  CAIRN_TRY(const TreeManifest tree, load_tree(store.blocks(), id));
+  CAIRN_CHECK(describe_tree(store, tree, info));
+  return info;
+}
+
+}  // namespace
+
+Result<std::vector<RefInfo>> Archive::list() {
+  std::vector<RefInfo> refs;
+  const auto collect = [&](const RefRecord& ref) -> Status {
+    refs.push_back(to_info(*store_, ref));
+    return {};
+  };
+  CAIRN_CHECK(store_->index().for_each_ref(collect));
+  return refs;
+}
+
+Result<RefInfo> Archive::resolve(const std::string& ref) {
+  CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
+  return to_info(*store_, record);
+}
+
+Result<std::vector<EntryInfo>> Archive::entries(const std::string& ref) {
+  CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
+  CAIRN_TRY(const TreeManifest tree, load_ref_tree(*store_, record));
+  std::vector<EntryInfo> entries;
+  for (const TreeEntry& entry : tree.entries) {
+    CAIRN_TRY(EntryInfo info, describe_entry(*store_, entry));
+    entries.push_back(std::move(info));
+  }
+  return entries;
+}
+
+Result<ObjectInfo> Archive::show(const std::string& ref_or_id) {
+  // An id is never a name that somebody would give; when it is, the name wins.
+  const auto id = parse_digest(store_->header().digest, ref_or_id);
+  const auto ref = resolve_ref(*store_, ref_or_id);
+  if (!ref.ok()) {
+    if (id.ok()) return describe_id(*store_, *id);
+    return ref.error();
+  }
+  CAIRN_TRY(ObjectInfo info, describe_snapshot(*store_, ref->snapshot));
+  info.ref = to_info(*store_, *ref);
+  return info;
+}
+
+Result<RefInfo> Archive::tag(const std::string& ref, const Tags& changes) {
+  CAIRN_TRY(const StoreImpl::Writing writing, store_->begin_writing());
+  CAIRN_TRY(RefRecord record, resolve_ref(*store_, ref));
+  for (const auto& [key, value] : changes) {
+    if (key.empty()) return make_error(ErrorCode::invalid_argument, "a tag has a name");
+    if (value.empty()) {
+      record.tags.erase(key);
+    } else {
+      record.tags[key] = value;
+    }
+  }
+  WritePath path({.digest = store_->header().digest, .block_bytes = store_->header().block_bytes}, store_->index(),
+                 *writing.log, store_->pool());
+  CAIRN_CHECK(path.write_ref(record));
+  CAIRN_CHECK(path.commit());
+  return to_info(*store_, record);
+}
+
+}  // namespace cairn

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/src/object_info.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "engine/base/errors.h"
+#include "engine/codec/block_codec.h"
+#include "engine/content/model_file.h"
+
+namespace cairn {
+
+Result<EntryInfo> describe_entry(StoreImpl& store, const TreeEntry& entry) {
+  EntryInfo info{.path = entry.path,
+                 .kind = entry.kind == EntryKind::file        ? "file"
+                         : entry.kind == EntryKind::directory ? "directory"
+                                                              : "symlink",
+                 .bytes = entry.bytes,
+                 .tensors = entry.tensors,
+                 .mode = entry.mode,
+                 .mtime_ns = entry.mtime_ns,
+                 .link_target = entry.link_target,
+                 .note = entry.note};
+  if (entry.kind != EntryKind::file) return info;
+  info.id = store.id_text(entry.blob);
+  info.format = "opaque";
+  if (entry.is_model) {
+    CAIRN_TRY(const ModelManifest model, load_model(store.blocks(), entry.blob));
+    info.format = model_format_name(static_cast<ModelFormat>(model.format));
+  }
+  return info;
+}
+
+Result<TensorInfo> describe_tensor(StoreImpl& store, const Digest& id) {
+  CAIRN_TRY(const TensorManifest tensor, load_tensor(store.blocks(), id));
+  TensorInfo info{.dtype = tensor.dtype,
+                  .shape = tensor.shape,
+                  .bytes = tensor.bytes,
+                  .id = store.id_text(id),
+                  .blob = store.id_text(tensor.blob)};
+  CAIRN_TRY(const FilePieces pieces, pieces_of_blob(store.blocks(), tensor.blob, tensor.bytes));
+  CAIRN_CHECK(count_storage(store, pieces, info.codecs, info.stored_bytes));
+  return info;
+}
+
+Result<std::vector<TensorInfo>> describe_model_tensors(StoreImpl& store, const std::string& path,
+                                                       const Digest& model_id) {
+  CAIRN_TRY(const ModelManifest model, load_model(store.blocks(), model_id));
+  std::vector<TensorInfo> tensors;
+  tensors.reserve(model.tensors.size());
+  for (const ModelTensor& entry : model.tensors) {
+    CAIRN_TRY(TensorInfo info, describe_tensor(store, entry.tensor));
+    info.path = path;
+    info.name = entry.name;
+    tensors.push_back(std::move(info));
+  }
+  return tensors;
+}
+
+Status count_storage(StoreImpl& store, const FilePieces& pieces, std::map<std::string, std::uint64_t>& codecs,
+                     std::uint64_t& stored_bytes) {
+  std::unordered_set<Digest> counted;
+  for (const Piece& piece : pieces.pieces) {
+    if (!counted.insert(piece.block.digest).second) continue;
+    CAIRN_TRY(const auto at, store.index().find_block(piece.block.digest));
+    if (!at) return make_error(ErrorCode::not_found, "no block " + store.id_text(piece.block.digest));
+    ++codecs[std::string(codec_name(static_cast<CodecId>(at->codec)))];
+    stored_bytes += at->stored_bytes;
+  }
+  return {};
+}
+
+Result<FilePieces> pieces_of_any(StoreImpl& store, const Digest& id) {
+  Index& index = store.index();
+  CAIRN_TRY(const auto tensor_at, index.find_object(RecordKind::tensor, id));
+  if (tensor_at) {
+    CAIRN_TRY(const TensorManifest tensor, load_tensor(store.blocks(), id));
+    return pieces_of_blob(store.blocks(), tensor.blob, tensor.bytes);
+  }
+  CAIRN_TRY(const auto model_at, index.find_object(RecordKind::model, id));
+  if (model_at) return pieces_of_model(store.blocks(), id);
+  CAIRN_TRY(const auto blob_at, index.find_object(RecordKind::blob, id));
+  if (blob_at) {
+    CAIRN_TRY(const BlobManifest blob, load_blob(store.blocks(), id));
+    return pieces_of_blob(store.blocks(), id, blob.total_bytes);
+  }
+  CAIRN_TRY(const auto block_at, index.find_block(id));
+  if (block_at) return pieces_of_blob(store.blocks(), id, block_at->logical_bytes);
+  return make_error(ErrorCode::not_found, "no content with id " + store.id_text(id));
+}
+
+Result<TreeEntry> find_file(const TreeManifest& tree, const std::string& path) {
+  const auto found = std::lower_bound(tree.entries.begin(), tree.entries.end(), path,
+                                      [](const TreeEntry& entry, const std::string& p) { return entry.path < p; });
+  if (found == tree.entries.end() || found->path != path) {
+    return make_error(ErrorCode::not_found, "no '" + printable(path) + "' in it");
+  }
+  if (found->kind != EntryKind::file) {
+    return make_error(ErrorCode::invalid_argument, "'" + printable(path) + "' is not a file");
+  }
+  return *found;
+}
+
+Result<FilePieces> pieces_of_entry(StoreImpl& store, const TreeEntry& entry) {
+  return entry.is_model ? pieces_of_model(store.blocks(), entry.blob)
+                        : pieces_of_blob(store.blocks(), entry.blob, entry.bytes);
+}
+
+}  // namespace cairn

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/src/ref_name.h"
+
+#include <charconv>
+
+#include "engine/base/errors.h"
+
+namespace cairn {
+
+Result<RefName> parse_ref_name(const std::string& text) {
+  const std::size_t at = text.rfind('@');
+  RefName parsed{.name = text.substr(0, at), .version = std::nullopt};
+  CAIRN_CHECK(check_ref_name(parsed.name));
+  if (at == std::string::npos) return parsed;
+  std::uint64_t version = 0;
+  const char* end = text.data() + text.size();
+  const auto number = std::from_chars(text.data() + at + 1, end, version);
+  if (number.ec != std::errc() || number.ptr != end || version == 0) {
+    return make_error(ErrorCode::invalid_argument, "'" + printable(text) + "': a version is a number from 1");
+  }
+  parsed.version = version;
+  return parsed;
+}
+
+Result<RefRecord> resolve_ref(StoreImpl& store, const std::string& text) {
+  CAIRN_TRY(const RefName wanted, parse_ref_name(text));
+  CAIRN_TRY(auto ref, wanted.version ? store.index().find_ref(wanted.name, *wanted.version)
+                                     : store.index().latest_ref(wanted.name));
+  if (!ref) return make_error(ErrorCode::not_found, "no name '" + printable(text) + "' in the store");
+  return *std::move(ref);
+}
+
+RefInfo to_info(const StoreImpl& store, const RefRecord& ref) {
+  return {.name = ref.name,
+          .version = ref.version,
+          .snapshot = store.id_text(ref.snapshot),
+          .created_ns = ref.created_ns,
+          .logical_bytes = ref.logical_bytes,
+          .tags = ref.tags};
+}
+
+Result<TreeManifest> load_ref_tree(StoreImpl& store, const RefRecord& ref) {
+  CAIRN_TRY(const SnapshotManifest snapshot, load_snapshot(store.blocks(), ref.snapshot));
+  return load_tree(store.blocks(), snapshot.tree);
+}
+
+}  // namespace cairn

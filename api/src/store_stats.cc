@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/src/store_impl.h"
+#include "engine/codec/block_codec.h"
+#include "engine/log/segment_files.h"
+
+namespace cairn {
+namespace {
+
+Result<std::uint64_t> folder_bytes(FileSystem& fs, const std::string& folder) {
+  CAIRN_TRY(const std::vector<std::string> names, fs.list_directory(folder));
+  std::uint64_t total = 0;
+  for (const std::string& name : names) {
+    const std::string path = folder + "/" + name;
+    const auto info = fs.info(path);
+    if (!info.ok()) {
+      if (info.error().code == ErrorCode::not_found) continue;  // a live writer removed it
+      return info.error();
+    }
+    total += info->disk_bytes;
+    if (!info->is_directory) continue;
+    CAIRN_TRY(const std::uint64_t below, folder_bytes(fs, path));
+    total += below;
+  }
+  return total;
+}
+
+}  // namespace
+
+Result<StoreStats> Store::stats() {
+  StoreStats stats;
+  Index& index = impl_->index();
+  const auto count_block = [&](const Digest&, const RecordLocation& at) -> Status {
+    ++stats.blocks;
+    stats.unique_bytes += at.logical_bytes;
+    stats.stored_bytes += at.stored_bytes;
+    ++stats.blocks_by_codec[std::string(codec_name(static_cast<CodecId>(at.codec)))];
+    return {};
+  };
+  CAIRN_CHECK(index.for_each_block(count_block));
+  const auto count_object = [&](const Digest&, const RecordLocation& at) -> Status {
+    switch (at.kind) {
+      case RecordKind::blob: ++stats.blobs; break;
+      case RecordKind::tensor: ++stats.tensors; break;
+      case RecordKind::model: ++stats.models; break;
+      case RecordKind::tree: ++stats.trees; break;
+      case RecordKind::snapshot: ++stats.snapshots; break;
+      case RecordKind::block:
+      case RecordKind::ref: break;
+    }
+    return {};
+  };
+  CAIRN_CHECK(index.for_each_object(count_object));
+  const auto count_ref = [&](const RefRecord& ref) -> Status {
+    ++stats.refs;
+    stats.logical_bytes += ref.logical_bytes;
+    return {};
+  };
+  CAIRN_CHECK(index.for_each_ref(count_ref));
+  const StoreLayout& layout = impl_->layout();
+  CAIRN_TRY(stats.disk_bytes, folder_bytes(impl_->fs(), layout.folder));
+  CAIRN_TRY(stats.log_bytes, folder_bytes(impl_->fs(), layout.log()));
+  CAIRN_TRY(const auto segments, list_segments(impl_->fs(), layout.log()));
+  stats.segments = segments.size();
+  stats.index_memory_bytes = index.memory_bytes();
+  return stats;
+}
+
+}  // namespace cairn
