@@ -51,15 +51,19 @@ std::uint64_t share(std::uint64_t chance, std::uint64_t count) {
   }
 }
 
+// What a choice is about, where it is not about the sector of this number.
+constexpr std::uint64_t kMood = ~std::uint64_t{0};
+constexpr std::uint64_t kSizes = kMood - 1;
+
 std::vector<std::byte> reordered(const SimNode& node, std::uint64_t seed) {
   const std::uint64_t count = node.pending.size();
   // Some files keep everything and some nothing, so that states with one odd file among
   // good ones are as likely as those where every file is a patchwork.
-  const std::uint64_t mood = mix(seed, node.id) % 4;
+  const std::uint64_t mood = mix(seed, node.id, kMood) % 4;
   if (mood == 0) return node.synced;
   // The size and the truncations are one list of changes that survives up to a point; each
   // sector has its own point, because a sector is written whole, at some version.
-  const std::uint64_t sizes_kept = mood == 1 ? count : share(mix(seed, node.id, ~std::uint64_t{0}), count);
+  const std::uint64_t sizes_kept = mood == 1 ? count : share(mix(seed, node.id, kSizes), count);
   std::vector<std::byte> content = node.synced;
   std::uint64_t size = content.size();
   std::uint64_t never_allocated = ~std::uint64_t{0};
