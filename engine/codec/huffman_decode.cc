@@ -15,6 +15,9 @@ constexpr std::size_t kTableSize = std::size_t{1} << kHuffmanBitsMax;
 constexpr std::uint64_t kTableMask = kTableSize - 1;
 constexpr unsigned kSymbolsPerEntry = 6;
 constexpr unsigned kLookUpsPerLoad = 5;
+constexpr unsigned kBitsShift = 48;
+constexpr unsigned kCountShift = 56;
+constexpr std::uint64_t kSymbolsMask = (std::uint64_t{1} << kBitsShift) - 1;
 
 struct Stream {
   std::size_t bit = 0;      // position in the body
@@ -27,10 +30,13 @@ using Streams = std::array<Stream, kHuffmanStreams>;
 }  // namespace
 
 struct HuffmanDecoder::Tables {
-  // Low byte: bits consumed. Then the symbols, the first lowest. High byte: how many.
+  // Of the low bytes: the symbols, the first lowest. Byte 6: bits consumed. Byte 7: how
+  // many symbols. Laid out so that a look-up is stored, and shifted by, almost as it is.
   std::array<std::uint64_t, kTableSize> many;
   // Low byte: bits of the first code. High byte: its symbol.
   std::array<std::uint16_t, kTableSize> single;
+  // As `many`, when only the lowest `known` bits of the index are: at 2^known on.
+  std::array<std::uint64_t, kTableSize> partial;
 
   void build(const HuffmanCode& code) noexcept {
     for (std::size_t symbol = 0; symbol < code.length.size(); ++symbol) {
@@ -40,19 +46,35 @@ struct HuffmanDecoder::Tables {
         single[i] = static_cast<std::uint16_t>(symbol << 8 | length);
       }
     }
-    for (std::size_t i = 0; i < kTableSize; ++i) {
-      std::uint64_t symbols = 0;
-      unsigned bits = 0, count = 0;
-      while (count < kSymbolsPerEntry) {
-        const unsigned entry = single[i >> bits];
-        const unsigned length = entry & 0xff;
-        if (bits + length > kHuffmanBitsMax) break;
-        symbols |= static_cast<std::uint64_t>(entry >> 8) << (8 * (count + 1));
-        bits += length;
-        ++count;
-      }
-      many[i] = symbols | bits | static_cast<std::uint64_t>(count) << 56;
+    for (unsigned known = 0; known < kHuffmanBitsMax; ++known) {
+      for (std::size_t i = 0; i < std::size_t{1} << known; ++i)
+        partial[(std::size_t{1} << known) + i] = entry(i, known);
     }
+    for (std::size_t i = 0; i < kTableSize; ++i) many[i] = entry(i, kHuffmanBitsMax);
+  }
+
+  // The first symbol of the index, then what follows it, which fewer bits decide.
+  std::uint64_t entry(std::size_t index, unsigned known) const noexcept {
+    const unsigned first = single[index];
+    const unsigned length = first & 0xff;
+    if (length > known) return 0;
+    const std::uint64_t rest = partial[(std::size_t{1} << (known - length)) + (index >> length)];
+    if (rest >> kCountShift == kSymbolsPerEntry) [[unlikely]]
+      return full_entry(index);
+    return (rest & ~kSymbolsMask) + ((rest & kSymbolsMask) << 8 | first >> 8) +
+           (std::uint64_t{1} << kCountShift | std::uint64_t{length} << kBitsShift);
+  }
+
+  // The first six symbols of an index that has more.
+  std::uint64_t full_entry(std::size_t index) const noexcept {
+    std::uint64_t symbols = 0;
+    unsigned bits = 0;
+    for (unsigned i = 0; i < kSymbolsPerEntry; ++i) {
+      const unsigned next = single[index >> bits];
+      symbols |= static_cast<std::uint64_t>(next >> 8) << (8 * i);
+      bits += next & 0xff;
+    }
+    return symbols | std::uint64_t{kSymbolsPerEntry} << kCountShift | std::uint64_t{bits} << kBitsShift;
   }
 };
 
@@ -74,31 +96,23 @@ std::size_t safe_rounds(const Streams& streams) noexcept {
 inline __attribute__((always_inline)) void decode_rounds(const std::uint64_t* table, const std::byte* body,
                                                          std::byte* into, Streams& streams,
                                                          std::size_t rounds) noexcept {
-  std::array<std::size_t, kHuffmanStreams> bit, at;
-  for (std::size_t s = 0; s < kHuffmanStreams; ++s) {
-    bit[s] = streams[s].bit;
-    at[s] = streams[s].at;
-  }
   for (; rounds != 0; --rounds) {
 #pragma GCC unroll 8
-    for (std::size_t s = 0; s < kHuffmanStreams; ++s) {
+    for (Stream& stream : streams) {
       // The marker above the bits tells by its place, in the end, how many were consumed.
-      std::uint64_t window = (load_le<std::uint64_t>(body + bit[s] / 8) >> (bit[s] % 8)) | (std::uint64_t{1} << 63);
-      std::byte* out = into + at[s];
+      std::uint64_t window =
+          (load_le<std::uint64_t>(body + stream.bit / 8) >> (stream.bit % 8)) | (std::uint64_t{1} << 63);
+      std::byte* to = into + stream.at;
 #pragma GCC unroll 5
       for (unsigned k = 0; k < kLookUpsPerLoad; ++k) {
         const std::uint64_t entry = table[window & kTableMask];
-        window >>= entry & 63;
-        store_le(out, entry >> 8);
-        out += entry >> 56;
+        store_le(to, entry);
+        window >>= (entry >> kBitsShift) & 63;
+        to += entry >> kCountShift;
       }
-      bit[s] += static_cast<std::size_t>(std::countl_zero(window));
-      at[s] = static_cast<std::size_t>(out - into);
+      stream.bit += static_cast<std::size_t>(std::countl_zero(window));
+      stream.at = static_cast<std::size_t>(to - into);
     }
-  }
-  for (std::size_t s = 0; s < kHuffmanStreams; ++s) {
-    streams[s].bit = bit[s];
-    streams[s].at = at[s];
   }
 }
 
