@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Manifests and names as hostile bytes. The first byte selects the decoder. What a decoder
+// accepts must encode to the same bytes and hold what manifest.h promises its callers.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "engine/format/manifest.h"
+
+namespace cairn {
+namespace {
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void promise(const BlobManifest& blob) {
+  std::uint64_t sum = 0;
+  for (const BlockRef& block : blob.blocks) sum += block.bytes;
+  require(sum == blob.total_bytes && blob.blocks.size() != 1);
+}
+
+void promise(const TensorManifest& tensor) { require(dtype_is_valid(static_cast<std::uint8_t>(tensor.dtype))); }
+
+// Filling the gaps between tensors from the skeleton uses it up and ends at the end.
+void promise(const ModelManifest& model) {
+  std::uint64_t at = 0, gaps = 0;
+  for (const ModelTensor& tensor : model.tensors) {
+    require(tensor.offset >= at && tensor.bytes <= model.total_bytes - tensor.offset);
+    gaps += tensor.offset - at;
+    at = tensor.offset + tensor.bytes;
+  }
+  require(at <= model.total_bytes && gaps + (model.total_bytes - at) == model.skeleton_bytes);
+}
+
+// Slow and obvious, against the decoder's stack of prefixes.
+void promise(const TreeManifest& tree) {
+  const auto& entries = tree.entries;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    require(check_tree_path(entries[i].path).ok());
+    if (i > 0) require(entries[i - 1].path < entries[i].path);
+    for (std::size_t slash = entries[i].path.find('/'); slash != std::string::npos;
+         slash = entries[i].path.find('/', slash + 1)) {
+      const std::string parent = entries[i].path.substr(0, slash);
+      const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e.path == parent; });
+      require(found == entries.end() || found->kind == EntryKind::directory);
+    }
+  }
+}
+
+void promise(const SnapshotManifest&) {}
+
+void promise(const RefRecord& ref) { require(check_ref_name(ref.name).ok() && ref.version > 0); }
+
+template <auto kDecode>
+void fuzz(Bytes bytes) {
+  const auto value = kDecode(bytes);
+  if (!value.ok()) {
+    require(!value.error().message.empty());
+    return;
+  }
+  promise(*value);
+  const auto again = encode(*value);
+  require(std::equal(again.begin(), again.end(), bytes.begin(), bytes.end()));
+  require(*kDecode(again) == *value);
+}
+
+void fuzz_names(Bytes bytes) {
+  const std::string_view text = as_text(bytes);
+  const std::string shown = printable(text);
+  require(printable(shown) == shown);
+  require(std::none_of(shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }));
+  for (const Status& status : {check_ref_name(text), check_tree_path(text)}) {
+    if (!status.ok()) require(printable(status.error().message) == status.error().message);
+  }
+  if (check_ref_name(text).ok()) require(shown == text);
+}
+
+}  // namespace
+}  // namespace cairn
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace cairn;
+  if (size == 0) return 0;
+  const Bytes bytes = std::as_bytes(std::span(data + 1, size - 1));
+  switch (data[0]) {
+    case 0:
+      fuzz<&decode_blob>(bytes);
+      break;
+    case 1:
+      fuzz<&decode_tensor>(bytes);
+      break;
+    case 2:
+      fuzz<&decode_model>(bytes);
+      break;
+    case 3:
+      fuzz<&decode_tree>(bytes);
+      break;
+    case 4:
+      fuzz<&decode_snapshot>(bytes);
+      break;
+    case 5:
+      fuzz<&decode_ref>(bytes);
+      break;
+    case 6:
+      fuzz_names(bytes);
+      break;
+    default:
+      break;
+  }
+  return 0;
+}
