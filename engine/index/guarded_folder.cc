@@ -53,11 +53,16 @@ Status GuardedFolder::check_writable(const std::string& path) const {
   return {};
 }
 
+std::optional<std::string> GuardedFolder::checked_content(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto found = checked_.contents.find(name_of(path));
+  return found == checked_.contents.end() ? std::nullopt : std::optional(found->second);
+}
+
 Result<std::string> GuardedFolder::read_whole(const std::string& path) {
+  if (auto content = checked_content(path)) return *std::move(content);
   {
     const std::lock_guard lock(mutex_);
-    const auto found = checked_.contents.find(name_of(path));
-    if (found != checked_.contents.end()) return found->second;
     CAIRN_CHECK(check_visible(path));
   }
   CAIRN_TRY(const auto content, read_file(fs_, path, kSmallFileBytesMax));

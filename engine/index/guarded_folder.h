@@ -27,6 +27,8 @@ class GuardedFolder {
   // now is removed at the next open.
   void keep_only(const Guard& guard);
 
+  // The content of a checked file that is no table, until it is replaced.
+  std::optional<std::string> checked_content(const std::string& path);
   Result<std::string> read_whole(const std::string& path);
   Result<std::shared_ptr<File>> open_to_read(const std::string& path);
   Result<std::unique_ptr<File>> create(const std::string& path);

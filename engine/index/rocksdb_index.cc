@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "engine/base/errors.h"
 #include "engine/index/guarded_folder.h"
@@ -33,33 +34,34 @@ constexpr std::size_t kMemtableBytes = 8 * MiB;       // one memtable: a table o
 constexpr std::size_t kMemtablesBytesMax = 16 * MiB;  // all of them, charged to the cache
 constexpr std::size_t kManifestBytesMax = 1 * MiB;    // each checkpoint reads it once
 
-Error to_error(const rocksdb::Status& status, const std::string& what) {
-  const std::string message = "index: " + what + ": " + status.ToString();
-  if (status.IsNoSpace()) return make_error(ErrorCode::no_space, message);
-  const bool refused_by_system = (status.IsIOError() && !status.IsPathNotFound()) || status.IsBusy() ||
-                                 status.IsAborted() || status.IsTimedOut() || status.IsShutdownInProgress();
-  return make_error(refused_by_system ? ErrorCode::io : ErrorCode::corruption, message);
-}
-
-IOStatus to_io_status(const Status& status) {
-  if (status.ok()) return IOStatus::OK();
-  const Error& error = status.error();
-  switch (error.code) {
-    case ErrorCode::no_space:
-      return IOStatus::NoSpace(error.message);
-    case ErrorCode::not_found:
-      return IOStatus::PathNotFound(error.message);
-    case ErrorCode::corruption:
-      return IOStatus::Corruption(error.message);
-    default:
-      return IOStatus::IOError(error.message);
+// Translates our errors to RocksDB's, and remembers the latest: on its way through RocksDB
+// an error may lose its kind (an EIO can come out as an invalid argument). Any thread.
+class Failures {
+ public:
+  IOStatus operator()(const Status& status) {
+    if (status.ok()) return IOStatus::OK();
+    const Error& error = status.error();
+    if (error.code == ErrorCode::not_found) return IOStatus::PathNotFound(error.message);
+    const std::lock_guard lock(mutex_);
+    latest_ = error;
+    return error.code == ErrorCode::no_space ? IOStatus::NoSpace(error.message) : IOStatus::IOError(error.message);
   }
-}
+  template <class T>
+  IOStatus operator()(const Result<T>& result) {
+    return result.ok() ? IOStatus::OK() : (*this)(Status(result.error()));
+  }
+  // What `status`, which is not ok, is to our callers.
+  Error explain(const rocksdb::Status& status, const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    if (!status.IsCorruption() && latest_) return Error(*latest_).with_context("index: " + what);
+    const bool passing = status.IsBusy() || status.IsAborted() || status.IsTimedOut() || status.IsShutdownInProgress();
+    return make_error(passing ? ErrorCode::io : ErrorCode::corruption, "index: " + what + ": " + status.ToString());
+  }
 
-template <class T>
-IOStatus to_io_status(const Result<T>& result) {
-  return result.ok() ? IOStatus::OK() : to_io_status(Status(result.error()));
-}
+ private:
+  std::mutex mutex_;
+  std::optional<Error> latest_;
+};
 
 class SequentialFile final : public rocksdb::FSSequentialFile {
  public:
@@ -83,52 +85,74 @@ class SequentialFile final : public rocksdb::FSSequentialFile {
 
 class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
  public:
-  explicit RandomAccessFile(std::shared_ptr<File> file) : file_(std::move(file)) {}
+  RandomAccessFile(std::shared_ptr<File> file, Failures& failures) : file_(std::move(file)), failures_(failures) {}
   IOStatus Read(std::uint64_t offset, std::size_t count, const IOOptions&, Slice* result, char* scratch,
                 IODebugContext*) const override {
     const auto got = file_->read_at(offset, std::as_writable_bytes(std::span(scratch, count)));
     *result = Slice(scratch, got.ok() ? *got : 0);
-    return to_io_status(got);
+    return failures_(got);
   }
 
  private:
   std::shared_ptr<File> file_;
+  Failures& failures_;
+};
+
+// A checked CURRENT: RocksDB opens it once to see whether it can be opened.
+class ContentFile final : public rocksdb::FSRandomAccessFile {
+ public:
+  explicit ContentFile(std::string content) : content_(std::move(content)) {}
+  IOStatus Read(std::uint64_t offset, std::size_t count, const IOOptions&, Slice* result, char* scratch,
+                IODebugContext*) const override {
+    const std::size_t from = std::min<std::uint64_t>(offset, content_.size());
+    count = std::min(count, content_.size() - from);
+    std::memcpy(scratch, content_.data() + from, count);
+    *result = Slice(scratch, count);
+    return IOStatus::OK();
+  }
+
+ private:
+  std::string content_;
 };
 
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  explicit WritableFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  WritableFile(std::unique_ptr<File> file, Failures& failures) : file_(std::move(file)), failures_(failures) {}
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
     const Status written = file_->write_at(size_, std::as_bytes(std::span(data.data(), data.size())));
     if (written.ok()) size_ += data.size();
-    return to_io_status(written);
+    return failures_(written);
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
   IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
-  IOStatus Sync(const IOOptions&, IODebugContext*) override { return to_io_status(file_->sync()); }
+  IOStatus Sync(const IOOptions&, IODebugContext*) override { return failures_(file_->sync()); }
   std::uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
 
  private:
   std::unique_ptr<File> file_;
+  Failures& failures_;
   std::uint64_t size_ = 0;
 };
 
 class Directory final : public rocksdb::FSDirectory {
  public:
-  Directory(FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
-  IOStatus Fsync(const IOOptions&, IODebugContext*) override { return to_io_status(fs_.sync_directory(path_)); }
+  Directory(FileSystem& fs, std::string path, Failures& failures)
+      : fs_(fs), path_(std::move(path)), failures_(failures) {}
+  IOStatus Fsync(const IOOptions&, IODebugContext*) override { return failures_(fs_.sync_directory(path_)); }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
 
  private:
   FileSystem& fs_;
   std::string path_;
+  Failures& failures_;
 };
 
 // RocksDB's file system: translates every call to GuardedFolder's and decides nothing.
 class FolderFileSystem final : public rocksdb::FileSystem {
  public:
-  FolderFileSystem(cairn::FileSystem& fs, GuardedFolder& folder) : fs_(fs), folder_(folder) {}
+  FolderFileSystem(cairn::FileSystem& fs, GuardedFolder& folder, Failures& failures)
+      : fs_(fs), folder_(folder), failures_(failures) {}
 
   const char* Name() const override { return "cairn"; }
 
@@ -136,40 +160,44 @@ class FolderFileSystem final : public rocksdb::FileSystem {
                              std::unique_ptr<rocksdb::FSSequentialFile>* result, IODebugContext*) override {
     auto content = folder_.read_whole(path);
     if (content.ok()) *result = std::make_unique<SequentialFile>(std::move(*content));
-    return to_io_status(content);
+    return failures_(content);
   }
   IOStatus NewRandomAccessFile(const std::string& path, const rocksdb::FileOptions&,
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result, IODebugContext*) override {
+    if (auto content = folder_.checked_content(path)) {
+      *result = std::make_unique<ContentFile>(*std::move(content));
+      return IOStatus::OK();
+    }
     auto file = folder_.open_to_read(path);
-    if (file.ok()) *result = std::make_unique<RandomAccessFile>(std::move(*file));
-    return to_io_status(file);
+    if (file.ok()) *result = std::make_unique<RandomAccessFile>(std::move(*file), failures_);
+    return failures_(file);
   }
   IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions&,
                            std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext*) override {
     auto file = folder_.create(path);
-    if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file));
-    return to_io_status(file);
+    if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file), failures_);
+    return failures_(file);
   }
   IOStatus NewDirectory(const std::string& path, const IOOptions&, std::unique_ptr<rocksdb::FSDirectory>* result,
                         IODebugContext*) override {
-    *result = std::make_unique<Directory>(fs_, path);
+    *result = std::make_unique<Directory>(fs_, path, failures_);
     return IOStatus::OK();
   }
   IOStatus FileExists(const std::string& path, const IOOptions&, IODebugContext*) override {
     const auto size = folder_.size(path);
     const bool missing = !size.ok() && size.error().code == ErrorCode::not_found;
-    return missing ? IOStatus::NotFound(path) : to_io_status(size);
+    return missing ? IOStatus::NotFound(path) : failures_(size);
   }
   IOStatus GetChildren(const std::string&, const IOOptions&, std::vector<std::string>* names,
                        IODebugContext*) override {
     auto listed = folder_.list();
     if (listed.ok()) *names = std::move(*listed);
-    return to_io_status(listed);
+    return failures_(listed);
   }
   IOStatus GetFileSize(const std::string& path, const IOOptions&, std::uint64_t* result, IODebugContext*) override {
     const auto size = folder_.size(path);
     if (size.ok()) *result = *size;
-    return to_io_status(size);
+    return failures_(size);
   }
   // No decision may hang on a wall clock, so there is nothing to tell.
   IOStatus GetFileModificationTime(const std::string&, const IOOptions&, std::uint64_t* time,
@@ -178,10 +206,10 @@ class FolderFileSystem final : public rocksdb::FileSystem {
     return IOStatus::OK();
   }
   IOStatus DeleteFile(const std::string& path, const IOOptions&, IODebugContext*) override {
-    return to_io_status(folder_.remove(path));
+    return failures_(folder_.remove(path));
   }
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions&, IODebugContext*) override {
-    return to_io_status(folder_.rename(from, to));
+    return failures_(folder_.rename(from, to));
   }
   // The folder is ours to create and remove, and it has no folders in it.
   IOStatus CreateDir(const std::string&, const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
@@ -192,7 +220,7 @@ class FolderFileSystem final : public rocksdb::FileSystem {
   IOStatus IsDirectory(const std::string& path, const IOOptions&, bool* result, IODebugContext*) override {
     const auto info = fs_.info(path);
     if (info.ok()) *result = info->is_directory;
-    return to_io_status(info);
+    return failures_(info);
   }
   IOStatus GetAbsolutePath(const std::string& path, const IOOptions&, std::string* result, IODebugContext*) override {
     *result = path;
@@ -214,6 +242,7 @@ class FolderFileSystem final : public rocksdb::FileSystem {
  private:
   cairn::FileSystem& fs_;
   GuardedFolder& folder_;
+  Failures& failures_;
 };
 
 // RocksDB's diary for its own developers; what concerns a user is in the errors.
@@ -271,7 +300,7 @@ class RocksDbStore final : public KeyValueStore {
         access_(access),
         guard_(guard),
         folder_(fs, folder, guard, std::move(checked), access),
-        env_(rocksdb::NewCompositeEnv(std::make_shared<FolderFileSystem>(fs, folder_))),
+        env_(rocksdb::NewCompositeEnv(std::make_shared<FolderFileSystem>(fs, folder_, failures_))),
         cache_(rocksdb::NewLRUCache(kCacheBytes)) {}
 
   Status open() {
@@ -285,7 +314,7 @@ class RocksDbStore final : public KeyValueStore {
       status = rocksdb::DB::Open(options, path_, &db);
     }
     db_.reset(db);
-    if (!status.ok()) return to_error(status, "open " + path_);
+    if (!status.ok()) return failures_.explain(status, "open " + path_);
     // A read-only database never returns to the folder: a writer may be changing it.
     if (access_ == Index::Access::read_write) folder_.release_checked();
     return {};
@@ -295,7 +324,7 @@ class RocksDbStore final : public KeyValueStore {
     std::string value;
     const rocksdb::Status status = db_->Get({}, Slice(key.data(), key.size()), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
-    if (!status.ok()) return to_error(status, "read " + path_);
+    if (!status.ok()) return failures_.explain(status, "read " + path_);
     return std::optional(std::move(value));
   }
 
@@ -308,7 +337,7 @@ class RocksDbStore final : public KeyValueStore {
       if (!key.starts_with(prefix)) break;
       CAIRN_CHECK(visit(key, at->value().ToStringView()));
     }
-    if (!at->status().ok()) return to_error(at->status(), "walk " + path_);
+    if (!at->status().ok()) return failures_.explain(at->status(), "walk " + path_);
     return {};
   }
 
@@ -319,7 +348,7 @@ class RocksDbStore final : public KeyValueStore {
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
     at->SeekForPrev(upper);
     if (at->Valid() && at->key() == upper) at->Prev();
-    if (!at->status().ok()) return to_error(at->status(), "read " + path_);
+    if (!at->status().ok()) return failures_.explain(at->status(), "read " + path_);
     if (!at->Valid() || !at->key().ToStringView().starts_with(prefix)) return std::optional<KeyValue>();
     return std::optional(KeyValue{at->key().ToString(), at->value().ToString()});
   }
@@ -329,13 +358,13 @@ class RocksDbStore final : public KeyValueStore {
     rocksdb::WriteBatch batch;
     for (const auto& [key, value] : changes) {
       const rocksdb::Status added = value ? batch.Put(key, *value) : batch.Delete(key);
-      if (!added.ok()) return to_error(added, "write " + path_);
+      if (!added.ok()) return failures_.explain(added, "write " + path_);
     }
     changed_ = true;
     rocksdb::WriteOptions options;
     options.disableWAL = true;  // the store's log is the write-ahead log
     const rocksdb::Status status = db_->Write(options, &batch);
-    return status.ok() ? Status() : to_error(status, "write " + path_);
+    return status.ok() ? Status() : Status(failures_.explain(status, "write " + path_));
   }
 
   Status checkpoint(Position applied) override {
@@ -368,11 +397,11 @@ class RocksDbStore final : public KeyValueStore {
   // then adds files and lengthens the MANIFEST, and the state we name here stays whole.
   Status flush_and_guard(Position applied) {
     const rocksdb::Status flushed = db_->Flush({});
-    if (!flushed.ok()) return to_error(flushed, "flush " + path_);
+    if (!flushed.ok()) return failures_.explain(flushed, "flush " + path_);
     std::vector<std::string> live;
     std::uint64_t manifest_bytes = 0;
     const rocksdb::Status listed = db_->GetLiveFiles(live, &manifest_bytes, false);
-    if (!listed.ok()) return to_error(listed, "list the files of " + path_);
+    if (!listed.ok()) return failures_.explain(listed, "list the files of " + path_);
 
     Guard next{.applied = applied, .manifest = {}, .files = {}};
     CAIRN_TRY(const auto identity_info, fs_.info(path_ + "/IDENTITY"));
@@ -406,6 +435,7 @@ class RocksDbStore final : public KeyValueStore {
   const Index::Access access_;
   Guard guard_;  // the one on disk
   GuardedFolder folder_;
+  Failures failures_;
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<rocksdb::Cache> cache_;
   bool changed_ = false;  // since the guard on disk

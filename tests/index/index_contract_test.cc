@@ -9,11 +9,12 @@
 #include "engine/index/index.h"
 #include "tests/index/index_samples.h"
 #include "tests/support/scratch_folder.h"
+#include "tests/support/sim_file_system.h"
 
 namespace cairn::testing {
 namespace {
 
-enum class Backend { posix, memory, overlay };
+enum class Backend { posix, simulated, memory, overlay };
 
 class IndexContract : public ::testing::TestWithParam<Backend> {
  protected:
@@ -24,7 +25,7 @@ class IndexContract : public ::testing::TestWithParam<Backend> {
     }
     auto writer = Index::open(fs_, path_, Index::Access::read_write);
     ASSERT_CAIRN_OK(writer);
-    if (GetParam() == Backend::posix) {
+    if (GetParam() != Backend::overlay) {
       index_ = std::move(*writer);
       return;
     }
@@ -60,8 +61,9 @@ class IndexContract : public ::testing::TestWithParam<Backend> {
   }
 
   ScratchFolder folder_;
-  FileSystem& fs_ = posix_file_system();
-  const std::string path_ = folder_ / "index";
+  SimFileSystem simulated_;
+  FileSystem& fs_ = GetParam() == Backend::simulated ? static_cast<FileSystem&>(simulated_) : posix_file_system();
+  const std::string path_ = GetParam() == Backend::simulated ? "index" : folder_ / "index";
   std::unique_ptr<Index> index_;
 };
 
@@ -256,11 +258,14 @@ TEST_P(IndexContract, ACheckpointChangesNothingThatIsRead) {
   EXPECT_GT(index_->memory_bytes(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, IndexContract, ::testing::Values(Backend::posix, Backend::memory, Backend::overlay),
+INSTANTIATE_TEST_SUITE_P(Backends, IndexContract,
+                         ::testing::Values(Backend::posix, Backend::simulated, Backend::memory, Backend::overlay),
                          [](const auto& param) {
                            switch (param.param) {
                              case Backend::posix:
                                return "posix";
+                             case Backend::simulated:
+                               return "simulated";
                              case Backend::memory:
                                return "memory";
                              case Backend::overlay:
