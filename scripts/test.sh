@@ -43,6 +43,12 @@ build() {
   cmake --build "build/$1" -j "$jobs" "${@:2}"
 }
 
+# The test programs whose tests bear a label, and the fuzz programs: what a preset that is
+# built for these alone has to build.
+labelled() { sed -nE "s/^cairn_tests\(([a-z_]+) .*LABELS.*\b$1\b.*/test_\1/p" tests/CMakeLists.txt; }
+fuzz_programs() { basename -s .cc tests/fuzz/*_fuzz.cc; }
+targets() { printf -- '--target %s ' "$@"; }
+
 suite() {
   local preset=$1
   shift
@@ -110,8 +116,8 @@ if [[ $budget == all ]]; then
   stage header-sets header_sets
   stage format format_check
   stage asan-ubsan-build build asan-ubsan && stage asan-ubsan-suite suite asan-ubsan
-  stage tsan-build build tsan && stage tsan-concurrent suite tsan -L concurrent
-  stage fuzz-build build fuzz && stage fuzz fuzz
+  stage tsan-build build tsan $(targets $(labelled concurrent)) && stage tsan-concurrent suite tsan -L concurrent
+  stage fuzz-build build fuzz $(targets $(fuzz_programs)) && stage fuzz fuzz
   stage clang-tidy tidy
 fi
 
