@@ -87,7 +87,10 @@ void TensorCollector::remark(std::string text) {
 ModelFile TensorCollector::finish(ModelFormat format) && {
   // Stable, so that of equal regions the first name in the file wins.
   std::stable_sort(regions_.begin(), regions_.end(), [](const TensorRegion& a, const TensorRegion& b) {
-    return a.offset != b.offset ? a.offset < b.offset : a.length > b.length;
+    if (a.offset != b.offset) return a.offset < b.offset;
+    // What has no bytes comes before what begins at the same place, and then stays there.
+    if ((a.length == 0) != (b.length == 0)) return a.length == 0;
+    return a.length > b.length;
   });
   ModelFile file{.format = format, .tensors = {}, .note = {}};
   std::uint64_t end = 0;

@@ -68,6 +68,7 @@ Result<std::optional<Location>> locate_directory(const ByteSource& source) {
   std::vector<std::byte> buffer(tail_bytes);
   const std::uint64_t tail_at = source.size() - tail_bytes;
   CAIRN_CHECK(source.read_at(tail_at, buffer));
+  std::optional<Location> empty;
   for (std::uint64_t i = tail_bytes - kEndBytes + 1; i-- > 0;) {
     const Bytes record = Bytes(buffer).subspan(i);
     if (field<std::uint32_t>(record, 0) != kEndSignature) continue;
@@ -77,9 +78,17 @@ Result<std::optional<Location>> locate_directory(const ByteSource& source) {
     // Writers may add Zip64 records that are not needed; then both say the same.
     CAIRN_TRY(auto found, locate_zip64(source, tail_at + i));
     if (!found) found = place(tail_at + i, bytes, stated_at);
-    if (found) return found;
+    if (!found) continue;
+    if (found->bytes >= kCentralBytes) {
+      std::array<std::byte, 4> signature{};
+      CAIRN_CHECK(source.read_at(found->at, signature));
+      if (field<std::uint32_t>(signature, 0) == kCentralSignature) return found;
+    } else if (found->bytes == 0 && !empty) {
+      // An archive of nothing, or what merely looks like an end inside a comment.
+      empty = found;
+    }
   }
-  return std::optional<Location>();
+  return empty;
 }
 
 // Replaces the fields that say "see Zip64", in the order the standard gives.
