@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::size_t kHeadBytes = 2;      // width, rotation
+constexpr std::size_t kHeadBytes = 6;      // width, rotation, content size
 constexpr std::size_t kEntryBytesMax = 5;  // plane and kind, size
 
 constexpr std::byte entry_byte(unsigned plane, PlaneKind kind) noexcept {
@@ -83,6 +83,8 @@ Bytes encode_float_split(Bytes content, PlaneLayout layout, PlaneMask coded, Buf
   std::byte* entry = directory.data();
   *entry++ = static_cast<std::byte>(width);
   *entry++ = static_cast<std::byte>(layout.rotation);
+  store_le(entry, static_cast<std::uint32_t>(content.size()));
+  entry += 4;
 
   // Planes not worth coding are cut straight into the payload.
   Planes planes{};
@@ -132,7 +134,9 @@ const char* decode_float_split(Bytes payload, MutableBytes into, Buffer& scratch
   ByteReader reader(payload);
   const auto width = reader.get<std::uint8_t>();
   const auto rotation = reader.get<std::uint8_t>();
-  if (!width || !rotation) return "the head is cut short";
+  const auto size = reader.get<std::uint32_t>();
+  if (!width || !rotation || !size) return "the head is cut short";
+  if (*size != into.size()) return "it is of a block of another size";
   const PlaneLayout layout{*width, *rotation};
   if (!is_valid(layout)) return "the width or rotation is none that exists";
   const std::size_t count = into.size() / layout.width;
@@ -159,9 +163,9 @@ const char* decode_float_split(Bytes payload, MutableBytes into, Buffer& scratch
       if (!value) return "the plane directory is cut short";
       entry.value = *value;
     } else if (entry.kind == PlaneKind::huffman) {
-      const auto size = reader.get<std::uint32_t>();
-      if (!size) return "the plane directory is cut short";
-      entry.size = *size;
+      const auto body_size = reader.get<std::uint32_t>();
+      if (!body_size) return "the plane directory is cut short";
+      entry.size = *body_size;
     } else if (entry.kind != PlaneKind::raw) {
       return "a plane's kind is none that exists";
     }

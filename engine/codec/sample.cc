@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <vector>
 
 namespace cairn {
 namespace {
@@ -45,71 +44,85 @@ std::uint64_t coded_bytes(const ByteCounts& counts, std::uint64_t sampled, std::
   return bits * size / sampled / 8 + kHuffmanPresentBytes + present / 2 + kHuffmanSizesBytes + kHuffmanStreams;
 }
 
+// Other ways to cut bytes of unknown kind, many of which are floats in a file that nobody
+// parsed. A cut that is out of step with the elements still gathers most of an exponent.
+constexpr std::array<PlaneLayout, 2> kGuesses{{{2, 1}, {4, 1}}};
+
 }  // namespace
 
 struct Sampler::Scratch {
   std::array<std::byte, kSampleBytes> sample;
   std::array<std::byte, kSampleBytes> planes;
-  std::array<char, LZ4_COMPRESSBOUND(kSampleBytes)> lz4_out;
-  std::vector<std::byte> lz4_state = std::vector<std::byte>(static_cast<std::size_t>(LZ4_sizeofState()));
-  std::vector<std::byte> zstd_out = std::vector<std::byte>(ZSTD_compressBound(kSampleBytes));
+  std::array<std::byte, LZ4_COMPRESSBOUND(kSampleBytes)> out;
+  std::unique_ptr<std::byte[]> lz4_state =
+      std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(LZ4_sizeofState()));
   ZSTD_CCtx* zstd = nullptr;
+
+  // Whole elements from their boundaries, evenly spread from the start to near the end.
+  Bytes take_sample(Bytes content) noexcept {
+    if (content.size() <= kSampleBytes) return content;
+    const std::size_t step = (content.size() - kStretchBytes) / (kStretches - 1) / kPlanesMax * kPlanesMax;
+    for (std::size_t i = 0; i < kStretches; ++i) {
+      std::memcpy(sample.data() + i * kStretchBytes, content.data() + i * step, kStretchBytes);
+    }
+    return sample;
+  }
+
+  struct SplitPlan {
+    PlaneLayout layout;
+    PlaneMask coded = 0;
+    std::uint64_t bytes = 0;
+  };
+  // Which planes are worth coding, and what the whole would take.
+  SplitPlan split_plan(Bytes taken, std::size_t size, PlaneLayout layout, SimdLevel level) noexcept {
+    const std::size_t sampled = taken.size() / layout.width;
+    const std::size_t count = size / layout.width;
+    SplitPlan plan{layout, 0, size % layout.width};
+    if (sampled == 0) return {layout, 0, size};
+    Planes cut{};
+    for (unsigned p = 0; p < layout.width; ++p) cut[p] = planes.data() + p * sampled;
+    split_planes(taken.data(), sampled, layout, cut, level);
+    for (unsigned p = 0; p < layout.width; ++p) {
+      const std::uint64_t coded = coded_bytes(count_for_code({cut[p], sampled}, level), sampled, count);
+      const bool worth_it = coded < count - count / 64;
+      if (worth_it) plan.coded |= PlaneMask{1} << p;
+      plan.bytes += worth_it ? coded : count;
+    }
+    return plan;
+  }
+
+  // What zstd would take. It is asked only where LZ4, which gives up on noise at once,
+  // finds repeats.
+  std::uint64_t zstd_bytes(Bytes taken, std::size_t size) noexcept {
+    const int matched = LZ4_compress_fast_extState(lz4_state.get(), reinterpret_cast<const char*>(taken.data()),
+                                                   reinterpret_cast<char*>(out.data()), static_cast<int>(taken.size()),
+                                                   static_cast<int>(out.size()), kProbeAcceleration);
+    if (matched <= 0 || static_cast<std::size_t>(matched) >= taken.size() - taken.size() / 16) return size;
+    if (zstd == nullptr) zstd = ZSTD_createCCtx();
+    if (zstd == nullptr) return size;
+    const std::size_t found = ZSTD_compressCCtx(zstd, out.data(), out.size(), taken.data(), taken.size(), kProbeLevel);
+    return ZSTD_isError(found) != 0 ? size : found * size / taken.size();
+  }
 };
 
 Sampler::Sampler() : scratch_(std::make_unique_for_overwrite<Scratch>()) {}
 Sampler::~Sampler() { ZSTD_freeCCtx(scratch_->zstd); }
 
 Plan Sampler::plan(Bytes content, DType dtype, SimdLevel level) {
-  Scratch& scratch = *scratch_;
-  const PlaneLayout layout = plane_layout(dtype);
-
-  // Whole elements from their boundaries; the last stretch ends near the end.
-  Bytes sample = content;
-  if (content.size() > kSampleBytes) {
-    const std::size_t step = (content.size() - kStretchBytes) / (kStretches - 1) / kPlanesMax * kPlanesMax;
-    for (std::size_t i = 0; i < kStretches; ++i) {
-      std::memcpy(scratch.sample.data() + i * kStretchBytes, content.data() + i * step, kStretchBytes);
-    }
-    sample = scratch.sample;
-  }
-
-  const std::size_t sampled = sample.size() / layout.width;
-  const std::size_t count = content.size() / layout.width;
-  Plan split{CodecId::float_split, layout, 0};
-  std::uint64_t split_bytes = content.size();
-  if (sampled != 0) {
-    Planes planes{};
-    for (unsigned p = 0; p < layout.width; ++p) planes[p] = scratch.planes.data() + p * sampled;
-    split_planes(sample.data(), sampled, layout, planes, level);
-    split_bytes = content.size() % layout.width;
-    for (unsigned p = 0; p < layout.width; ++p) {
-      const std::uint64_t coded = coded_bytes(count_for_code({planes[p], sampled}, level), sampled, count);
-      if (coded < count - count / 64) {
-        split.coded |= PlaneMask{1} << p;
-        split_bytes += coded;
-      } else {
-        split_bytes += count;
-      }
+  const Bytes taken = scratch_->take_sample(content);
+  Scratch::SplitPlan split = scratch_->split_plan(taken, content.size(), plane_layout(dtype), level);
+  if (dtype_bits(dtype) == 0) {
+    for (const PlaneLayout guess : kGuesses) {
+      const auto other = scratch_->split_plan(taken, content.size(), guess, level);
+      if (other.bytes < split.bytes) split = other;
     }
   }
-
-  // zstd is worth the asking only where LZ4 already finds repeats, or for small content,
-  // where the sample is all there is.
-  const int matched = LZ4_compress_fast_extState(scratch.lz4_state.data(), reinterpret_cast<const char*>(sample.data()),
-                                                 scratch.lz4_out.data(), static_cast<int>(sample.size()),
-                                                 static_cast<int>(scratch.lz4_out.size()), kProbeAcceleration);
-  std::uint64_t zstd_bytes = content.size();
-  if (matched > 0 && static_cast<std::size_t>(matched) < sample.size() - sample.size() / 16) {
-    if (scratch.zstd == nullptr) scratch.zstd = ZSTD_createCCtx();
-    const std::size_t size = ZSTD_compressCCtx(scratch.zstd, scratch.zstd_out.data(), scratch.zstd_out.size(),
-                                               sample.data(), sample.size(), kProbeLevel);
-    if (ZSTD_isError(size) == 0) zstd_bytes = size * content.size() / sample.size();
-  }
+  const std::uint64_t zstd_bytes = scratch_->zstd_bytes(taken, content.size());
 
   // Worth decoding later: at least a 64th saved.
-  if (std::min(split_bytes, zstd_bytes) > content.size() - content.size() / 64) return {};
-  if (zstd_bytes < split_bytes) return {CodecId::zstd, {}, 0};
-  return split;
+  if (std::min(split.bytes, zstd_bytes) > content.size() - content.size() / 64) return {};
+  if (zstd_bytes < split.bytes) return {CodecId::zstd, {}, 0};
+  return {CodecId::float_split, split.layout, split.coded};
 }
 
 }  // namespace cairn
