@@ -179,7 +179,7 @@ bool HuffmanDecoder::decode(Bytes body, MutableBytes into, SimdLevel level) noex
     code.length[i] = std::to_integer<std::uint8_t>(pair & std::byte{15});
     if (code.length[i] == 0) return false;
   }
-  if (nibble % 2 == 1 && pair >> 4 != std::byte{0}) return false;
+  if (nibble % 2 == 1 && (pair >> 4) != std::byte{0}) return false;
   if (!assign_canonical(code)) return false;
 
   std::array<std::uint64_t, kHuffmanStreams> sizes{};
