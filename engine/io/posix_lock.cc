@@ -41,10 +41,15 @@ class HeldDescriptors {
  private:
   HeldDescriptors() {
     static_cast<void>(::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
-                                       [] {
-                                         for (const int fd : instance().fds_) ::close(fd);
-                                         instance().mutex_.unlock();
-                                       }));
+                                       [] { instance().let_go(); }));
+  }
+
+  // In the child. Forgotten too, because the numbers may come to mean other files, which
+  // the child's own children must not close.
+  void let_go() {
+    for (const int fd : fds_) ::close(fd);
+    fds_.clear();
+    mutex_.unlock();
   }
 
   std::mutex mutex_;

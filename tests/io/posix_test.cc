@@ -129,6 +129,15 @@ TEST_F(PosixTest, AForkedChildCannotReleaseItsParentsLock) {
   EXPECT_FALSE(fs.lock(scratch / "lock").ok());
 }
 
+TEST_F(PosixTest, AGrandchildKeepsTheFilesItsParentOpenedInPlaceOfTheLock) {
+  const auto lock = fs.lock(scratch / "lock").value();
+  EXPECT_TRUE(true_in_child([&] {
+    // Takes the number that the lock's descriptor had.
+    const auto file = posix_file_system().open(scratch / "a", kCreate).value();
+    return true_in_child([&] { return file->write_at(0, as_bytes("x")).ok(); });
+  }));
+}
+
 TEST_F(PosixTest, ALockFileWithoutASensiblePidStillLocks) {
   ASSERT_TRUE(fs.open(scratch / "lock", kCreate).value()->write_at(0, as_bytes("not a number, and long")).ok());
   const auto lock = fs.lock(scratch / "lock");
