@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +17,19 @@
 #include "engine/index/index.h"
 
 namespace cairn::testing {
+
+inline bool long_scale() {
+  const char* scale = std::getenv("CAIRN_TEST_SCALE");
+  return scale != nullptr && std::string_view(scale) == "long";
+}
+
+// CAIRN_TEST_SEED, or `otherwise`; printed, so that a failure can be replayed.
+inline std::uint64_t test_seed(std::uint64_t otherwise) {
+  const char* given = std::getenv("CAIRN_TEST_SEED");
+  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : otherwise;
+  std::printf("CAIRN_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
 
 // Spread over the key space like real digests.
 inline Digest sample_digest(std::uint64_t number) {
@@ -91,6 +106,30 @@ inline Result<Everything> read_everything(Index& index) {
     return {};
   }));
   return all;
+}
+
+// Walks `index` and looks everything in `expected` up by its key: another way through the
+// tables than walking, past their filters and indexes. False: it holds something else.
+inline Result<bool> holds_exactly(Index& index, const Everything& expected) {
+  CAIRN_TRY(const auto all, read_everything(index));
+  if (!(all == expected)) return false;
+  for (const auto& [key, at] : expected.blocks) {
+    CAIRN_TRY(const auto found, index.find_block(key));
+    if (found != at) return false;
+  }
+  for (const auto& [key, at] : expected.objects) {
+    CAIRN_TRY(const auto found, index.find_object(at.kind, key));
+    if (found != at) return false;
+  }
+  for (const RefRecord& ref : expected.refs) {
+    CAIRN_TRY(const auto found, index.find_ref(ref.name, ref.version));
+    if (found != ref) return false;
+  }
+  if (!expected.refs.empty()) {
+    CAIRN_TRY(const auto latest, index.latest_ref(expected.refs.back().name));
+    if (latest != expected.refs.back()) return false;
+  }
+  return true;
 }
 
 // A log of `steps` batches in which later ones replace, remove and repeat earlier ones.
