@@ -7,7 +7,7 @@
 #include <atomic>
 #include <thread>
 
-#include "engine/index/index.h"
+#include "engine/index/guard.h"
 #include "tests/index/index_samples.h"
 #include "tests/support/scratch_folder.h"
 
@@ -116,6 +116,21 @@ TEST(IndexReaders, AReaderKeepsItsViewWhileTheWriterReplacesEveryFile) {
   const auto same = holds_exactly(**reader, *before);
   ASSERT_CAIRN_OK(same);
   EXPECT_TRUE(*same);
+}
+
+TEST(IndexReaders, ManyShortProcessesDoNotLeaveManyTables) {
+  ScratchFolder folder;
+  const std::string path = folder / "index";
+  for (std::uint64_t step = 0; step < 30; ++step) {
+    auto writer = Index::open(posix_file_system(), path, Index::Access::read_write);
+    ASSERT_CAIRN_OK(writer);
+    ASSERT_EQ((*writer)->applied().offset, step);
+    ASSERT_CAIRN_OK((*writer)->apply(sample_batch(step)));
+    ASSERT_CAIRN_OK((*writer)->checkpoint());
+  }
+  const auto guard = read_guard(posix_file_system(), path);
+  ASSERT_TRUE(guard.ok() && guard->has_value());
+  EXPECT_LE((*guard)->files.size(), 12u);
 }
 
 TEST(IndexReaders, AReaderOfNothingDurableSeesAnEmptyIndex) {
