@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/cli/json_fields.h"
+
+namespace cairn::cli {
+namespace {
+
+template <class Items>
+Json array_of(const Items& items) {
+  Json array = Json::array();
+  for (const auto& item : items) array.push_back(to_json(item));
+  return array;
+}
+
+// An empty map is an object too.
+template <class Value>
+Json object_of(const std::map<std::string, Value>& map) {
+  Json object = Json::object();
+  for (const auto& [key, value] : map) object[key] = value;
+  return object;
+}
+
+}  // namespace
+
+Json to_json(const TensorChange& change) {
+  Json json = {{"path", change.path},
+               {"name", change.name},
+               {"what", change.what},
+               {"bytes", change.bytes},
+               {"changed_bytes", change.changed_bytes}};
+  // JSON has no infinity and no NaN: those become null.
+  if (change.max_abs_difference) json["max_abs_difference"] = *change.max_abs_difference;
+  if (change.mean_abs_difference) json["mean_abs_difference"] = *change.mean_abs_difference;
+  return json;
+}
+
+Json to_json(const Damage& damage) { return {{"what", damage.what}, {"id", damage.id}, {"affected", damage.affected}}; }
+
+Json to_json(const RefInfo& ref) {
+  return {{"name", ref.name},
+          {"version", ref.version},
+          {"snapshot", ref.snapshot},
+          {"created", utc_text(ref.created_ns)},
+          {"logical_bytes", ref.logical_bytes},
+          {"tags", object_of(ref.tags)}};
+}
+
+Json to_json(const EntryInfo& entry) {
+  Json json = {{"path", entry.path},     {"kind", entry.kind},
+               {"bytes", entry.bytes},   {"id", entry.id},
+               {"format", entry.format}, {"tensors", entry.tensors},
+               {"mode", entry.mode},     {"mtime", utc_text(entry.mtime_ns)}};
+  if (entry.kind == "symlink") json["link_target"] = entry.link_target;
+  if (!entry.note.empty()) json["note"] = entry.note;
+  return json;
+}
+
+Json to_json(const TensorInfo& tensor) {
+  return {{"path", tensor.path},
+          {"name", tensor.name},
+          {"dtype", dtype_name(tensor.dtype)},
+          {"shape", tensor.shape},
+          {"bytes", tensor.bytes},
+          {"id", tensor.id},
+          {"blob", tensor.blob},
+          {"codecs", object_of(tensor.codecs)},
+          {"stored_bytes", tensor.stored_bytes}};
+}
+
+Json to_json(const ObjectInfo& object) {
+  Json json = {{"kind", object.kind},
+               {"id", object.id},
+               {"bytes", object.bytes},
+               {"stored_bytes", object.stored_bytes},
+               {"codecs", object_of(object.codecs)}};
+  if (!object.format.empty()) json["format"] = object.format;
+  if (object.ref) json["ref"] = to_json(*object.ref);
+  json["metadata"] = object_of(object.metadata);
+  json["entries"] = array_of(object.entries);
+  json["tensors"] = array_of(object.tensors);
+  return json;
+}
+
+Json to_json(const DiffReport& diff) {
+  return {{"same", diff.same},
+          {"changed", diff.changed},
+          {"added", diff.added},
+          {"removed", diff.removed},
+          {"changes", array_of(diff.changes)}};
+}
+
+Json to_json(const AddReport& report) {
+  return {{"name", report.name},
+          {"version", report.version},
+          {"snapshot", report.snapshot},
+          {"files", report.files},
+          {"tensors", report.tensors},
+          {"opaque_files", report.opaque_files},
+          {"unreadable", report.unreadable},
+          {"unchanged_files", report.unchanged_files},
+          {"logical_bytes", report.logical_bytes},
+          {"new_bytes", report.new_bytes},
+          {"stored_bytes", report.stored_bytes},
+          {"new_blocks", report.new_blocks},
+          {"known_blocks", report.known_blocks}};
+}
+
+Json to_json(const StoreStats& stats) {
+  return {{"logical_bytes", stats.logical_bytes},
+          {"unique_bytes", stats.unique_bytes},
+          {"stored_bytes", stats.stored_bytes},
+          {"disk_bytes", stats.disk_bytes},
+          {"log_bytes", stats.log_bytes},
+          {"index_memory_bytes", stats.index_memory_bytes},
+          {"refs", stats.refs},
+          {"snapshots", stats.snapshots},
+          {"trees", stats.trees},
+          {"models", stats.models},
+          {"tensors", stats.tensors},
+          {"blobs", stats.blobs},
+          {"blocks", stats.blocks},
+          {"segments", stats.segments},
+          {"blocks_by_codec", object_of(stats.blocks_by_codec)}};
+}
+
+Json to_json(const CheckReport& report) {
+  return {{"blocks_checked", report.blocks_checked},
+          {"objects_checked", report.objects_checked},
+          {"bytes_read", report.bytes_read},
+          {"damaged", array_of(report.damaged)}};
+}
+
+Json to_json(const RepairReport& report) {
+  return {
+      {"records_replayed", report.records_replayed}, {"quarantined", report.quarantined}, {"damage", report.damage}};
+}
+
+Json to_json(const RecoveryReport& report) {
+  return {{"records_replayed", report.records_replayed},
+          {"torn_bytes", report.torn_bytes},
+          {"index_rebuilt", report.index_rebuilt},
+          {"damage", report.damage}};
+}
+
+}  // namespace cairn::cli

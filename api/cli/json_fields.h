@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The library's answers as JSON: the one place that names their fields.
+#pragma once
+
+#include "api/cli/output.h"
+#include "cairn/store.h"
+
+namespace cairn::cli {
+
+Json to_json(const RefInfo& ref);
+Json to_json(const EntryInfo& entry);
+Json to_json(const TensorInfo& tensor);
+Json to_json(const ObjectInfo& object);
+Json to_json(const TensorChange& change);
+Json to_json(const DiffReport& diff);
+Json to_json(const AddReport& report);
+Json to_json(const StoreStats& stats);
+Json to_json(const Damage& damage);
+Json to_json(const CheckReport& report);
+Json to_json(const RepairReport& report);
+Json to_json(const RecoveryReport& report);
+
+}  // namespace cairn::cli

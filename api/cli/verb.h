@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a verb of the command is, and the table of all of them. Each verb_*.cc declares one.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <span>
+
+#include "api/cli/session.h"
+
+namespace cairn::cli {
+
+// Does the verb's work and answers the exit code: kExitDone, kExitPartial or kExitDamage.
+// An error becomes the code that stands for it.
+using Run = std::function<Result<int>(Session&)>;
+
+struct Verb {
+  const char* name;
+  const char* summary;   // one line of `cairn --help`
+  const char* examples;  // the end of `cairn VERB --help`: lines that begin with two spaces
+  bool lines;            // whether --json prints JSON Lines rather than one document
+  // Declares options and positionals; what it returns is called once they are parsed.
+  Run (*declare)(CLI::App& app);
+};
+
+extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kTag, kStats, kCheck, kRepair, kDoctor,
+    kCompletion;
+
+// In the order of `cairn --help`.
+std::span<const Verb* const> all_verbs();
+
+// A list option that takes one value each time it is given, whatever characters it has:
+// CLI11 would otherwise take "[a,b]" apart and swallow what follows.
+inline CLI::Option* one_each(CLI::Option* option) { return option->allow_extra_args(false); }
+
+}  // namespace cairn::cli

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// cairn ls: the names with their versions, or what is in one.
+#include <memory>
+
+#include "api/cli/json_fields.h"
+#include "api/cli/query.h"
+#include "api/cli/verb.h"
+
+namespace cairn::cli {
+namespace {
+
+struct Options {
+  std::string ref;
+  QueryOptions query;
+};
+
+// Lists `items` as selected: JSON as it is, and for people the cells that `cells` makes.
+template <class Item, class Cells>
+Result<int> list(Session& session, const QueryOptions& query, const std::vector<Item>& items,
+                 const std::vector<std::string>& fields, std::vector<Table::Column> columns, Cells cells) {
+  std::vector<Json> rows;
+  rows.reserve(items.size());
+  for (const Item& item : items) rows.push_back(to_json(item));
+  CAIRN_TRY(const std::vector<std::size_t> selected, select_rows(query, fields, rows));
+  if (session.out().json()) {
+    Json array = Json::array();
+    for (const std::size_t row : selected) array.push_back(std::move(rows[row]));
+    session.out().document(std::move(array));
+    return kExitDone;
+  }
+  Table table(std::move(columns));
+  for (const std::size_t row : selected) table.add(cells(items[row]));
+  if (!table.empty()) session.out().table(table);
+  return kExitDone;
+}
+
+Result<int> list_names(Session& session, Archive archive, const QueryOptions& query) {
+  CAIRN_TRY(const std::vector<RefInfo> refs, archive.list());
+  if (refs.empty() && !session.out().json() && !session.out().quiet()) {
+    print_note("the store is empty: 'cairn add PATH' archives something");
+  }
+  Output& out = session.out();
+  using Align = Table::Align;
+  return list(session, query, refs, {"name", "version", "snapshot", "created", "logical_bytes", "tags"},
+              {{"NAME"}, {"VERSION", Align::right}, {"CREATED"}, {"SIZE", Align::right}, {"TAGS"}},
+              [&](const RefInfo& ref) -> std::vector<std::string> {
+                return {out.name(ref.name), std::to_string(ref.version), local_time_text(ref.created_ns),
+                        size_text(ref.logical_bytes), out.name(tags_text(ref.tags))};
+              });
+}
+
+Result<int> list_entries(Session& session, Archive archive, const Options& options) {
+  CAIRN_TRY(const std::vector<EntryInfo> entries, archive.entries(options.ref));
+  Output& out = session.out();
+  using Align = Table::Align;
+  return list(session, options.query, entries, {"path", "kind", "bytes", "id", "format", "tensors", "mode", "mtime"},
+              {{"ID"}, {"FORMAT"}, {"TENSORS", Align::right}, {"SIZE", Align::right}, {"PATH"}},
+              [&](const EntryInfo& entry) -> std::vector<std::string> {
+                const bool file = entry.kind == "file";
+                std::string path = out.name(entry.path);
+                if (entry.kind == "directory") path += '/';
+                if (entry.kind == "symlink") path += " -> " + out.name(entry.link_target);
+                return {file ? entry.id : "-", file ? entry.format : entry.kind, file ? count_text(entry.tensors) : "-",
+                        file ? size_text(entry.bytes) : "-", path};
+              });
+}
+
+Result<int> run_ls(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  if (options.ref.empty()) return list_names(session, store.archive(), options.query);
+  return list_entries(session, store.archive(), options);
+}
+
+Run declare_ls(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("NAME", options->ref, "List what is in NAME or NAME@VERSION; default: the names");
+  one_each(app.add_option(
+                  "--filter", options->query.filters,
+                  "Only rows for which FIELD=VALUE (globs; or !=, <, <=, >, >=) holds; the fields are those of --json")
+               ->type_name("E"));
+  app.add_option("--sort", options->query.sort, "By a field; -FIELD for descending order")->type_name("FIELD");
+  app.add_option("--limit", options->query.limit, "At most so many rows")->type_name("N");
+  return [options](Session& session) { return run_ls(session, *options); };
+}
+
+}  // namespace
+
+constinit const Verb kLs{
+    .name = "ls",
+    .summary = "List the names, or what is in one",
+    .examples =
+        "  cairn ls\n"
+        "  cairn ls --filter 'name=llama*' --filter 'logical_bytes>1GiB' --sort=-created --limit 5\n"
+        "  cairn ls llama-sft@3 --filter format=safetensors\n",
+    .lines = false,
+    .declare = declare_ls};
+
+}  // namespace cairn::cli

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "api/cli/verb.h"
+
+namespace cairn::cli {
+
+std::span<const Verb* const> all_verbs() {
+  static constexpr std::array kVerbs = {&kInit, &kAdd, &kGet,   &kCat,   &kTensor, &kLs,     &kShow,
+                                        &kDiff, &kTag, &kStats, &kCheck, &kRepair, &kDoctor, &kCompletion};
+  return kVerbs;
+}
+
+}  // namespace cairn::cli
