@@ -23,18 +23,6 @@ bool is_valid(PlaneLayout layout) noexcept {
   return layout.width <= kPlanesMax && std::has_single_bit(layout.width) && layout.rotation < 8 * layout.width;
 }
 
-// Whether coding is worth its decoding: a plane must lose a 64th of its size.
-bool shrinks(const ByteCounts& counts, const HuffmanCode& code, std::size_t size) noexcept {
-  std::uint64_t bits = 0, counted = 0, present = 0;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    bits += std::uint64_t{counts[i]} * code.length[i];
-    counted += counts[i];
-    present += counts[i] != 0 ? 1 : 0;
-  }
-  const std::uint64_t head = kHuffmanPresentBytes + present / 2 + kHuffmanSizesBytes + kHuffmanStreams;
-  return bits * size / counted / 8 + head < size - size / 64;
-}
-
 }  // namespace
 
 PlaneLayout plane_layout(DType dtype) noexcept {
@@ -76,7 +64,7 @@ Bytes encode_float_split(Bytes content, PlaneLayout layout, PlaneMask coded, Buf
   // The directory's size depends on what becomes of the coded planes, so it is written
   // last, in front of the bodies, into a gap left for its greatest size.
   constexpr std::size_t kGap = kHeadBytes + kEntryBytesMax * kPlanesMax + kPlanesMax;
-  std::byte* const bodies = scratch_payload.at_least(kGap + width * huffman_bound(count)) + kGap;
+  std::byte* const bodies = scratch_payload.at_least(kGap + width * coded_plane_bound(count)) + kGap;
   std::byte* const spare = scratch_planes.at_least(count * width);
   std::byte* body = bodies;
   std::array<std::byte, kGap> directory;
@@ -101,25 +89,15 @@ Bytes encode_float_split(Bytes content, PlaneLayout layout, PlaneMask coded, Buf
 
   for (unsigned p = 0; p < width; ++p) {
     if (!is_coded(coded, p)) continue;
-    const ByteCounts counts = count_for_code({planes[p], count}, level);
-    if (std::count(counts.begin(), counts.end(), 0U) == 255) {
-      *entry++ = entry_byte(p, PlaneKind::constant);
+    const CodedPlane result = encode_plane({planes[p], count}, body, level);
+    body += result.size;
+    *entry++ = entry_byte(p, result.kind);
+    if (result.kind == PlaneKind::constant) {
       *entry++ = planes[p][0];
-      continue;
+    } else if (result.kind != PlaneKind::raw) {
+      store_le(entry, static_cast<std::uint32_t>(result.size));
+      entry += 4;
     }
-    HuffmanCode code{.length = huffman_lengths(counts), .bits = {}};
-    if (!shrinks(counts, code, count)) {
-      *entry++ = entry_byte(p, PlaneKind::raw);
-      std::memcpy(body, planes[p], count);
-      body += count;
-      continue;
-    }
-    assign_canonical(code);
-    const std::size_t size = huffman_encode({planes[p], count}, code, body, level);
-    *entry++ = entry_byte(p, PlaneKind::huffman);
-    store_le(entry, static_cast<std::uint32_t>(size));
-    entry += 4;
-    body += size;
   }
 
   if (tail != 0) std::memcpy(entry, content.data() + count * width, tail);
@@ -162,7 +140,7 @@ const char* decode_float_split(Bytes payload, MutableBytes into, Buffer& scratch
       const auto value = reader.get<std::uint8_t>();
       if (!value) return "the plane directory is cut short";
       entry.value = *value;
-    } else if (entry.kind == PlaneKind::huffman) {
+    } else if (entry.kind == PlaneKind::huffman || entry.kind == PlaneKind::huffman_segments) {
       const auto body_size = reader.get<std::uint32_t>();
       if (!body_size) return "the plane directory is cut short";
       entry.size = *body_size;
@@ -187,7 +165,7 @@ const char* decode_float_split(Bytes payload, MutableBytes into, Buffer& scratch
     if (!body) return "a plane is cut short";
     if (entry.kind == PlaneKind::raw) {
       planes[entry.plane] = body->data();
-    } else if (!huffman.decode(*body, {plane, count}, level)) {
+    } else if (!decode_plane(entry.kind, *body, {plane, count}, huffman, level)) {
       return "a coded plane does not decode to its size";
     }
   }

@@ -10,12 +10,9 @@
 #include "engine/base/bytes.h"
 #include "engine/codec/buffer.h"
 #include "engine/codec/byte_planes.h"
-#include "engine/codec/huffman.h"
+#include "engine/codec/coded_plane.h"
 
 namespace cairn {
-
-// Frozen numbers: written in payloads.
-enum class PlaneKind : std::uint8_t { raw = 0, constant = 1, huffman = 2 };
 
 // How elements of this type are cut. Types without a fixed size of 1, 2, 4 or 8 bytes are
 // taken as bytes; complex numbers by component.

@@ -111,6 +111,18 @@ TEST_F(BlockCodecTest, TrainedWeightsShrinkToNearTheirEntropy) {
   EXPECT_LT(ratio(weights(DType::f8_e5m2, MiB), DType::f8_e5m2), 0.71);
 }
 
+TEST_F(BlockCodecTest, PartsThatDifferGetCodesOfTheirOwn) {
+  // Halves a thousand times apart, as where two layers meet in one file.
+  Content content = weights(DType::bf16, MiB);
+  for (std::size_t at = MiB / 2 + 1; at < MiB; at += 2) {
+    content[at] = static_cast<std::byte>(std::to_integer<unsigned>(content[at]) - 5);
+  }
+  EXPECT_LT(ratio(content, DType::bf16), 0.672);
+  // A part of zeros, beside which the rest must not lose.
+  std::fill_n(content.begin(), MiB / 2, std::byte{0});
+  EXPECT_LT(ratio(content, DType::bf16), 0.40);
+}
+
 TEST_F(BlockCodecTest, FloatsOfUnknownTypeShrinkAsWell) {
   EXPECT_LT(ratio(weights(DType::bf16, MiB), DType::opaque), 0.68);
   EXPECT_LT(ratio(weights(DType::f32, MiB), DType::opaque), 0.84);

@@ -101,6 +101,26 @@ TEST_F(HostilePayloadTest, EveryFlippedBitIsHarmless) {
   }
 }
 
+TEST_F(HostilePayloadTest, DamageToSegmentsIsHarmless) {
+  // Single bytes, so that a plane has more than one segment; each of its own scale.
+  Content content = weights(DType::f8_e5m2, 300'000);
+  for (std::size_t at = 128 * KiB; at < content.size(); ++at) content[at] ^= std::byte{0x60};
+  const Encoded encoded = encoder_.encode(content, DType::f8_e5m2, {});
+  ASSERT_EQ(encoded.codec, CodecId::float_split);
+  ASSERT_EQ(encoded.payload[6], std::byte{3}) << "the only plane is coded by segments";
+  const Content payload(encoded.payload.begin(), encoded.payload.end());
+  ASSERT_TRUE(decode(CodecId::float_split, payload, content.size()));
+  Random random{11};
+  for (int round = 0; round < 300; ++round) {
+    Content damaged = payload;
+    // The directory and the first segment's head, then anywhere.
+    damaged[random.below(round < 150 ? 200 : damaged.size())] ^= static_cast<std::byte>(1 + random.below(255));
+    decode(CodecId::float_split, damaged, content.size());
+    damaged.resize(random.below(damaged.size()));
+    EXPECT_FALSE(decode(CodecId::float_split, damaged, content.size()));
+  }
+}
+
 TEST_F(HostilePayloadTest, NoiseIsHarmlessAsAnyCodec) {
   const std::uint64_t seed = 20240611;
   RecordProperty("seed", std::to_string(seed));
