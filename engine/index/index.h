@@ -70,11 +70,13 @@ struct IndexBatch {
     Digest key;
     RecordLocation at;
   };
-  std::vector<Put> records;      // blocks and objects; a higher sequence replaces a lower one
-  std::vector<RefRecord> refs;   // in log order; `removed` deletes
+  // Blocks and objects. A higher sequence replaces a lower one, in any order of arrival; of
+  // equal ones (a record carried to a new place) the last to arrive stays.
+  std::vector<Put> records;
+  std::vector<RefRecord> refs;                         // in log order; `removed` deletes
   std::vector<std::pair<std::string, SeenFile>> seen;  // by path; not from the log
-  std::optional<Position> applied;        // never moves backwards
-  std::uint64_t next_sequence = 0;        // kept as the maximum of all batches
+  std::optional<Position> applied;                     // never moves backwards
+  std::uint64_t next_sequence = 0;                     // kept as the maximum of all batches
 };
 
 // Reading is for any thread; apply() and checkpoint() for one at a time.
@@ -90,6 +92,7 @@ class Index {
   //
   // read_only works beside a live writer: it sees the index as last checkpointed, and
   // apply() then changes only this process's memory (an overlay), for the log's tail.
+  // Where nothing was ever checkpointed, it sees an empty index.
   static Result<std::unique_ptr<Index>> open(FileSystem& fs, const std::string& path, Access access);
   // An index that lives in memory alone: for reading a store whose index is in doubt.
   static Result<std::unique_ptr<Index>> open_in_memory();
@@ -116,7 +119,9 @@ class Index {
   // Atomic. Not durable until checkpoint(), and need not be: the log is.
   virtual Status apply(const IndexBatch& batch) = 0;
   // Makes everything applied survive power loss, and guards the files against damage
-  // (see open). Costs a flush: at close, and every few hundred MiB of log.
+  // (see open). Costs a flush: at close, and every few hundred MiB of log. What was applied
+  // since the last one is not there after the next open, crash or not. After a failure
+  // reads go on, and apply() and checkpoint() fail with ErrorCode::poisoned.
   virtual Status checkpoint() = 0;
 
   // Resident memory of the index, in bytes: caches, memtables, table readers.
