@@ -160,7 +160,7 @@ HuffmanDecoder::~HuffmanDecoder() = default;
 HuffmanDecoder::HuffmanDecoder(HuffmanDecoder&&) noexcept = default;
 HuffmanDecoder& HuffmanDecoder::operator=(HuffmanDecoder&&) noexcept = default;
 
-bool HuffmanDecoder::decode(Bytes body, MutableBytes into, SimdLevel level) noexcept {
+bool HuffmanDecoder::decode(Bytes body, MutableBytes into, [[maybe_unused]] SimdLevel level) noexcept {
   ByteReader reader(body);
   const auto present = reader.get_bytes(kHuffmanPresentBytes);
   if (!present) return false;
