@@ -35,6 +35,10 @@ void merge_scalar(const ConstPlanes& planes, std::size_t from, std::size_t count
 
 void split_planes(const std::byte* elements, std::size_t count, PlaneLayout layout, const Planes& planes,
                   SimdLevel level) noexcept {
+  if (layout.width == 1 && layout.rotation == 0) {
+    if (count != 0) std::memcpy(planes[0], elements, count);
+    return;
+  }
   const std::size_t done = split_planes_simd(elements, count, layout, planes, level);
   switch (layout.width) {
     case 2:
@@ -50,6 +54,10 @@ void split_planes(const std::byte* elements, std::size_t count, PlaneLayout layo
 
 void merge_planes(const ConstPlanes& planes, std::size_t count, PlaneLayout layout, std::byte* elements,
                   SimdLevel level) noexcept {
+  if (layout.width == 1 && layout.rotation == 0) {
+    if (count != 0) std::memcpy(elements, planes[0], count);
+    return;
+  }
   const std::size_t done = merge_planes_simd(planes, count, layout, elements, level);
   switch (layout.width) {
     case 2:
