@@ -231,25 +231,22 @@ std::string Table::text(std::string_view title_on, std::string_view title_off) c
     titled = titled || !columns_[i].title.empty();
   }
   std::string out;
-  const auto append = [&](std::size_t i, const std::string& cell, bool title) {
-    if (i > 0) out += "  ";
-    const std::string padding(widths[i] - display_width(cell), ' ');
-    const bool right = columns_[i].align == Align::right;
-    if (right) out += padding;
-    if (title) out += title_on;
-    out += cell;
-    if (title) out += title_off;
-    // The last column needs no spaces after it.
-    if (!right && i + 1 < columns_.size()) out += padding;
+  const auto line_of = [&](const std::vector<std::string>& cells) {
+    std::string line;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (i > 0) line += "  ";
+      const std::string padding(widths[i] - display_width(cells[i]), ' ');
+      line += columns_[i].align == Align::right ? padding + cells[i] : cells[i] + padding;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line;
   };
   if (titled) {
-    for (std::size_t i = 0; i < columns_.size(); ++i) append(i, columns_[i].title, true);
-    out += '\n';
+    std::vector<std::string> titles;
+    for (const Column& column : columns_) titles.push_back(column.title);
+    out += std::string(title_on) + line_of(titles) + std::string(title_off) + "\n";
   }
-  for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < columns_.size(); ++i) append(i, row[i], false);
-    out += '\n';
-  }
+  for (const auto& row : rows_) out += line_of(row) + "\n";
   return out;
 }
 

@@ -56,7 +56,7 @@ class Table {
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   bool empty() const { return rows_.empty(); }
   void clear() { rows_.clear(); }
-  // With titles unless all of them are empty, each wrapped in `title_on` and `title_off`.
+  // With a line of titles unless all of them are empty, between `title_on` and `title_off`.
   std::string text(std::string_view title_on = "", std::string_view title_off = "") const;
 
  private:

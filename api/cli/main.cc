@@ -4,7 +4,8 @@
 // the code that scripts rely on.
 #include <cstdlib>
 #include <exception>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include "api/cli/verb.h"
 #include "cairn/version.h"
@@ -63,6 +64,26 @@ int run_verb(const Verb& verb, const Run& run, const GlobalFlags& flags) {
   return *code;
 }
 
+// CLI11 takes "[a,b]" apart into several values, but a file may well be called that. So such
+// an argument carries a mark past its parser, which every option takes off again.
+constexpr char kBracketMark = '\x01';
+
+std::string marked(std::string argument) {
+  const bool taken_apart = argument.starts_with('[') && (argument.ends_with(']') || argument.ends_with(kBracketMark));
+  return taken_apart ? argument + kBracketMark : argument;
+}
+
+std::string unmarked(std::string argument) {
+  if (argument.starts_with('[') && argument.ends_with(kBracketMark)) argument.pop_back();
+  return argument;
+}
+
+void parse(CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int at = argc - 1; at > 0; --at) arguments.push_back(marked(argv[at]));  // CLI11 wants the last one first
+  app.parse(std::move(arguments));
+}
+
 int run_command(int argc, char** argv) {
   GlobalFlags flags;
   if (Status status = read_environment(flags); !status.ok()) return fail(flags.json, status.error());
@@ -90,9 +111,10 @@ int run_command(int argc, char** argv) {
       chosen = verb;
       run = work;
     });
+    for (CLI::Option* option : sub->get_options()) option->transform(unmarked, "");
   }
   try {
-    app.parse(argc, argv);
+    parse(app, argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);  // help, version
     // The flag may stand behind what could not be parsed.

@@ -31,8 +31,8 @@ extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kTag, kSt
 // In the order of `cairn --help`.
 std::span<const Verb* const> all_verbs();
 
-// A list option that takes one value each time it is given, whatever characters it has:
-// CLI11 would otherwise take "[a,b]" apart and swallow what follows.
+// An option that takes one value each time it is given: without this CLI11 lets a list
+// swallow the positionals that follow.
 inline CLI::Option* one_each(CLI::Option* option) { return option->allow_extra_args(false); }
 
 }  // namespace cairn::cli

@@ -86,7 +86,7 @@ Result<int> run_add(Session& session, Options options) {
 
 Run declare_add(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  one_each(app.add_option("PATH", options->paths, "Files, folders and symbolic links")->required());
+  app.add_option("PATH", options->paths, "Files, folders and symbolic links")->required();
   app.add_option("--as", options->add.name, "The name; default: the base name of the one PATH")->type_name("NAME");
   one_each(app.add_option("--tag", options->tags, "A tag of the new version; may be repeated")->type_name("K=V"));
   app.add_option("--codec", options->codec, "auto, none, lz4, zstd or zstd:1 to zstd:19")->capture_default_str();

@@ -41,7 +41,7 @@ Result<int> run_tag(Session& session, const Options& options) {
 Run declare_tag(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("NAME", options->ref, "NAME for its latest version, or NAME@VERSION")->required();
-  one_each(app.add_option("K=V", options->changes, "Tags to set; K= removes one; none: show them"));
+  app.add_option("K=V", options->changes, "Tags to set; K= removes one; none: show them");
   return [options](Session& session) { return run_tag(session, *options); };
 }
 

@@ -41,12 +41,12 @@ class TinyTransformer {
     // Weights start with a spread that keeps the size of a sum of `inputs` terms.
     const auto spread = [](std::size_t inputs) { return 1.0F / std::sqrt(static_cast<float>(inputs)); };
     embedding_ = add("embedding.weight", {kBytes, kWidth}, 0.5F, random);
-    position_ = add("position.weight", {kContext, kWidth}, 0.1F, random);
+    position_ = add("position.weight", {kContext, kWidth}, 0.5F, random);
     for (std::size_t i = 0; i < kBlocks; ++i) {
       const std::string name = "blocks." + std::to_string(i) + ".";
       Block& block = blocks_[i];
       block.norm1 = add(name + "attention.norm.weight", {kWidth}, 0, random);
-      block.qkv = add(name + "attention.qkv.weight", {kWidth, 3 * kWidth}, spread(kWidth), random);
+      block.qkv = add(name + "attention.qkv.weight", {kWidth, 3 * kWidth}, spread(kWidth) / 2, random);
       block.out = add(name + "attention.out.weight", {kWidth, kWidth}, spread(kWidth) / 2, random);
       block.norm2 = add(name + "feed_forward.norm.weight", {kWidth}, 0, random);
       block.up = add(name + "feed_forward.up.weight", {kWidth, kHidden}, spread(kWidth), random);

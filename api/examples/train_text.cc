@@ -3,7 +3,7 @@
 // Trains a byte-level language model on the text of this machine's licences, on one core,
 // and saves a checkpoint every few steps, so that there is something real to archive:
 //
-//   train_text --out runs/demo --steps 240 --every 40 --seed 1
+//   train_text --out runs/demo --steps 300 --every 50 --seed 1
 //
 // Each folder step-NNNN holds model.safetensors (float32), model-bf16.safetensors (the same
 // weights, rounded), optimizer.safetensors (Adam's two moments) and metrics.json. For the
@@ -33,8 +33,8 @@ constexpr std::size_t kContext = TinyTransformer::kContext;
 struct Options {
   std::filesystem::path out = "train_text_run";
   std::filesystem::path text = "/usr/share/common-licenses";
-  std::size_t steps = 240;
-  std::size_t every = 40;
+  std::size_t steps = 300;
+  std::size_t every = 50;
   std::uint64_t seed = 1;
 };
 

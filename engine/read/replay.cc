@@ -36,7 +36,8 @@ class Replay {
     }
     std::string damage;
     CAIRN_TRY(const auto table, read_table(segment, damage));
-    if (!damage.empty()) out_.damage.push_back(damage);
+    // Sealing the last segment may have been cut short; its groups are all there.
+    if (!damage.empty() && !last) out_.damage.push_back(damage);
     if (table) {
       for (const RecordDescriptor& record : table->records) {
         if (record.payload_offset >= from) CAIRN_CHECK(add(segment, record));

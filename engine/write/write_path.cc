@@ -25,9 +25,10 @@ BlockEncoder& thread_encoder() {
   return encoder;
 }
 
+// Planes are cut for little-endian elements; ggml's blocks are no plain elements.
 DType dtype_to_encode(const TensorRegion& region) {
-  constexpr std::uint8_t kBigEndian = 2;
-  return region.attribute == kBigEndian ? DType::opaque : region.dtype;
+  const bool plain = region.dtype != DType::ggml && (region.attribute & kBigEndian) == 0;
+  return plain ? region.dtype : DType::opaque;
 }
 
 }  // namespace

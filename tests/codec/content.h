@@ -4,6 +4,7 @@
 // golden payload or a size depends on it, and a generator of our own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
