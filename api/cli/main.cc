@@ -101,6 +101,8 @@ int run_command(int argc, char** argv) {
       "130 interrupted. 'cairn VERB --help' has examples.");
   declare_global_flags(app, flags);
 
+  for (CLI::Option* option : app.get_options()) option->transform(unmarked, "");
+
   const Verb* chosen = nullptr;
   Run run;
   for (const Verb* verb : all_verbs()) {
