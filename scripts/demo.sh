@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cairn=${CAIRN:-$PWD/build/dev/api/cli/cairn}
 train=${TRAIN_TEXT:-$PWD/build/dev/api/examples/train_text}
 here=${DEMO_DIR:-build/demo}
-steps=${DEMO_STEPS:-240}
+steps=${DEMO_STEPS:-300}
 every=$((steps / 6))
 
 unset CAIRN_STORE CAIRN_JSON CAIRN_QUIET
@@ -118,18 +118,25 @@ status=0
 run cairn --store damaged check --read-data || status=$?
 ((status == 4)) || fail "check should have said 4, damage found; it said $status"
 echo
-echo "check found it and exited with status 4. Nothing that the damage touches is ever handed out:"
-whole=0
+echo "check found it and exited with status 4. Restoring from the damaged copy hands out what is whole,"
+echo "leaves out what is not, and says so:"
+echo
+hit=0
 for i in "${!checkpoints[@]}"; do
-  if "$cairn" --store damaged --quiet get "demo@$((i + 1))" --to "from-damaged/$((i + 1))" >damaged.log 2>&1; then
-    diff -r "restored/$((i + 1))" "from-damaged/$((i + 1))" || fail "demo@$((i + 1)) came back wrong from the damaged copy"
-    whole=$((whole + 1))
+  status=0
+  "$cairn" --store damaged --quiet get "demo@$((i + 1))" --to "from-damaged/$((i + 1))" >damaged.log 2>&1 || status=$?
+  while read -r file; do
+    cmp "restored/$((i + 1))/$file" "from-damaged/$((i + 1))/$file" || fail "wrong bytes came out of the damaged copy"
+  done < <(cd "from-damaged/$((i + 1))" && find . -type f)
+  if ((status == 0)); then
+    diff -rq "restored/$((i + 1))" "from-damaged/$((i + 1))" || fail "demo@$((i + 1)) is not whole, and nothing was said"
+    echo "  demo@$((i + 1)): whole, identical"
   else
-    echo "  demo@$((i + 1)) refused: $(tail -n 1 damaged.log)"
+    hit=$((hit + 1))
+    echo "  demo@$((i + 1)): status $status, $(grep -m 1 safetensors damaged.log || head -n 1 damaged.log)"
   fi
 done
-((whole < ${#checkpoints[@]})) || fail "the damaged copy restored everything: the damage did not reach any file"
-echo "  the other $whole versions still restore, identical."
+((hit > 0)) || fail "the damaged copy restored everything: the damage did not reach any file"
 
 headline "6. The store itself is whole"
 run cairn check --read-data
