@@ -2,6 +2,8 @@
 //
 // The command `cairn`: reads flags and environment, finds the verb, runs it, and ends with
 // the code that scripts rely on.
+#include <CLI/CLI.hpp>
+
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -109,7 +111,8 @@ int run_command(int argc, char** argv) {
     CLI::App* const sub = app.add_subcommand(verb->name, verb->summary);
     sub->fallthrough();  // global flags may follow the verb
     sub->footer(std::string("Examples:\n") + verb->examples + "\nGlobal flags and exit codes: 'cairn --help'.");
-    sub->callback([&chosen, &run, verb, work = verb->declare(*sub)] {
+    VerbOptions options(*sub);
+    sub->callback([&chosen, &run, verb, work = verb->declare(options)] {
       chosen = verb;
       run = work;
     });

@@ -3,12 +3,11 @@
 // What a verb of the command is, and the table of all of them. Each verb_*.cc declares one.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <functional>
 #include <span>
 
 #include "api/cli/session.h"
+#include "api/cli/verb_options.h"
 
 namespace cairn::cli {
 
@@ -22,7 +21,7 @@ struct Verb {
   const char* examples;  // the end of `cairn VERB --help`: lines that begin with two spaces
   bool lines;            // whether --json prints JSON Lines rather than one document
   // Declares options and positionals; what it returns is called once they are parsed.
-  Run (*declare)(CLI::App& app);
+  Run (*declare)(VerbOptions& options);
 };
 
 extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kTag, kStats, kCheck, kRepair, kDoctor,
@@ -30,9 +29,5 @@ extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kTag, kSt
 
 // In the order of `cairn --help`.
 std::span<const Verb* const> all_verbs();
-
-// An option that takes one value each time it is given: without this CLI11 lets a list
-// swallow the positionals that follow.
-inline CLI::Option* one_each(CLI::Option* option) { return option->allow_extra_args(false); }
 
 }  // namespace cairn::cli

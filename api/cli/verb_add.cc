@@ -84,15 +84,15 @@ Result<int> run_add(Session& session, Options options) {
   return report.unreadable > 0 ? kExitPartial : kExitDone;
 }
 
-Run declare_add(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  app.add_option("PATH", options->paths, "Files, folders and symbolic links")->required();
-  app.add_option("--as", options->add.name, "The name; default: the base name of the one PATH")->type_name("NAME");
-  one_each(app.add_option("--tag", options->tags, "A tag of the new version; may be repeated")->type_name("K=V"));
-  app.add_option("--codec", options->codec, "auto, none, lz4, zstd or zstd:1 to zstd:19")->capture_default_str();
-  app.add_flag("--force", options->add.force, "Read files that look unchanged, too");
-  app.add_flag("--dry-run", options->add.dry_run, "Read and compare; write nothing");
-  return [options](Session& session) { return run_add(session, *options); };
+Run declare_add(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.arguments("PATH", given->paths, "Files, folders and symbolic links");
+  options.option("--as", "NAME", given->add.name, "The name; default: the base name of the one PATH");
+  options.option("--tag", "K=V", given->tags, "A tag of the new version; may be repeated");
+  options.option("--codec", "CODEC", given->codec, "auto, none, lz4, zstd or zstd:1 to zstd:19");
+  options.flag("--force", given->add.force, "Read files that look unchanged, too");
+  options.flag("--dry-run", given->add.dry_run, "Read and compare; write nothing");
+  return [given](Session& session) { return run_add(session, *given); };
 }
 
 }  // namespace

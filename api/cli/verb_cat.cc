@@ -27,11 +27,11 @@ Result<int> run_cat(Session& session, const Options& options) {
   return kExitDone;
 }
 
-Run declare_cat(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  app.add_option("NAME|ID", options->ref_or_id, "NAME or NAME@VERSION with PATH, or the id of an object")->required();
-  app.add_option("PATH", options->path, "A file in it, as 'cairn ls NAME' prints it");
-  return [options](Session& session) { return run_cat(session, *options); };
+Run declare_cat(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("NAME|ID", given->ref_or_id, "NAME or NAME@VERSION with PATH, or the id of an object");
+  options.argument("PATH", given->path, "A file in it, as 'cairn ls NAME' prints it", Need::optional);
+  return [given](Session& session) { return run_cat(session, *given); };
 }
 
 }  // namespace

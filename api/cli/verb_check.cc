@@ -51,6 +51,10 @@ void print_report(Session& session, const CheckReport& report) {
 
 Result<int> run_check(Session& session, Options options) {
   if (!options.subset.empty()) {
+    if (options.check.read_data) {
+      return Error{.code = ErrorCode::invalid_argument,
+                   .message = "--read-data and --read-data-subset exclude each other"};
+    }
     CAIRN_CHECK(parse_subset(options.subset, options.check));
     options.check.read_data = true;
   }
@@ -65,14 +69,11 @@ Result<int> run_check(Session& session, Options options) {
   return report.damaged.empty() ? kExitDone : kExitDamage;
 }
 
-Run declare_check(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  CLI::Option* const all =
-      app.add_flag("--read-data", options->check.read_data, "Read and verify the content of every block, too");
-  app.add_option("--read-data-subset", options->subset, "The same for share N of T of the blocks")
-      ->type_name("N/T")
-      ->excludes(all);
-  return [options](Session& session) { return run_check(session, *options); };
+Run declare_check(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.flag("--read-data", given->check.read_data, "Read and verify the content of every block, too");
+  options.option("--read-data-subset", "N/T", given->subset, "The same for share N of T of the blocks");
+  return [given](Session& session) { return run_check(session, *given); };
 }
 
 }  // namespace

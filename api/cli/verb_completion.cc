@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // cairn completion: a completion script for a shell.
+#include <CLI/CLI.hpp>
+
 #include <memory>
 
 #include "api/cli/completion.h"
@@ -32,6 +34,9 @@ CompletedVerb describe(const CLI::App& app) {
 }
 
 Result<int> run_completion(Session& session, const CLI::App& root, const std::string& shell) {
+  if (shell != "bash" && shell != "zsh" && shell != "fish") {
+    return Error{.code = ErrorCode::invalid_argument, .message = "SHELL is bash, zsh or fish"};
+  }
   std::vector<CompletedVerb> verbs = {describe(root)};
   for (const CLI::App* verb : root.get_subcommands([](const CLI::App*) { return true; }))
     verbs.push_back(describe(*verb));
@@ -41,10 +46,10 @@ Result<int> run_completion(Session& session, const CLI::App& root, const std::st
   return kExitDone;
 }
 
-Run declare_completion(CLI::App& app) {
+Run declare_completion(VerbOptions& options) {
   const auto shell = std::make_shared<std::string>();
-  app.add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  const CLI::App* const root = app.get_parent();
+  options.argument("SHELL", *shell, "bash, zsh or fish");
+  const CLI::App* const root = options.app().get_parent();
   return [shell, root](Session& session) { return run_completion(session, *root, *shell); };
 }
 

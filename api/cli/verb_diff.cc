@@ -45,10 +45,10 @@ Result<int> run_diff(Session& session, const std::string& a, const std::string& 
   return kExitDone;
 }
 
-Run declare_diff(CLI::App& app) {
+Run declare_diff(VerbOptions& options) {
   const auto refs = std::make_shared<std::pair<std::string, std::string>>();
-  app.add_option("A", refs->first, "The older: NAME or NAME@VERSION")->required();
-  app.add_option("B", refs->second, "The newer")->required();
+  options.argument("A", refs->first, "The older: NAME or NAME@VERSION");
+  options.argument("B", refs->second, "The newer");
   return [refs](Session& session) { return run_diff(session, refs->first, refs->second); };
 }
 

@@ -132,7 +132,7 @@ Result<int> run_doctor(Session& session) {
   return kExitDone;
 }
 
-Run declare_doctor(CLI::App&) { return run_doctor; }
+Run declare_doctor(VerbOptions&) { return run_doctor; }
 
 }  // namespace
 

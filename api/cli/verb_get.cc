@@ -35,16 +35,14 @@ Result<int> run_get(Session& session, const Options& options) {
   return report.damaged > 0 ? kExitDamage : kExitDone;
 }
 
-Run declare_get(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  app.add_option("NAME", options->ref, "NAME for its latest version, or NAME@VERSION")->required();
-  app.add_option("--to", options->restore.to, "The folder to restore into; nothing is written outside it")
-      ->type_name("DIR")
-      ->required();
-  one_each(app.add_option("--only", options->restore.only, "Only paths that match, such as '*/config.json' or '**.npy'")
-               ->type_name("GLOB"));
-  app.add_flag("--overwrite", options->restore.overwrite, "Replace files that exist");
-  return [options](Session& session) { return run_get(session, *options); };
+Run declare_get(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("NAME", given->ref, "NAME for its latest version, or NAME@VERSION");
+  options.option("--to", "DIR", given->restore.to, "The folder to restore into; nothing is written outside it",
+                 Need::required);
+  options.option("--only", "GLOB", given->restore.only, "Only paths that match, such as '*/config.json' or '**.npy'");
+  options.flag("--overwrite", given->restore.overwrite, "Replace files that exist");
+  return [given](Session& session) { return run_get(session, *given); };
 }
 
 }  // namespace

@@ -45,15 +45,14 @@ Result<int> run_init(Session& session, const Options& options) {
   return kExitDone;
 }
 
-Run declare_init(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  app.add_option("DIR", options->folder, "The folder, missing or empty; default: the store given by --store");
-  app.add_option("--digest", options->digest, "blake3, or xxh3-128 for data nobody would forge")->capture_default_str();
-  app.add_option("--block-size", options->block_size, "Unit of deduplication: a power of two, 64KiB to 16MiB")
-      ->capture_default_str();
-  app.add_option("--segment-size", options->segment_size, "Size of one file of the log, up to 16GiB")
-      ->capture_default_str();
-  return [options](Session& session) { return run_init(session, *options); };
+Run declare_init(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("DIR", given->folder, "The folder, missing or empty; default: the store given by --store",
+                   Need::optional);
+  options.option("--digest", "KIND", given->digest, "blake3, or xxh3-128 for data nobody would forge");
+  options.option("--block-size", "SIZE", given->block_size, "Unit of deduplication: a power of two, 64KiB to 16MiB");
+  options.option("--segment-size", "SIZE", given->segment_size, "Size of one file of the log, up to 16GiB");
+  return [given](Session& session) { return run_init(session, *given); };
 }
 
 }  // namespace

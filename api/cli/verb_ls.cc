@@ -72,16 +72,14 @@ Result<int> run_ls(Session& session, const Options& options) {
   return list_entries(session, store.archive(), options);
 }
 
-Run declare_ls(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  app.add_option("NAME", options->ref, "List what is in NAME or NAME@VERSION; default: the names");
-  one_each(app.add_option(
-                  "--filter", options->query.filters,
-                  "Only rows for which FIELD=VALUE (globs; or !=, <, <=, >, >=) holds; the fields are those of --json")
-               ->type_name("E"));
-  app.add_option("--sort", options->query.sort, "By a field; -FIELD for descending order")->type_name("FIELD");
-  app.add_option("--limit", options->query.limit, "At most so many rows")->type_name("N");
-  return [options](Session& session) { return run_ls(session, *options); };
+Run declare_ls(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("NAME", given->ref, "List what is in NAME or NAME@VERSION; default: the names", Need::optional);
+  options.option("--filter", "E", given->query.filters,
+                 "Only rows for which FIELD=VALUE (globs; or !=, <, <=, >, >=) holds; the fields are those of --json");
+  options.option("--sort", "FIELD", given->query.sort, "By a field; -FIELD for descending order");
+  options.option("--limit", "N", given->query.limit, "At most so many rows");
+  return [given](Session& session) { return run_ls(session, *given); };
 }
 
 }  // namespace

@@ -30,9 +30,9 @@ Result<int> run_repair(Session& session) {
   return report.quarantined > 0 ? kExitDamage : kExitDone;
 }
 
-Run declare_repair(CLI::App& app) {
+Run declare_repair(VerbOptions& options) {
   const auto index = std::make_shared<bool>(false);
-  app.add_flag("--index", *index, "Rebuild the index from the log alone")->required();
+  options.flag("--index", *index, "Rebuild the index from the log alone", Need::required);
   return [index](Session& session) { return run_repair(session); };
 }
 

@@ -78,9 +78,9 @@ Result<int> run_show(Session& session, const std::string& ref_or_id) {
   return kExitDone;
 }
 
-Run declare_show(CLI::App& app) {
+Run declare_show(VerbOptions& options) {
   const auto ref_or_id = std::make_shared<std::string>();
-  app.add_option("NAME|ID", *ref_or_id, "NAME, NAME@VERSION, or the id of an object")->required();
+  options.argument("NAME|ID", *ref_or_id, "NAME, NAME@VERSION, or the id of an object");
   return [ref_or_id](Session& session) { return run_show(session, *ref_or_id); };
 }
 

@@ -48,7 +48,7 @@ Result<int> run_stats(Session& session) {
   return kExitDone;
 }
 
-Run declare_stats(CLI::App&) { return run_stats; }
+Run declare_stats(VerbOptions&) { return run_stats; }
 
 }  // namespace
 

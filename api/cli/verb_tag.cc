@@ -38,11 +38,11 @@ Result<int> run_tag(Session& session, const Options& options) {
   return kExitDone;
 }
 
-Run declare_tag(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  app.add_option("NAME", options->ref, "NAME for its latest version, or NAME@VERSION")->required();
-  app.add_option("K=V", options->changes, "Tags to set; K= removes one; none: show them");
-  return [options](Session& session) { return run_tag(session, *options); };
+Run declare_tag(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("NAME", given->ref, "NAME for its latest version, or NAME@VERSION");
+  options.arguments("K=V", given->changes, "Tags to set; K= removes one; none: show them", Need::optional);
+  return [given](Session& session) { return run_tag(session, *given); };
 }
 
 }  // namespace

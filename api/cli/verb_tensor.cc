@@ -102,13 +102,13 @@ Result<int> run_tensor(Session& session, const Options& options) {
   return kExitDone;
 }
 
-Run declare_tensor(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
-  app.add_option("NAME|ID", options->ref_or_id, "NAME or NAME@VERSION with TENSOR, or the id of a tensor")->required();
-  app.add_option("TENSOR", options->tensor, "Its name; FILE:TENSOR when several files have it");
-  app.add_option("--out", options->out, "Write here; default: standard output, or with --json only describe it")
-      ->type_name("FILE.npy");
-  return [options](Session& session) { return run_tensor(session, *options); };
+Run declare_tensor(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("NAME|ID", given->ref_or_id, "NAME or NAME@VERSION with TENSOR, or the id of a tensor");
+  options.argument("TENSOR", given->tensor, "Its name; FILE:TENSOR when several files have it", Need::optional);
+  options.option("--out", "FILE.npy", given->out,
+                 "Write here; default: standard output, or with --json only describe it");
+  return [given](Session& session) { return run_tensor(session, *given); };
 }
 
 }  // namespace
