@@ -169,7 +169,7 @@ Status StoreImpl::recover(const Progress& progress) {
   info_.recovery.torn_bytes = replayed.torn_bytes;
   info_.recovery.damage = std::move(replayed.damage);
   log_reader_ = std::make_unique<LogReader>(fs_, layout_.log(), false);
-  blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, header_.digest);
+  blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, header_.digest, header_.block_bytes);
   if (!lock_) return {};
   log_ = std::make_unique<LogWriter>(fs_, layout_.log(),
                                      LogOptions{.store = header_.uuid,

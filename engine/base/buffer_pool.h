@@ -21,7 +21,13 @@ class BufferPool {
 
   // A buffer of at least buffer_bytes(), back in the pool when its last holder lets go;
   // null when there is no memory.
-  std::shared_ptr<AlignedBuffer> take() {
+  std::shared_ptr<AlignedBuffer> take() { return take(bytes_); }
+  // The same of at least `bytes`; one larger than buffer_bytes() is not kept.
+  std::shared_ptr<AlignedBuffer> take(std::size_t bytes) {
+    if (bytes > bytes_) {
+      AlignedBuffer large = AlignedBuffer::allocate(bytes);
+      return large ? std::make_shared<AlignedBuffer>(std::move(large)) : nullptr;
+    }
     AlignedBuffer buffer;
     {
       const std::lock_guard lock(free_->mutex);

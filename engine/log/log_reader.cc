@@ -28,22 +28,21 @@ Result<std::shared_ptr<File>> LogReader::segment_file(std::uint32_t segment) {
   return file;
 }
 
-Result<Payload> LogReader::read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes,
-                                AlignedBuffer buffer) {
+Result<Bytes> LogReader::read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes,
+                              AlignedBuffer& buffer) {
   CAIRN_TRY(const std::shared_ptr<File> file, segment_file(segment));
   // Whole pages around the payload, as a direct file asks for.
   const std::uint64_t from = offset / kPageBytes * kPageBytes;
   const std::uint64_t to = align_up(offset + stored_bytes, kPageBytes);
-  Payload payload{.buffer = std::move(buffer), .bytes = {}};
-  if (payload.buffer.capacity() < to - from) payload.buffer = AlignedBuffer::allocate(to - from);
-  if (!payload.buffer) return make_error(ErrorCode::resource_exhausted, "no memory to read a record");
-  CAIRN_TRY(const std::size_t got, file->read_at(from, payload.buffer.first(to - from)));
+  if (buffer.capacity() < to - from) buffer = AlignedBuffer::allocate(to - from);
+  if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory to read a record");
+  const MutableBytes pages = buffer.first(to - from);
+  CAIRN_TRY(const std::size_t got, file->read_at(from, pages));
   if (got < offset + stored_bytes - from) {
     return make_error(ErrorCode::corruption,
                       segment_path(folder_, segment) + " at " + std::to_string(offset) + ": record cut short");
   }
-  payload.bytes = Bytes(payload.buffer.first(to - from)).subspan(offset - from, stored_bytes);
-  return payload;
+  return Bytes(pages.subspan(offset - from, stored_bytes));
 }
 
 }  // namespace cairn

@@ -13,21 +13,16 @@
 
 namespace cairn {
 
-// A payload and the memory it lies in.
-struct Payload {
-  AlignedBuffer buffer;
-  Bytes bytes;
-};
-
 class LogReader {
  public:
   // `direct` reads around the page cache: right for reading everything once.
   LogReader(FileSystem& fs, std::string folder, bool direct) : fs_(fs), folder_(std::move(folder)), direct_(direct) {}
 
-  // Reads `stored_bytes` at `offset` of a segment, into `buffer` if it is large enough
-  // and into new memory if not. ErrorCode::corruption when the segment is missing or
-  // ends before. The bytes are as stored: the caller verifies them.
-  Result<Payload> read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes, AlignedBuffer buffer = {});
+  // Reads `stored_bytes` at `offset` of a segment into `buffer`, which is replaced by a
+  // larger one when it is too small: whole pages around them are read. The bytes returned
+  // lie in `buffer`, as stored: the caller verifies them. ErrorCode::corruption when the
+  // segment is missing or ends before.
+  Result<Bytes> read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes, AlignedBuffer& buffer);
 
  private:
   Result<std::shared_ptr<File>> segment_file(std::uint32_t segment);

@@ -11,9 +11,8 @@
 namespace cairn {
 namespace {
 
-// A raw block of at least this size starts on a page, so that it can be read with
-// O_DIRECT straight into the caller's pages. Smaller payloads are packed.
-constexpr std::size_t kPageAlignFrom = 64 * KiB;
+// Raw blocks of whole pages start on a page: they can be written from, and read into, the
+// caller's pages with O_DIRECT, and lose nothing by it. Other payloads are packed.
 constexpr std::size_t kPackAlign = 8;
 // A table larger than this seals its segment early: tables are built in memory.
 constexpr std::size_t kTableRecordsMax = 16 * MiB / RecordDescriptor::kSize;
@@ -46,8 +45,8 @@ Status LogWriter::append(const NewRecord& record) {
 
 Status LogWriter::append_record(const NewRecord& record) {
   CAIRN_CHECK(open_segment());
-  const bool page_aligned = record.codec == 0 && record.payload.size() >= kPageAlignFrom;
-  const std::size_t alignment = page_aligned ? kPageBytes : kPackAlign;
+  const bool whole_pages = record.codec == 0 && record.payload.size() % kPageBytes == 0;
+  const std::size_t alignment = whole_pages ? kPageBytes : kPackAlign;
   std::size_t at = align_up(group_.used, alignment);
   if (!group_.empty() && at + record.payload.size() > options_.group_bytes) {
     CAIRN_CHECK(write_group());

@@ -8,6 +8,12 @@
 namespace cairn {
 namespace {
 
+// Where encoded blocks are read to: kept, because fresh pages cost more than decoding.
+AlignedBuffer& thread_scratch() {
+  thread_local AlignedBuffer scratch;
+  return scratch;
+}
+
 // Decoders keep scratch memory: one per thread serves every reader.
 BlockDecoder& thread_decoder() {
   thread_local BlockDecoder decoder;
@@ -42,21 +48,22 @@ Result<Block> BlockReader::read_block(const Digest& digest) {
 
 Result<Block> BlockReader::read_block_at(const Digest& digest, const RecordLocation& at) {
   if (at.logical_bytes > kBlockBytesMax) return damaged("block", digest, at, "larger than any block");
-  auto stored = log_.read(at.segment, at.offset, at.stored_bytes);
+  const bool raw = static_cast<CodecId>(at.codec) == CodecId::raw;
+  const std::shared_ptr<AlignedBuffer> buffer = buffers_.take(at.logical_bytes + 2 * kPageBytes);
+  if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
+  // Encoded bytes pass through this thread's scratch; raw ones go straight to their place.
+  AlignedBuffer& into = raw ? *buffer : thread_scratch();
+  const auto stored = log_.read(at.segment, at.offset, at.stored_bytes, into);
   if (!stored.ok()) {
-    if (stored.error().code != ErrorCode::corruption) return std::move(stored).error();
+    if (stored.error().code != ErrorCode::corruption) return stored.error();
     return damaged("block", digest, at, stored.error().message);
   }
-  Block block;
-  if (static_cast<CodecId>(at.codec) == CodecId::raw) {
-    block = Block{.buffer = std::move(stored->buffer), .content = stored->bytes};
-  } else {
-    block.buffer = AlignedBuffer::allocate(at.logical_bytes);
-    if (!block.buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
-    const MutableBytes into = block.buffer.first(at.logical_bytes);
-    const Status decoded = thread_decoder().decode(static_cast<CodecId>(at.codec), stored->bytes, into);
+  Block block{.hold = buffer, .content = *stored};
+  if (!raw) {
+    const MutableBytes content = buffer->first(at.logical_bytes);
+    const Status decoded = thread_decoder().decode(static_cast<CodecId>(at.codec), *stored, content);
     if (!decoded.ok()) return damaged("block", digest, at, decoded.error().message);
-    block.content = into;
+    block.content = content;
   }
   const Digest actual = digest_of(digest_, block.content);
   if (actual != digest || block.content.size() != at.logical_bytes) {
@@ -76,13 +83,14 @@ Result<std::vector<std::byte>> BlockReader::read_object(RecordKind kind, const D
 Result<std::vector<std::byte>> BlockReader::read_object_at(const Digest& id, const RecordLocation& at) {
   const std::string name(record_kind_name(at.kind));
   if (at.stored_bytes > kObjectBytesMax) return damaged(name.c_str(), id, at, "larger than any object");
-  auto stored = log_.read(at.segment, at.offset, at.stored_bytes);
+  AlignedBuffer buffer;
+  const auto stored = log_.read(at.segment, at.offset, at.stored_bytes, buffer);
   if (!stored.ok()) {
-    if (stored.error().code != ErrorCode::corruption) return std::move(stored).error();
+    if (stored.error().code != ErrorCode::corruption) return stored.error();
     return damaged(name.c_str(), id, at, stored.error().message);
   }
-  if (checksum_of(stored->bytes) != at.checksum) return damaged(name.c_str(), id, at, "does not match its checksum");
-  return std::vector<std::byte>(stored->bytes.begin(), stored->bytes.end());
+  if (checksum_of(*stored) != at.checksum) return damaged(name.c_str(), id, at, "does not match its checksum");
+  return std::vector<std::byte>(stored->begin(), stored->end());
 }
 
 Result<BlobManifest> load_blob(BlockReader& reader, const Digest& id) {

@@ -6,15 +6,15 @@
 
 #include <vector>
 
-#include "engine/base/aligned_buffer.h"
+#include "engine/base/buffer_pool.h"
 #include "engine/index/index.h"
 #include "engine/log/log_reader.h"
 
 namespace cairn {
 
-// A block's content and the memory it lies in.
+// A block's content and what keeps its memory.
 struct Block {
-  AlignedBuffer buffer;
+  SharedBuffer hold;
   Bytes content;
 };
 
@@ -24,7 +24,9 @@ class BlockReader {
   static constexpr std::uint32_t kBlockBytesMax = 16 * MiB;
   static constexpr std::uint32_t kObjectBytesMax = 256 * MiB;
 
-  BlockReader(Index& index, LogReader& log, DigestKind digest) : index_(index), log_(log), digest_(digest) {}
+  // `block_bytes` is the store's: what most blocks have at most.
+  BlockReader(Index& index, LogReader& log, DigestKind digest, std::uint32_t block_bytes)
+      : index_(index), log_(log), digest_(digest), buffers_(block_bytes + 2 * kPageBytes) {}
 
   DigestKind digest_kind() const noexcept { return digest_; }
 
@@ -45,6 +47,7 @@ class BlockReader {
   Index& index_;
   LogReader& log_;
   const DigestKind digest_;
+  BufferPool buffers_;
 };
 
 // Decoded manifests. Each is not_found when the store has no such object.
