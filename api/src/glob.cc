@@ -36,12 +36,12 @@ bool match_whole(std::string_view pattern, std::string_view path) {
   std::vector<char> now(pattern.size() + 1, 0);
   std::vector<char> then(pattern.size() + 1, 0);
   // A star may stand for nothing: step over it.
-  const auto close = [&](std::vector<char>& states) {
+  const auto close = [&](std::vector<char>& states, bool component_begins) {
     for (std::size_t i = 0; i < pattern.size(); ++i) {
       if (states[i] && pattern[i] == '*') {
         states[i + 1] = 1;
         // "**/" may also stand for no component at all.
-        if (i + 2 < pattern.size() && pattern[i + 1] == '*' && pattern[i + 2] == '/' &&
+        if (component_begins && i + 2 < pattern.size() && pattern[i + 1] == '*' && pattern[i + 2] == '/' &&
             (i == 0 || pattern[i - 1] == '/')) {
           states[i + 3] = 1;
         }
@@ -49,7 +49,7 @@ bool match_whole(std::string_view pattern, std::string_view path) {
     }
   };
   now[0] = 1;
-  close(now);
+  close(now, true);
   for (const char c : path) {
     then.assign(pattern.size() + 1, 0);
     for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -66,7 +66,7 @@ bool match_whole(std::string_view pattern, std::string_view path) {
         then[i + 1] = 1;
       }
     }
-    close(then);
+    close(then, c == '/');
     now.swap(then);
   }
   return now[pattern.size()];
