@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What is installed is enough for a program outside the tree: installs this build into a
+# temporary prefix, moves it, and builds and runs one program with find_package(cairn) and with
+# pkg-config --static. The program includes every installed header and archives a file.
+set -euo pipefail
+: "${CAIRN_BINARY_DIR:?the build}"
+
+if grep -qE '^CAIRN_SANITIZE:[A-Z]+=.' "$CAIRN_BINARY_DIR/CMakeCache.txt"; then
+  echo "built with sanitizers: a program outside the tree would need them, too; left out"
+  exit 0
+fi
+mkdir -p "$CAIRN_BINARY_DIR/scratch"
+scratch=$(mktemp -d "$CAIRN_BINARY_DIR/scratch/install-XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+DESTDIR='' cmake --install "$CAIRN_BINARY_DIR" --prefix "$scratch/first" >install.log || { cat install.log && exit 1; }
+mv first prefix # whatever names the first place is wrong
+
+mkdir program
+{
+  (cd prefix/include && find cairn -name '*.h' | sort) | sed 's/.*/#include <&>/'
+  cat <<'CC'
+#include <fstream>
+#include <iostream>
+
+int main(int, char** argv) {
+  const std::string folder = argv[1];
+  std::ofstream(folder + "/input") << "some content";
+  if (auto created = cairn::Store::create(folder + "/store"); !created.ok()) {
+    std::cerr << created.error().message << '\n';
+    return 1;
+  }
+  auto store = cairn::Store::open(folder + "/store");
+  if (!store.ok()) return 2;
+  auto added = store->archive().add({folder + "/input"}, {.name = "it"});
+  if (!added.ok() || added->version != 1) return 3;
+  auto restored = store->archive().restore("it", {.to = folder + "/restored"});
+  if (!restored.ok() || restored->files != 1) return 4;
+  std::cout << cairn::dtype_name(cairn::DType::bf16) << ' ' << CAIRN_VERSION << '\n';
+  return store->close().ok() ? 0 : 5;
+}
+CC
+} >program/main.cc
+version=$(sed -nE 's/^CMAKE_PROJECT_VERSION:STATIC=(.*)/\1/p' "$CAIRN_BINARY_DIR/CMakeCache.txt")
+
+# try PROGRAM: runs it in a new folder; what it restored is what it archived.
+try() {
+  local folder
+  folder=$(mktemp -d "$scratch/run-XXXXXX")
+  [[ $("$1" "$folder") == "bf16 $version" ]]
+  cmp "$folder/input" "$folder/restored/input"
+}
+
+# The way to tell of a build with CMake.
+cat >program/CMakeLists.txt <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(outside LANGUAGES CXX)
+find_package(cairn 0.1 REQUIRED)
+add_executable(outside main.cc)
+target_link_libraries(outside PRIVATE cairn::cairn)
+CMAKE
+cmake -S program -B built -DCMAKE_PREFIX_PATH="$scratch/prefix" >configure.log 2>&1 || { cat configure.log && exit 1; }
+cmake --build built >build.log 2>&1 || { cat build.log && exit 1; }
+try built/outside
+echo "find_package(cairn): built and run"
+sed -i 's/cairn 0\.1/cairn 99.0/' program/CMakeLists.txt
+if cmake -S program -B newer -DCMAKE_PREFIX_PATH="$scratch/prefix" >newer.log 2>&1; then
+  echo "a version that is not there was found" && exit 1
+fi
+
+# And without.
+pc=$(dirname "$(find prefix -name cairn.pc)")
+export PKG_CONFIG_PATH=$scratch/$pc
+[[ $(pkg-config --modversion cairn) == "$version" ]]
+read -ra flags <<<"$(pkg-config --cflags cairn)"
+read -ra libraries <<<"$(pkg-config --static --libs cairn)"
+"${CXX:-c++}" -std=c++20 "${flags[@]}" program/main.cc -o by-pkg-config "${libraries[@]}"
+LD_LIBRARY_PATH=$scratch/${pc%/pkgconfig} try ./by-pkg-config
+echo "pkg-config --static: built and run"
+
+# Nothing in the installed text leads back to the tree, the build or the first place.
+if grep -rIlE "$CAIRN_BINARY_DIR|${CAIRN_SOURCE_DIR:-$CAIRN_BINARY_DIR}|$scratch/first" prefix; then
+  echo "the files above name folders that are not part of what is installed" && exit 1
+fi
+# Headers need no others than the standard library's.
+if grep -rhoE '^ *#include *[<"][^>"]*[>"]' prefix/include | grep -vE '[<"]cairn/[a-z_]+\.h[>"]|<[a-z_]+>'; then
+  echo "an installed header includes the above" && exit 1
+fi
+prefix/bin/cairn --version
