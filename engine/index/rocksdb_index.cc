@@ -9,6 +9,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/system_clock.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -249,6 +250,25 @@ class FolderFileSystem final : public rocksdb::FileSystem {
   Failures& failures_;
 };
 
+// After a failed flush RocksDB lets a second go by before it might try again. Here nothing
+// is tried again, and whoever closes a store on a failing disk should not wait for it.
+class ShortSleeps final : public rocksdb::SystemClockWrapper {
+ public:
+  using SystemClockWrapper::SystemClockWrapper;
+  const char* Name() const override { return "ShortSleeps"; }
+  void SleepForMicroseconds(int micros) override { target_->SleepForMicroseconds(std::min(micros, 2000)); }
+};
+
+// What RocksDB has for an operating system: our files, our clock, its own threads.
+class IndexEnv final : public rocksdb::EnvWrapper {
+ public:
+  explicit IndexEnv(const std::shared_ptr<rocksdb::FileSystem>& files) : EnvWrapper(rocksdb::NewCompositeEnv(files)) {
+    file_system_ = files;
+    system_clock_ = std::make_shared<ShortSleeps>(rocksdb::SystemClock::Default());
+  }
+  const char* Name() const override { return "IndexEnv"; }
+};
+
 // RocksDB's diary for its own developers; what concerns a user is in the errors.
 class NoLog final : public rocksdb::Logger {
  public:
@@ -304,7 +324,7 @@ class RocksDbStore final : public KeyValueStore {
         access_(access),
         guard_(guard),
         folder_(fs, folder, guard, std::move(checked), access),
-        env_(rocksdb::NewCompositeEnv(std::make_shared<FolderFileSystem>(fs, folder_, failures_))),
+        env_(std::make_unique<IndexEnv>(std::make_shared<FolderFileSystem>(fs, folder_, failures_))),
         cache_(rocksdb::NewLRUCache(kCacheBytes)) {}
 
   Status open() {
