@@ -26,10 +26,14 @@ class FileSource final : public ByteSource {
 
 CodecChoice codec_choice(Codec codec) {
   switch (codec) {
-    case Codec::none: return CodecChoice::none;
-    case Codec::lz4: return CodecChoice::lz4;
-    case Codec::zstd: return CodecChoice::zstd;
-    case Codec::automatic: break;
+    case Codec::none:
+      return CodecChoice::none;
+    case Codec::lz4:
+      return CodecChoice::lz4;
+    case Codec::zstd:
+      return CodecChoice::zstd;
+    case Codec::automatic:
+      break;
   }
   return CodecChoice::automatic;
 }
@@ -120,9 +124,8 @@ class Adding {
     for (const std::string& path : paths) CAIRN_CHECK(walk_tree(path, visit, problem));
     std::sort(inputs.begin(), inputs.end(),
               [](const auto& a, const auto& b) { return a.relative_path < b.relative_path; });
-    const auto twice = std::adjacent_find(inputs.begin(), inputs.end(), [](const auto& a, const auto& b) {
-      return a.relative_path == b.relative_path;
-    });
+    const auto twice = std::adjacent_find(
+        inputs.begin(), inputs.end(), [](const auto& a, const auto& b) { return a.relative_path == b.relative_path; });
     if (twice != inputs.end()) {
       return make_error(ErrorCode::invalid_argument,
                         "two inputs would both be '" + printable(twice->relative_path) + "' in the archive");
@@ -191,7 +194,6 @@ class Adding {
       leave_out(meter, input.open_path, "changed while it was read");
       return false;
     }
-    (*file)->advise_done_with(0, source.size());
     entry.bytes = source.size();
     entry.blob = written->blob;
     entry.is_model = written->is_model;
@@ -208,8 +210,10 @@ class Adding {
       case ErrorCode::poisoned:
       case ErrorCode::cancelled:
       case ErrorCode::corruption:
-      case ErrorCode::resource_exhausted: return true;
-      default: return log_.failed();
+      case ErrorCode::resource_exhausted:
+        return true;
+      default:
+        return log_.failed();
     }
   }
 

@@ -58,9 +58,9 @@ Result<TensorInfo> Archive::find_tensor(const std::string& ref, const std::strin
   }
   for (const Found& other : found) {
     if (other.id != found.front().id) {
-      return make_error(ErrorCode::invalid_argument,
-                        "several files have a tensor '" + printable(tensor) + "': write FILE:TENSOR, such as '" +
-                            printable(found.front().path + ":" + tensor) + "'");
+      return make_error(ErrorCode::invalid_argument, "several files have a tensor '" + printable(tensor) +
+                                                         "': write FILE:TENSOR, such as '" +
+                                                         printable(found.front().path + ":" + tensor) + "'");
     }
   }
   CAIRN_TRY(TensorInfo info, describe_tensor(*store_, found.front().id));

@@ -21,9 +21,7 @@ bool is_wanted(const TreeEntry& entry, const std::vector<std::string>& only) {
 }
 
 // A ref that resolves promises every part of what it names: one that is missing was lost.
-bool is_damage(const Error& error) {
-  return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found;
-}
+bool is_damage(const Error& error) { return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found; }
 
 Status restore_file(StoreImpl& store, const TreeEntry& entry, TreeWriter& tree, ProgressMeter& meter) {
   CAIRN_TRY(const FilePieces pieces, pieces_of_entry(store, entry));
@@ -39,6 +37,37 @@ Status restore_file(StoreImpl& store, const TreeEntry& entry, TreeWriter& tree, 
                       "content has digest " + store.id_text(digest) + ", not " + store.id_text(entry.blob));
   }
   return file->commit(entry.mode, entry.mtime_ns);
+}
+
+// Fails when restoring cannot go on; a damaged file is counted and left out.
+Status restore_entry(StoreImpl& store, const TreeEntry& entry, TreeWriter& tree, ProgressMeter& meter,
+                     RestoreReport& report) {
+  CAIRN_CHECK(meter.check_stop());
+  meter.begin(printable(entry.path));
+  Status restored;
+  switch (entry.kind) {
+    case EntryKind::directory:
+      restored = tree.make_directory(entry.path, entry.mode, entry.mtime_ns);
+      break;
+    case EntryKind::symlink:
+      restored = tree.make_symlink(entry.path, entry.link_target, entry.mtime_ns);
+      break;
+    case EntryKind::file:
+      restored = restore_file(store, entry, tree, meter);
+      break;
+  }
+  if (restored.ok()) {
+    report.files += entry.kind == EntryKind::file ? 1 : 0;
+    report.bytes += entry.bytes;
+    meter.file_done();
+    return {};
+  }
+  if (entry.kind == EntryKind::file && is_damage(restored.error())) {
+    ++report.damaged;
+    meter.problem(printable(entry.path), restored.error().message);
+    return {};
+  }
+  return std::move(restored).error().with_context("'" + printable(entry.path) + "'");
 }
 
 }  // namespace
@@ -61,28 +90,15 @@ Result<RestoreReport> Archive::restore(const std::string& ref, const RestoreOpti
   CAIRN_TRY(TreeWriter writer, TreeWriter::open(options.to, options.overwrite));
   ProgressMeter meter(progress, "restore", total);
   RestoreReport report;
+  Status status;
   for (const TreeEntry* entry : wanted) {
-    CAIRN_CHECK(meter.check_stop());
-    meter.begin(printable(entry->path));
-    Status restored;
-    switch (entry->kind) {
-      case EntryKind::directory: restored = writer.make_directory(entry->path, entry->mode, entry->mtime_ns); break;
-      case EntryKind::symlink: restored = writer.make_symlink(entry->path, entry->link_target, entry->mtime_ns); break;
-      case EntryKind::file:
-        restored = restore_file(*store_, *entry, writer, meter);
-        if (!restored.ok() && is_damage(restored.error())) {
-          ++report.damaged;
-          meter.problem(printable(entry->path), restored.error().message);
-          continue;
-        }
-        ++report.files;
-        report.bytes += entry->bytes;
-        break;
-    }
-    if (!restored.ok()) return std::move(restored).error().with_context("'" + printable(entry->path) + "'");
-    meter.file_done();
+    status = restore_entry(*store_, *entry, writer, meter, report);
+    if (!status.ok()) break;
   }
-  CAIRN_CHECK(writer.finish());
+  // Folders get their modes and times even when something in them failed.
+  Status finished = writer.finish();
+  CAIRN_CHECK(std::move(status));
+  CAIRN_CHECK(std::move(finished));
   return report;
 }
 

@@ -16,18 +16,22 @@ double half_value(std::uint16_t bits) {
   const double sign = (bits & 0x8000) != 0 ? -1.0 : 1.0;
   const int exponent = (bits >> 10) & 31;
   const int mantissa = bits & 1023;
-  if (exponent == 31) return mantissa != 0 ? std::numeric_limits<double>::quiet_NaN()
-                                           : sign * std::numeric_limits<double>::infinity();
+  if (exponent == 31)
+    return mantissa != 0 ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
   if (exponent == 0) return sign * std::ldexp(mantissa, -24);
   return sign * std::ldexp(1024 + mantissa, exponent - 25);
 }
 
 double value_at(DType dtype, const std::byte* at) {
   switch (dtype) {
-    case DType::f64: return std::bit_cast<double>(load_le<std::uint64_t>(at));
-    case DType::f32: return std::bit_cast<float>(load_le<std::uint32_t>(at));
-    case DType::bf16: return std::bit_cast<float>(std::uint32_t{load_le<std::uint16_t>(at)} << 16);
-    default: return half_value(load_le<std::uint16_t>(at));
+    case DType::f64:
+      return std::bit_cast<double>(load_le<std::uint64_t>(at));
+    case DType::f32:
+      return std::bit_cast<float>(load_le<std::uint32_t>(at));
+    case DType::bf16:
+      return std::bit_cast<float>(std::uint32_t{load_le<std::uint16_t>(at)} << 16);
+    default:
+      return half_value(load_le<std::uint16_t>(at));
   }
 }
 
@@ -43,8 +47,8 @@ void FloatDifference::add(DType dtype, Bytes a, Bytes b) {
     const double x = value_at(dtype, a.data() + i);
     const double y = value_at(dtype, b.data() + i);
     if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-    const double difference = std::isfinite(x) && std::isfinite(y) ? std::abs(x - y)
-                                                                   : std::numeric_limits<double>::infinity();
+    const double difference =
+        std::isfinite(x) && std::isfinite(y) ? std::abs(x - y) : std::numeric_limits<double>::infinity();
     largest = std::max(largest, difference);
     sum += difference;
   }

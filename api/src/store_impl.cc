@@ -67,7 +67,8 @@ Result<StoreHeader> read_header(FileSystem& fs, const StoreLayout& layout) {
   if (bytes.error().code != ErrorCode::not_found) return bytes.error();
   const auto segments = list_segments(fs, layout.log());
   if (segments.ok() && !segments->empty()) {
-    return make_error(ErrorCode::corruption, layout.header() + ": missing, though there is a log; run 'repair --index'");
+    return make_error(ErrorCode::corruption,
+                      layout.header() + ": missing, though there is a log; run 'repair --index'");
   }
   return make_error(ErrorCode::no_store, "no store in '" + layout.folder + "'");
 }

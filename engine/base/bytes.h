@@ -10,8 +10,8 @@
 
 namespace cairn {
 
-using Bytes = std::span<const std::byte>;     // borrowed, read-only
-using MutableBytes = std::span<std::byte>;    // borrowed, writable
+using Bytes = std::span<const std::byte>;   // borrowed, read-only
+using MutableBytes = std::span<std::byte>;  // borrowed, writable
 
 inline constexpr std::uint64_t KiB = 1024;
 inline constexpr std::uint64_t MiB = 1024 * KiB;

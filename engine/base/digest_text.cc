@@ -44,10 +44,14 @@ Result<Digest> parse_digest(DigestKind kind, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     unsigned nibble = 0;
-    if (c >= '0' && c <= '9') nibble = static_cast<unsigned>(c - '0');
-    else if (c >= 'a' && c <= 'f') nibble = static_cast<unsigned>(c - 'a') + 10;
-    else if (c >= 'A' && c <= 'F') nibble = static_cast<unsigned>(c - 'A') + 10;
-    else return invalid();
+    if (c >= '0' && c <= '9')
+      nibble = static_cast<unsigned>(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      nibble = static_cast<unsigned>(c - 'a') + 10;
+    else if (c >= 'A' && c <= 'F')
+      nibble = static_cast<unsigned>(c - 'A') + 10;
+    else
+      return invalid();
     digest.bytes[i / 2] |= static_cast<std::byte>(i % 2 == 0 ? nibble << 4 : nibble);
   }
   return digest;

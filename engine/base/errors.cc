@@ -11,18 +11,30 @@ namespace cairn {
 
 std::string_view error_code_name(ErrorCode code) noexcept {
   switch (code) {
-    case ErrorCode::invalid_argument: return "invalid_argument";
-    case ErrorCode::not_found: return "not_found";
-    case ErrorCode::no_store: return "no_store";
-    case ErrorCode::already_exists: return "already_exists";
-    case ErrorCode::held: return "held";
-    case ErrorCode::corruption: return "corruption";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::no_space: return "no_space";
-    case ErrorCode::io: return "io";
-    case ErrorCode::poisoned: return "poisoned";
-    case ErrorCode::cancelled: return "cancelled";
-    case ErrorCode::resource_exhausted: return "resource_exhausted";
+    case ErrorCode::invalid_argument:
+      return "invalid_argument";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::no_store:
+      return "no_store";
+    case ErrorCode::already_exists:
+      return "already_exists";
+    case ErrorCode::held:
+      return "held";
+    case ErrorCode::corruption:
+      return "corruption";
+    case ErrorCode::unsupported:
+      return "unsupported";
+    case ErrorCode::no_space:
+      return "no_space";
+    case ErrorCode::io:
+      return "io";
+    case ErrorCode::poisoned:
+      return "poisoned";
+    case ErrorCode::cancelled:
+      return "cancelled";
+    case ErrorCode::resource_exhausted:
+      return "resource_exhausted";
   }
   return "unknown";
 }

@@ -23,8 +23,8 @@ Error error_from_errno(int sys_errno, std::string_view what);
 
 }  // namespace cairn
 
-#define CAIRN_INVARIANT(condition)                                       \
-  do {                                                                   \
-    if (!(condition)) [[unlikely]]                                       \
-      ::cairn::invariant_failed(#condition, __FILE__, __LINE__);         \
+#define CAIRN_INVARIANT(condition)                               \
+  do {                                                           \
+    if (!(condition)) [[unlikely]]                               \
+      ::cairn::invariant_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -16,8 +16,8 @@ namespace cairn {
 
 // Frozen numbers: written in the log.
 enum class CodecId : std::uint8_t {
-  raw = 0,          // the content itself
-  constant = 1,     // one pattern of 1, 2, 4 or 8 bytes, repeated; zero is the common one
+  raw = 0,       // the content itself
+  constant = 1,  // one pattern of 1, 2, 4 or 8 bytes, repeated; zero is the common one
   lz4 = 2,
   zstd = 3,
   float_split = 4,  // byte planes of floats, each raw, constant or entropy-coded

@@ -15,7 +15,13 @@ namespace cairn {
 
 // Frozen numbers: written in manifests.
 enum class ModelFormat : std::uint8_t {
-  opaque = 0, safetensors = 1, pytorch_zip = 2, npz = 3, npy = 4, gguf = 5, onnx = 6,
+  opaque = 0,
+  safetensors = 1,
+  pytorch_zip = 2,
+  npz = 3,
+  npy = 4,
+  gguf = 5,
+  onnx = 6,
 };
 std::string_view model_format_name(ModelFormat format) noexcept;
 

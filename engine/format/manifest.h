@@ -56,7 +56,7 @@ struct ModelTensor {
 struct ModelManifest {
   std::uint8_t format = 0;  // ModelFormat
   std::uint64_t total_bytes = 0;
-  Digest skeleton;          // a blob of skeleton_bytes
+  Digest skeleton;  // a blob of skeleton_bytes
   std::uint64_t skeleton_bytes = 0;
   std::vector<ModelTensor> tensors;
   friend bool operator==(const ModelManifest&, const ModelManifest&) = default;
@@ -71,14 +71,14 @@ enum class EntryKind : std::uint8_t { file = 1, directory = 2, symlink = 3 };
 struct TreeEntry {
   std::string path;
   EntryKind kind = EntryKind::file;
-  std::uint32_t mode = 0;        // permission bits, 0 to 07777
-  std::int64_t mtime_ns = 0;     // since the Unix epoch
-  std::uint64_t bytes = 0;       // of a file
-  Digest blob;                   // of a file: the digest of its bytes
-  bool is_model = false;         // a file: a ModelManifest exists for it
-  std::uint32_t tensors = 0;     // in it, when it is a model
-  std::string link_target;       // of a symlink
-  std::string note;              // why it was archived as opaque, or empty
+  std::uint32_t mode = 0;     // permission bits, 0 to 07777
+  std::int64_t mtime_ns = 0;  // since the Unix epoch
+  std::uint64_t bytes = 0;    // of a file
+  Digest blob;                // of a file: the digest of its bytes
+  bool is_model = false;      // a file: a ModelManifest exists for it
+  std::uint32_t tensors = 0;  // in it, when it is a model
+  std::string link_target;    // of a symlink
+  std::string note;           // why it was archived as opaque, or empty
   friend bool operator==(const TreeEntry&, const TreeEntry&) = default;
 };
 
@@ -128,7 +128,8 @@ Result<RefRecord> decode_ref(Bytes);
 
 // Identity of what is not plain bytes: the store's digest of a domain prefix and the
 // canonical fields. A tensor's name is not part of it.
-Digest tensor_id(DigestKind, DType, std::uint8_t attribute, const std::vector<std::uint64_t>& shape, const Digest& blob);
+Digest tensor_id(DigestKind, DType, std::uint8_t attribute, const std::vector<std::uint64_t>& shape,
+                 const Digest& blob);
 Digest tree_id(DigestKind, Bytes encoded_tree);
 Digest snapshot_id(DigestKind, Bytes encoded_snapshot);
 Digest ref_key(DigestKind, std::string_view name, std::uint64_t version);

@@ -40,13 +40,13 @@ struct RecordDescriptor {
   static constexpr std::size_t kSize = 72;
 
   RecordKind kind = RecordKind::block;
-  std::uint8_t codec = 0;           // CodecId of a block; 0 (raw) otherwise
-  std::uint16_t flags = 0;          // none defined in version 1: zero
-  std::uint32_t logical_bytes = 0;  // of the content, once decoded
-  std::uint32_t stored_bytes = 0;   // of the payload
-  std::uint64_t payload_offset = 0; // in the segment file
-  std::uint64_t sequence = 0;       // never reused, never from a clock
-  std::uint64_t checksum = 0;       // XXH3-64 of the payload
+  std::uint8_t codec = 0;            // CodecId of a block; 0 (raw) otherwise
+  std::uint16_t flags = 0;           // none defined in version 1: zero
+  std::uint32_t logical_bytes = 0;   // of the content, once decoded
+  std::uint32_t stored_bytes = 0;    // of the payload
+  std::uint64_t payload_offset = 0;  // in the segment file
+  std::uint64_t sequence = 0;        // never reused, never from a clock
+  std::uint64_t checksum = 0;        // XXH3-64 of the payload
   Digest key;
 
   friend bool operator==(const RecordDescriptor&, const RecordDescriptor&) = default;
@@ -55,20 +55,20 @@ struct RecordDescriptor {
 struct SegmentHeader {
   std::uint32_t format_version = kFormatVersion;
   StoreUuid store{};
-  std::uint32_t segment = 0;         // number of this segment, from 1
+  std::uint32_t segment = 0;  // number of this segment, from 1
   DigestKind digest = DigestKind::blake3;
-  std::uint32_t block_bytes = 0;     // repeated from the store's header, so that the log
-  std::uint64_t segment_bytes = 0;   // alone is enough to rebuild everything
+  std::uint32_t block_bytes = 0;    // repeated from the store's header, so that the log
+  std::uint64_t segment_bytes = 0;  // alone is enough to rebuild everything
 };
 
 struct GroupHeader {
   static constexpr std::size_t kSize = 64;
 
-  std::uint64_t store_tag = 0;       // first eight bytes of the store's uuid
+  std::uint64_t store_tag = 0;  // first eight bytes of the store's uuid
   std::uint32_t segment = 0;
   std::uint32_t record_count = 0;
-  std::uint64_t offset = 0;          // of this group in the segment: finds misdirected writes
-  std::uint64_t payload_bytes = 0;   // of the payload area, padding included
+  std::uint64_t offset = 0;         // of this group in the segment: finds misdirected writes
+  std::uint64_t payload_bytes = 0;  // of the payload area, padding included
   // Every byte of this segment below this offset had been synced when the group was
   // written. A bad group below it is damage; above it, a torn write.
   std::uint64_t synced_through = 0;

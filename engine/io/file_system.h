@@ -95,7 +95,7 @@ class FileSystem {
   // `file` outlives the queue. `depth` is at least 1.
   virtual Result<std::unique_ptr<WriteQueue>> write_queue(File& file, std::size_t depth) = 0;
 
-  virtual Status create_directory(const std::string& path) = 0;  // already_exists when present
+  virtual Status create_directory(const std::string& path) = 0;               // already_exists when present
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces `to`
   virtual Status link(const std::string& from, const std::string& to) = 0;
   virtual Status remove_file(const std::string& path) = 0;
@@ -103,7 +103,7 @@ class FileSystem {
   // Creations, renames and removals in the folder survive power loss after this.
   virtual Status sync_directory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list_directory(const std::string& path) = 0;  // sorted, no "." or ".."
-  virtual Result<FileInfo> info(const std::string& path) = 0;  // not_found when missing
+  virtual Result<FileInfo> info(const std::string& path) = 0;                            // not_found when missing
   virtual Result<SpaceInfo> space(const std::string& path) = 0;
 
   // Locks the file exclusively (created when missing) and writes this process's id in it.

@@ -125,8 +125,8 @@ Status LogWriter::write_group() {
                      .payload_bytes = align_up(group_.used, kPageBytes)};
   const std::size_t table_records = end_.open_records.size() + group_.records.size();
   const std::uint64_t table_bytes = align_up(table_records * RecordDescriptor::kSize, kPageBytes) + kPageBytes;
-  const bool full = end_.offset + header.total_bytes() + table_bytes > options_.segment_bytes ||
-                    table_records > kTableRecordsMax;
+  const bool full =
+      end_.offset + header.total_bytes() + table_bytes > options_.segment_bytes || table_records > kTableRecordsMax;
   if (full && end_.offset > kPageBytes) {
     CAIRN_CHECK(seal());
     CAIRN_CHECK(begin_segment(end_.segment + 1));

@@ -10,8 +10,8 @@
 #pragma once
 
 #include <deque>
-#include <optional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,14 +37,14 @@ struct LogOptions {
   // Payload bytes gathered before a group is written; larger groups cost memory, smaller
   // ones bandwidth. A record that is larger gets a group of its own.
   std::size_t group_bytes = 4 * MiB;
-  std::size_t groups_in_flight = 4;
+  std::size_t groups_in_flight = 8;
 };
 
 // Where the log goes on: what recovery found.
 struct LogEnd {
-  std::uint32_t segment = 0;          // the last segment; 0: there is none
-  std::uint64_t offset = 0;           // where its next group goes; unused when sealed
-  bool sealed = true;                 // nothing more may be appended to it
+  std::uint32_t segment = 0;                   // the last segment; 0: there is none
+  std::uint64_t offset = 0;                    // where its next group goes; unused when sealed
+  bool sealed = true;                          // nothing more may be appended to it
   std::vector<RecordDescriptor> open_records;  // what an unsealed last segment holds so far
   std::uint64_t next_sequence = 1;
 };
@@ -103,7 +103,7 @@ class LogWriter {
   const LogOptions options_;
   LogEnd end_;
 
-  std::unique_ptr<File> file_;        // the open segment; null until the first append
+  std::unique_ptr<File> file_;  // the open segment; null until the first append
   std::unique_ptr<WriteQueue> queue_;
   Group group_;
   std::deque<std::pair<std::uint64_t, Group>> writing_;  // by tag

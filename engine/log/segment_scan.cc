@@ -163,8 +163,8 @@ Result<SegmentHeader> read_segment_header(const OpenSegment& segment) {
     return make_error(ErrorCode::corruption, place(segment, 0) + ": segment of another store");
   }
   if (header->segment != segment.number) {
-    return make_error(ErrorCode::corruption, place(segment, 0) + ": header of segment " +
-                                                 std::to_string(header->segment));
+    return make_error(ErrorCode::corruption,
+                      place(segment, 0) + ": header of segment " + std::to_string(header->segment));
   }
   return header;
 }

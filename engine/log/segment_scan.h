@@ -37,8 +37,8 @@ struct SealedTable {
 Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::string& damage);
 
 struct ScanOptions {
-  std::uint64_t from = kPageSize;     // a group's offset, or the segment's end
-  std::uint64_t to = ~0ull;           // where groups end, when that is before the file does
+  std::uint64_t from = kPageSize;  // a group's offset, or the segment's end
+  std::uint64_t to = ~0ull;        // where groups end, when that is before the file does
   // Everything below this is known to have been synced, from a source other than the log.
   std::uint64_t known_synced = 0;
   bool verify_payloads = true;
@@ -47,12 +47,12 @@ struct ScanOptions {
 };
 
 struct ScanResult {
-  std::uint64_t end = 0;              // behind the last good group
-  std::uint64_t torn_bytes = 0;       // bytes behind `end` that were never synced
+  std::uint64_t end = 0;         // behind the last good group
+  std::uint64_t torn_bytes = 0;  // bytes behind `end` that were never synced
   // Places that were synced and are bad now: "log/00000001.seg at 8192: …". The groups
   // around them were visited. Empty: nothing but a torn tail was wrong.
   std::vector<std::string> damage;
-  bool damaged_tail = false;          // the damage reaches the end: append elsewhere
+  bool damaged_tail = false;  // the damage reaches the end: append elsewhere
 };
 
 // Calls `visit` for every good group from options.from on, in order. Fails only when the

@@ -33,8 +33,7 @@ Result<Manifest> load(BlockReader& reader, RecordKind kind, const Digest& id, Re
 
 }  // namespace
 
-Error BlockReader::damaged(const char* what, const Digest& id, const RecordLocation& at,
-                           const std::string& why) const {
+Error BlockReader::damaged(const char* what, const Digest& id, const RecordLocation& at, const std::string& why) const {
   return make_error(ErrorCode::corruption, std::string(what) + " " + to_text(digest_, id) + " in segment " +
                                                std::to_string(at.segment) + " at " + std::to_string(at.offset) + ": " +
                                                why);

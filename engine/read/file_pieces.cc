@@ -51,8 +51,8 @@ Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::ui
     CAIRN_TRY(const auto block_at, reader.index().find_block(id));
     if (!block_at) return make_error(ErrorCode::not_found, "no blob " + to_text(reader.digest_kind(), id));
     if (block_at->logical_bytes != bytes) {
-      return inconsistent(reader, "blob", id, "has " + std::to_string(block_at->logical_bytes) + " bytes, not " +
-                                                  std::to_string(bytes));
+      return inconsistent(reader, "blob", id,
+                          "has " + std::to_string(block_at->logical_bytes) + " bytes, not " + std::to_string(bytes));
     }
     out.pieces.push_back(Piece{.block = {id, block_at->logical_bytes}, .length = block_at->logical_bytes});
     return out;

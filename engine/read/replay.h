@@ -14,7 +14,7 @@
 namespace cairn {
 
 struct Replayed {
-  LogEnd end;                       // where a writer goes on
+  LogEnd end;  // where a writer goes on
   std::uint64_t records = 0;
   std::uint64_t torn_bytes = 0;     // behind the end: writes that never finished
   std::vector<std::string> damage;  // places that were synced and are bad now

@@ -102,8 +102,8 @@ class Check {
     const auto collect = [&](const Digest& digest, const RecordLocation& at) -> Status {
       ++report_.blocks_checked;
       if (!lies_in_log(at)) {
-        bad_blocks_[digest] = damage("block " + id_text(digest) + " in segment " + std::to_string(at.segment) +
-                                         " at " + std::to_string(at.offset) + ": outside the log",
+        bad_blocks_[digest] = damage("block " + id_text(digest) + " in segment " + std::to_string(at.segment) + " at " +
+                                         std::to_string(at.offset) + ": outside the log",
                                      id_text(digest));
         return {};
       }
@@ -204,7 +204,8 @@ class Check {
         break;
       }
       case RecordKind::block:
-      case RecordKind::ref: return make_error(ErrorCode::corruption, "index: an object of another kind");
+      case RecordKind::ref:
+        return make_error(ErrorCode::corruption, "index: an object of another kind");
     }
     if (actual != id) {
       return make_error(ErrorCode::corruption, std::string(record_kind_name(at.kind)) + " " + id_text(id) +
@@ -243,8 +244,8 @@ class Check {
   // Files shared by many versions are looked at once, unless something is wrong.
   Status check_entry(const TreeEntry& entry, const std::string& name) {
     if (good_files_.contains(entry.blob)) return {};
-    const auto pieces = entry.is_model ? pieces_of_model(reader_, entry.blob)
-                                       : pieces_of_blob(reader_, entry.blob, entry.bytes);
+    const auto pieces =
+        entry.is_model ? pieces_of_model(reader_, entry.blob) : pieces_of_blob(reader_, entry.blob, entry.bytes);
     if (!pieces.ok()) return lost(pieces.error(), name);
     bool good = true;
     std::unordered_set<Digest> seen;
@@ -257,8 +258,8 @@ class Check {
       }
       CAIRN_TRY(const auto at, reader_.index().find_block(piece.block.digest));
       if (at) continue;
-      const std::size_t missing = damage("block " + id_text(piece.block.digest) + ": missing",
-                                         id_text(piece.block.digest));
+      const std::size_t missing =
+          damage("block " + id_text(piece.block.digest) + ": missing", id_text(piece.block.digest));
       report_.damaged[missing].affected.push_back(name);
       bad_blocks_[piece.block.digest] = missing;
       good = false;

@@ -171,7 +171,7 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const TensorRegion& region = model.tensors[i];
     TensorProgress& progress = tensors[i];
-    const Digest blob = progress.whole             ? progress.whole->finish()
+    const Digest blob = progress.whole            ? progress.whole->finish()
                         : progress.blocks.empty() ? digest_of(options_.digest, {})
                                                   : progress.blocks.front().digest;
     progress.whole.reset();
@@ -261,7 +261,8 @@ Status WritePath::append(const DoneBlock& block, ProgressMeter& meter) {
 
 Status WritePath::write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes) {
   if (blocks.size() == 1) return {};  // the block is the blob
-  return write_object(RecordKind::blob, id, encode(BlobManifest{.total_bytes = total_bytes, .blocks = std::move(blocks)}));
+  return write_object(RecordKind::blob, id,
+                      encode(BlobManifest{.total_bytes = total_bytes, .blocks = std::move(blocks)}));
 }
 
 Status WritePath::write_object(RecordKind kind, const Digest& id, Bytes payload) {

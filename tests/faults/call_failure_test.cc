@@ -49,7 +49,8 @@ TEST_P(CallFailureTest, NoFailedCallHarmsWhatWasAcknowledged) {
       fs.power_loss(seed, loss);
       const std::string wrong = scenario.what_is_wrong(fs, "store");
       ASSERT_TRUE(wrong.empty()) << wrong << "\nCAIRN_TEST_SEED=" << seed << " " << failure.name << " at call " << at
-                                 << " of " << calls << "\n" << fs.trace();
+                                 << " of " << calls << "\n"
+                                 << fs.trace();
     }
   }
   EXPECT_GT(failed, 10u) << "failing calls must be noticed by somebody";

@@ -22,7 +22,7 @@ TEST(PowerLossTest, EveryAcknowledgedVersionSurvivesACutAtAnyCall) {
   const std::uint64_t seed = test_seed(1);
   const std::uint64_t calls = write_calls_of(scenario);
   ASSERT_GT(calls, 50u);
-  const std::size_t states = scaled(1, 10);
+  const std::size_t states = scaled(1, 20);
   const std::size_t step = scaled(3, 1);
   std::size_t checked = 0;
   for (std::uint64_t crash_at = 1; crash_at <= calls; crash_at += step) {
@@ -34,9 +34,9 @@ TEST(PowerLossTest, EveryAcknowledgedVersionSurvivesACutAtAnyCall) {
       for (std::size_t i = 0; i < states; ++i) {
         const auto survivor = fs.survivor(seed * 1000 + i, loss);
         const std::string wrong = scenario.what_is_wrong(*survivor, "store");
-        ASSERT_TRUE(wrong.empty()) << wrong << "\nCAIRN_TEST_SEED=" << seed << " crash at call " << crash_at
-                                   << " of " << calls << ", loss " << static_cast<int>(loss) << ", state " << i
-                                   << "\n" << fs.trace();
+        ASSERT_TRUE(wrong.empty()) << wrong << "\nCAIRN_TEST_SEED=" << seed << " crash at call " << crash_at << " of "
+                                   << calls << ", loss " << static_cast<int>(loss) << ", state " << i << "\n"
+                                   << fs.trace();
         ++checked;
       }
     }

@@ -17,9 +17,8 @@
 namespace cairn::testing {
 
 // A store small enough that a few hundred KiB fill several segments.
-inline constexpr CreateOptions kSmallStore{.digest = DigestKind::blake3,
-                                           .block_bytes = 64 * 1024,
-                                           .segment_bytes = 16 * 64 * 1024};
+inline constexpr CreateOptions kSmallStore{
+    .digest = DigestKind::blake3, .block_bytes = 64 * 1024, .segment_bytes = 16 * 64 * 1024};
 
 // bf16 weights drawn from a normal distribution: compressible as floats are.
 std::string bf16_weights(std::size_t count, std::uint64_t seed);

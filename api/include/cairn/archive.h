@@ -28,18 +28,18 @@ using Tags = std::map<std::string, std::string>;
 enum class Codec : std::uint8_t { automatic, none, lz4, zstd };
 
 struct AddOptions {
-  std::string name;       // empty: the base name of the one path given
+  std::string name;  // empty: the base name of the one path given
   Tags tags;
   Codec codec = Codec::automatic;
-  int zstd_level = 3;     // 1 to 19
-  bool force = false;     // read files even when they look unchanged since they were added
-  bool dry_run = false;   // read, split and compare; write nothing
+  int zstd_level = 3;    // 1 to 19
+  bool force = false;    // read files even when they look unchanged since they were added
+  bool dry_run = false;  // read, split and compare; write nothing
 };
 
 struct AddReport {
   std::string name;
-  std::uint64_t version = 0;        // 0 after a dry run
-  std::string snapshot;             // id, text form; empty after a dry run
+  std::uint64_t version = 0;  // 0 after a dry run
+  std::string snapshot;       // id, text form; empty after a dry run
   std::uint64_t files = 0, tensors = 0;
   std::uint64_t opaque_files = 0;   // files in which no tensors were found
   std::uint64_t unreadable = 0;     // inputs left out; each was reported as a problem
@@ -51,9 +51,9 @@ struct AddReport {
 };
 
 struct RestoreOptions {
-  std::string to;                  // a folder; created when missing
-  std::vector<std::string> only;   // globs (*, ?, [] and **) over whole paths; empty: everything
-  bool overwrite = false;          // replace files that exist; otherwise they are an error
+  std::string to;                 // a folder; created when missing
+  std::vector<std::string> only;  // globs (*, ?, [] and **) over whole paths; empty: everything
+  bool overwrite = false;         // replace files that exist; otherwise they are an error
 };
 
 struct RestoreReport {
@@ -73,10 +73,10 @@ struct RefInfo {
 
 struct EntryInfo {
   std::string path;
-  std::string kind;             // "file", "directory", "symlink"
+  std::string kind;  // "file", "directory", "symlink"
   std::uint64_t bytes = 0;
-  std::string id;               // of a file: text form; empty otherwise
-  std::string format;           // "safetensors", …, "opaque"; empty when no file
+  std::string id;      // of a file: text form; empty otherwise
+  std::string format;  // "safetensors", …, "opaque"; empty when no file
   std::uint64_t tensors = 0;
   std::uint32_t mode = 0;
   std::int64_t mtime_ns = 0;
@@ -85,7 +85,7 @@ struct EntryInfo {
 };
 
 struct TensorInfo {
-  std::string path;             // of the file it is in; empty when shown by id
+  std::string path;  // of the file it is in; empty when shown by id
   std::string name;
   DType dtype = DType::opaque;
   std::vector<std::uint64_t> shape;
@@ -98,22 +98,22 @@ struct TensorInfo {
 };
 
 struct ObjectInfo {
-  std::string kind;             // "snapshot", "tree", "model", "tensor", "blob", "block"
+  std::string kind;  // "snapshot", "tree", "model", "tensor", "blob", "block"
   std::string id;
-  std::uint64_t bytes = 0;      // logical
+  std::uint64_t bytes = 0;  // logical
   std::uint64_t stored_bytes = 0;
   std::map<std::string, std::uint64_t> codecs;
-  std::string format;           // of a model
-  std::optional<RefInfo> ref;   // when asked for by name
-  Tags metadata;                // of a snapshot
+  std::string format;               // of a model
+  std::optional<RefInfo> ref;       // when asked for by name
+  Tags metadata;                    // of a snapshot
   std::vector<EntryInfo> entries;   // of a snapshot or tree
   std::vector<TensorInfo> tensors;  // of a snapshot, model or tensor
 };
 
 struct TensorChange {
   std::string path, name;
-  std::string what;             // "added", "removed", "changed"
-  std::uint64_t bytes = 0;      // of the newer one, or of the one removed
+  std::string what;                 // "added", "removed", "changed"
+  std::uint64_t bytes = 0;          // of the newer one, or of the one removed
   std::uint64_t changed_bytes = 0;  // bytes in blocks that differ
   // For floats of equal shape and dtype, over all elements; absent otherwise.
   std::optional<double> max_abs_difference, mean_abs_difference;
@@ -131,7 +131,8 @@ class Archive {
   // Archives files, folders and symbolic links as the next version of a name. The
   // snapshot is complete and synced when this returns; until then the name does not
   // change. What cannot be read is left out, reported and counted.
-  Result<AddReport> add(const std::vector<std::string>& paths, const AddOptions& options, const Progress& progress = {});
+  Result<AddReport> add(const std::vector<std::string>& paths, const AddOptions& options,
+                        const Progress& progress = {});
 
   // Restores what name@version holds into options.to: contents, names, modes, times and
   // links; every file is verified, written under a temporary name and renamed when whole.
@@ -139,9 +140,9 @@ class Archive {
   // Damaged files are left out, reported and counted; the others are restored.
   Result<RestoreReport> restore(const std::string& ref, const RestoreOptions& options, const Progress& progress = {});
 
-  Result<std::vector<RefInfo>> list();                                 // by name, then version
-  Result<RefInfo> resolve(const std::string& ref);                     // "NAME" or "NAME@V"
-  Result<std::vector<EntryInfo>> entries(const std::string& ref);      // by path
+  Result<std::vector<RefInfo>> list();                             // by name, then version
+  Result<RefInfo> resolve(const std::string& ref);                 // "NAME" or "NAME@V"
+  Result<std::vector<EntryInfo>> entries(const std::string& ref);  // by path
   Result<ObjectInfo> show(const std::string& ref_or_id);
   Result<DiffReport> diff(const std::string& ref_a, const std::string& ref_b, const Progress& progress = {});
 

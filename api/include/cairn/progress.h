@@ -14,10 +14,10 @@ struct ProgressState {
   // What is being done: "scan", "add", "restore", "check", "replay", "rebuild".
   const char* phase = "";
   std::uint64_t bytes_done = 0;
-  std::uint64_t bytes_total = 0;   // 0 while unknown
-  std::uint64_t new_bytes = 0;     // stored, restored or damaged so far, as the phase says
+  std::uint64_t bytes_total = 0;  // 0 while unknown
+  std::uint64_t new_bytes = 0;    // stored, restored or damaged so far, as the phase says
   std::uint64_t files_done = 0;
-  std::string current;             // the file or object at hand; made printable
+  std::string current;  // the file or object at hand; made printable
 };
 
 // `report` is called from the thread that made the call, at most every 100 ms and once at

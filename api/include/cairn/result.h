@@ -107,17 +107,17 @@ using Status = Result<void>;
 // expression stands on its own: a lambda that uses these macros is named before.
 #define CAIRN_TRY(declaration, expression) \
   CAIRN_TRY_INNER(CAIRN_CONCAT(cairn_result_, __LINE__), declaration, expression)
-#define CAIRN_TRY_INNER(result, declaration, expression)   \
-  auto result = (expression);                              \
-  if (!result.ok()) {                                      \
-    return std::move(result).error();                      \
-  }                                                        \
+#define CAIRN_TRY_INNER(result, declaration, expression) \
+  auto result = (expression);                            \
+  if (!result.ok()) {                                    \
+    return std::move(result).error();                    \
+  }                                                      \
   declaration = std::move(result).value()
 
 // CAIRN_CHECK(log.sync()): returns the error if there is one.
-#define CAIRN_CHECK(expression)                            \
-  do {                                                     \
+#define CAIRN_CHECK(expression)                                 \
+  do {                                                          \
     if (auto cairn_status = (expression); !cairn_status.ok()) { \
-      return std::move(cairn_status).error();              \
-    }                                                      \
+      return std::move(cairn_status).error();                   \
+    }                                                           \
   } while (false)

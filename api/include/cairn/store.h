@@ -67,19 +67,19 @@ struct CheckOptions {
 };
 
 struct Damage {
-  std::string what;                    // what is wrong, and where: file and offset
-  std::string id;                      // of the block or object, or empty
-  std::vector<std::string> affected;   // name@version:path that cannot be restored
+  std::string what;                   // what is wrong, and where: file and offset
+  std::string id;                     // of the block or object, or empty
+  std::vector<std::string> affected;  // name@version:path that cannot be restored
 };
 
 struct CheckReport {
   std::uint64_t blocks_checked = 0, objects_checked = 0, bytes_read = 0;
-  std::vector<Damage> damaged;         // empty: everything is whole
+  std::vector<Damage> damaged;  // empty: everything is whole
 };
 
 struct RepairReport {
   std::uint64_t records_replayed = 0;
-  std::uint64_t quarantined = 0;       // damaged places in the log left out of the index
+  std::uint64_t quarantined = 0;  // damaged places in the log left out of the index
   std::vector<std::string> damage;
 };
 
