@@ -172,6 +172,7 @@ Status StoreImpl::recover(const Progress& progress) {
   log_reader_ = std::make_unique<LogReader>(fs_, layout_.log(), false);
   blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, header_.digest, header_.block_bytes);
   if (!lock_) return {};
+  CAIRN_CHECK(sync_what_was_found());
   log_ = std::make_unique<LogWriter>(fs_, layout_.log(),
                                      LogOptions{.store = header_.uuid,
                                                 .digest = header_.digest,
@@ -179,6 +180,17 @@ Status StoreImpl::recover(const Progress& progress) {
                                                 .segment_bytes = header_.segment_bytes},
                                      std::move(replayed.end));
   return {};
+}
+
+// A killed process may have left groups, or a whole segment, that no sync covers yet. The
+// index now points at them, and what is added next will build upon them. Every segment but
+// the last was synced before the next was begun.
+Status StoreImpl::sync_what_was_found() {
+  const Position applied = index_->applied();
+  if (applied == checkpointed_ || applied.segment == 0) return {};
+  CAIRN_TRY(const auto file, fs_.open(segment_path(layout_.log(), applied.segment), {.write = true}));
+  CAIRN_CHECK(file->sync());
+  return fs_.sync_directory(layout_.log());
 }
 
 Result<RepairReport> StoreImpl::rebuild_index(FileSystem& fs, const std::string& path, const Progress& progress) {

@@ -65,6 +65,7 @@ class StoreImpl {
   StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, unsigned threads);
   Status open_index(Access access, const Progress& progress);
   Status recover(const Progress& progress);
+  Status sync_what_was_found();
 
   FileSystem& fs_;
   const StoreLayout layout_;
