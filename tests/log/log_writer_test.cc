@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a log writer leaves in its files, and when.
+#include <cerrno>
+#include <set>
+
+#include "tests/log/log_fixture.h"
+
+namespace cairn::testing {
+namespace {
+
+class LogWriterTest : public LogFixture {
+ protected:
+  // Whether the payload of the n-th record is where its descriptor says.
+  bool is_there(std::uint32_t segment, const RecordDescriptor& record, std::uint64_t n) {
+    const auto bytes = content(segment);
+    if (record.payload_offset + record.stored_bytes > bytes.size()) return false;
+    const Bytes stored = Bytes(bytes).subspan(record.payload_offset, record.stored_bytes);
+    const auto expected = payload_of(n, record.stored_bytes);
+    return std::equal(stored.begin(), stored.end(), expected.begin()) && record.checksum == checksum_of(stored) &&
+           record.key == key_of(n);
+  }
+};
+
+TEST_F(LogWriterTest, SyncSaysWhereEveryRecordLies) {
+  LogWriter log = writer();
+  const std::size_t sizes[] = {0, 1, 100, 5000, 16 * 1024, 40'000, 7};
+  std::uint64_t n = 0;
+  for (int round = 0; round < 3; ++round) {
+    const std::uint64_t first = n;
+    for (const std::size_t size : sizes) ASSERT_TRUE(append(log, n++, size).ok());
+    const auto report = synced(log);
+    ASSERT_EQ(report.records.size(), std::size(sizes));
+    for (std::size_t i = 0; i < report.records.size(); ++i) {
+      const auto& [segment, record] = report.records[i];
+      EXPECT_EQ(record.stored_bytes, sizes[i]);
+      EXPECT_EQ(record.sequence, first + i + 1);
+      EXPECT_TRUE(is_there(segment, record, first + i)) << first + i;
+    }
+    EXPECT_EQ(report.next_sequence, n + 1);
+    EXPECT_EQ(log.unsynced_bytes(), 0u);
+  }
+}
+
+TEST_F(LogWriterTest, NothingAppendedTouchesNothing) {
+  const std::uint64_t before = fs.calls();
+  LogWriter log = writer();
+  EXPECT_TRUE(synced(log).records.empty());
+  EXPECT_TRUE(log.close().ok());
+  EXPECT_EQ(fs.calls(), before);
+}
+
+TEST_F(LogWriterTest, SmallRecordsShareAGroupAndLargeOnesHaveTheirOwn) {
+  LogWriter log = writer();
+  for (std::uint64_t n = 0; n < 50; ++n) ASSERT_TRUE(append(log, n, 100).ok());
+  ASSERT_TRUE(append(log, 50, 40'000).ok());
+  ASSERT_TRUE(append(log, 51, 100).ok());
+  synced(log);
+  const ScannedSegment segment = scan(fs, 1);
+  ASSERT_EQ(segment.groups.size(), 3u);
+  EXPECT_EQ(segment.groups[0].records.size(), 50u);
+  EXPECT_EQ(segment.groups[1].records.size(), 1u);
+  EXPECT_EQ(segment.groups[1].header.payload_bytes, align_up(40'000, kPageBytes));
+  EXPECT_EQ(segment.groups[2].records.size(), 1u);
+}
+
+TEST_F(LogWriterTest, RawBlocksOfWholePagesBeginOnAPage) {
+  LogOptions options = small_log();
+  options.group_bytes = 1 * MiB;
+  options.segment_bytes = 4 * MiB;
+  LogWriter log = writer({}, options);
+  for (std::uint64_t n = 0; n < 6; ++n) ASSERT_TRUE(append(log, n, n % 2 == 0 ? 100 : 8'192, 0).ok());
+  for (const auto& [segment, record] : synced(log).records) {
+    EXPECT_EQ(record.payload_offset % (record.stored_bytes == 8'192 ? kPageBytes : 8), 0u);
+  }
+}
+
+TEST_F(LogWriterTest, SegmentsAreSealedWithTablesThatEqualTheirGroups) {
+  LogWriter log = writer();
+  for (std::uint64_t n = 0; n < 60; ++n) ASSERT_TRUE(append(log, n, 10'000).ok());
+  const auto report = synced(log);
+  ASSERT_GE(report.end_segment, 4u);
+  std::vector<std::pair<std::uint32_t, RecordDescriptor>> found;
+  for (std::uint32_t number = 1; number <= report.end_segment; ++number) {
+    const ScannedSegment segment = scan(fs, number);
+    EXPECT_TRUE(segment.result.damage.empty());
+    EXPECT_EQ(segment.table.has_value(), number < report.end_segment);
+    if (segment.table) {
+      EXPECT_EQ(segment.table->records, segment.records());
+      EXPECT_EQ(segment.table->groups_end, segment.result.end);
+      EXPECT_LE(segment.size, small_log().segment_bytes);
+    }
+    for (const RecordDescriptor& record : segment.records()) found.emplace_back(number, record);
+  }
+  EXPECT_EQ(found, report.records);
+}
+
+TEST_F(LogWriterTest, WhatWasSyncedSurvivesPowerLossAndSequencesGoOn) {
+  LogEnd end;
+  std::vector<std::pair<std::uint32_t, RecordDescriptor>> promised;
+  std::set<std::uint64_t> sequences;
+  for (std::uint64_t round = 0; round < 8; ++round) {
+    {
+      LogWriter log = writer(end);
+      for (std::uint64_t n = 0; n < 5; ++n) ASSERT_TRUE(append(log, 10 * round + n, 9'000).ok());
+      const auto report = synced(log);
+      promised.insert(promised.end(), report.records.begin(), report.records.end());
+      for (const auto& [segment, record] : report.records) EXPECT_TRUE(sequences.insert(record.sequence).second);
+      for (std::uint64_t n = 0; n < 4; ++n) ASSERT_TRUE(append(log, 1000 + n, 9'000).ok());
+    }
+    fs.power_loss(round, Loss::drop_unsynced);
+    // Sealing a segment syncs what was only appended, so there may be more than promised.
+    std::vector<std::pair<std::uint32_t, RecordDescriptor>> found;
+    const std::vector<std::uint32_t> segments = list_segments(fs, kLog).value();
+    for (const std::uint32_t number : segments) {
+      const ScannedSegment segment = scan(fs, number);
+      for (const RecordDescriptor& record : segment.records()) found.emplace_back(number, record);
+      end = {.segment = number, .offset = segment.result.end, .sealed = segment.table.has_value()};
+      end.open_records = segment.records();
+    }
+    for (const auto& record : promised) ASSERT_NE(std::find(found.begin(), found.end(), record), found.end());
+    end.next_sequence = found.back().second.sequence + 1;
+  }
+}
+
+// Whatever the disk keeps of a crash, a table that is there lists groups that are there.
+TEST_F(LogWriterTest, NoTableIsThereBeforeItsGroups) {
+  const auto fill = [](SimFileSystem& disk) {
+    EXPECT_TRUE(disk.create_directory(kLog).ok() && disk.sync_directory("/").ok());
+    LogWriter log(disk, kLog, small_log(), {});
+    for (std::uint64_t n = 0; n < 30; ++n) {
+      if (!append(log, n, 10'000).ok()) return;
+    }
+    static_cast<void>(log.sync().ok());
+  };
+  SimFileSystem whole;
+  fill(whole);
+  std::size_t tables = 0;
+  for (std::uint64_t at = 3; at <= whole.write_calls(); ++at) {
+    SimFileSystem disk({.seed = at});
+    disk.crash_at(at);
+    fill(disk);
+    for (std::uint64_t state = 0; state < 12; ++state) {
+      const auto survivor = disk.survivor(state, state % 2 == 0 ? Loss::reorder_sectors : Loss::keep_prefix);
+      const auto segments = list_segments(*survivor, kLog);
+      if (!segments.ok()) continue;
+      for (const std::uint32_t number : *segments) {
+        const ScannedSegment segment = scan(*survivor, number);
+        if (!segment.table) continue;
+        ++tables;
+        ASSERT_EQ(segment.records(), segment.table->records) << "crash at call " << at << ", state " << state;
+      }
+    }
+  }
+  EXPECT_GT(tables, 100u);
+}
+
+TEST_F(LogWriterTest, GroupsPromiseOnlyWhatWasSynced) {
+  LogWriter log = writer();
+  ASSERT_TRUE(append(log, 1, 9'000).ok() && append(log, 2, 9'000).ok());  // two groups, one sync
+  const std::uint64_t first_end = synced(log).end_offset;
+  ASSERT_TRUE(append(log, 3, 100).ok());
+  synced(log);
+  const ScannedSegment segment = scan(fs, 1);
+  ASSERT_EQ(segment.groups.size(), 3u);
+  EXPECT_EQ(segment.groups[0].header.synced_through, 0u);
+  EXPECT_EQ(segment.groups[1].header.synced_through, 0u);
+  EXPECT_EQ(segment.groups[2].header.synced_through, first_end);
+}
+
+TEST_F(LogWriterTest, AFailedCallIsFinal) {
+  std::uint64_t calls = 0;
+  {
+    LogWriter log = writer();
+    const std::uint64_t before = fs.write_calls();
+    for (std::uint64_t n = 0; n < 20; ++n) ASSERT_TRUE(append(log, n, 10'000).ok());
+    synced(log);
+    calls = fs.write_calls() - before;
+  }
+  ASSERT_GT(calls, 10u);
+  for (const bool full : {false, true}) {
+    for (std::uint64_t at = 1; at <= calls; ++at) {
+      SimFileSystem disk;
+      ASSERT_TRUE(disk.create_directory(kLog).ok());
+      LogWriter log(disk, kLog, small_log(), {});
+      disk.fail_at(at, {.code = full ? ErrorCode::no_space : ErrorCode::io, .message = "planned", .sys_errno = EIO},
+                   Repeat::once);
+      bool failed = false;
+      for (std::uint64_t n = 0; n < 20; ++n) failed = !append(log, n, 10'000).ok() || failed;
+      failed = !log.sync().ok() || failed;
+      ASSERT_TRUE(failed && log.failed()) << "call " << at;
+      // The disk is well again, and still nothing is promised.
+      const ErrorCode expected = full ? ErrorCode::no_space : ErrorCode::poisoned;
+      const Status appended = append(log, 99, 10);
+      ASSERT_FALSE(appended.ok());
+      EXPECT_EQ(appended.error().code, expected);
+      const auto again = log.sync();
+      ASSERT_FALSE(again.ok());
+      EXPECT_EQ(again.error().code, expected);
+      EXPECT_FALSE(log.close().ok());
+    }
+  }
+}
+
+TEST_F(LogWriterTest, GoingOnCutsWhatNeverFinished) {
+  LogEnd end{.segment = 1, .sealed = false};
+  {
+    LogWriter log = writer();
+    ASSERT_TRUE(append(log, 1, 5'000).ok());
+    end.offset = synced(log).end_offset;
+    ASSERT_TRUE(append(log, 2, 5'000).ok() && append(log, 3, 15'000).ok());
+    synced(log);
+  }
+  end.open_records = {scan(fs, 1).records().front()};
+  end.next_sequence = 2;
+  LogWriter log = writer(end);
+  ASSERT_TRUE(append(log, 4, 10).ok());
+  const std::uint64_t end_offset = synced(log).end_offset;
+  const ScannedSegment segment = scan(fs, 1);
+  EXPECT_EQ(segment.size, end_offset) << "bytes of an earlier life came back";
+  ASSERT_EQ(segment.records().size(), 2u);
+  EXPECT_EQ(segment.records().back().key, key_of(4));
+}
+
+TEST_F(LogWriterTest, ClosingGivesBackReservedSpace) {
+  LogWriter log = writer();
+  ASSERT_TRUE(append(log, 1, 10).ok());
+  synced(log);
+  const std::string path = segment_path(kLog, 1);
+  EXPECT_GE(fs.info(path)->disk_bytes, small_log().segment_bytes);
+  ASSERT_TRUE(log.close().ok());
+  EXPECT_EQ(fs.info(path)->disk_bytes, fs.info(path)->size);
+  EXPECT_EQ(fs.info(path)->size, 3 * kPageBytes);
+}
+
+}  // namespace
+}  // namespace cairn::testing
