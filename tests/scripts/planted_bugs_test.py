@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The tests catch the bugs they are there for.
+
+Plants bugs one at a time in a copy of the sources (a sync that is skipped, an order that is
+swapped, a checksum that nobody compares), builds, and demands that a test fails. A bug that
+survives is a test that is missing.
+
+CAIRN_TEST_SCALE=long plants every bug of the table; otherwise one, so that this script is
+known to work. The copy and its build stay in the build folder, where the next run finds
+them. Names of bugs as arguments plant only those.
+"""
+
+import filecmp
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+SOURCE = pathlib.Path(os.environ.get("CAIRN_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+COPIED = ["CMakeLists.txt", "cmake", "api", "engine", "replication", "tests"]
+PATIENCE_S = 120  # of a test program that a bug may have made hang
+
+
+class Bug(NamedTuple):
+    name: str
+    file: str
+    text: str  # found exactly once in the file
+    planted: str
+    program: str
+    filter: str
+
+
+WRITER = "engine/log/log_writer.cc"
+SCAN = "engine/log/segment_scan.cc"
+REPLAY = "engine/read/replay.cc"
+WRITE_PATH = "engine/write/write_path.cc"
+READER = "engine/read/block_reader.cc"
+
+BUGS = [
+    Bug("a group's checksum is not compared", "engine/format/group.cc",
+        "CAIRN_CHECK(check_seal(kName, head));", "", "test_log", "SegmentScanTest.*"),
+    Bug("the log's file is not synced", WRITER,
+        "  CAIRN_CHECK(file_->sync());\n  if (!folder_synced_)", "  if (!folder_synced_)",
+        "test_log", "LogWriterTest.*"),
+    Bug("a new segment's name is not synced", WRITER,
+        "CAIRN_CHECK(fs_.sync_directory(folder_));", "", "test_log", "LogWriterTest.*"),
+    Bug("a table is written before its groups are synced", WRITER,
+        "  CAIRN_CHECK(sync_all());\n  CAIRN_CHECK(file_->write_at(end_.offset",
+        "  CAIRN_CHECK(file_->write_at(end_.offset", "test_log", "LogWriterTest.*"),
+    Bug("groups promise what was never synced", WRITER,
+        "header.synced_through = synced_through_;", "header.synced_through = end_.offset;",
+        "test_log", "LogWriterTest.*"),
+    Bug("a torn tail is not cut off", WRITER,
+        "  CAIRN_CHECK(file_->truncate(end_.offset));\n  CAIRN_CHECK(file_->sync());\n",
+        "  CAIRN_CHECK(file_->sync());\n", "test_log", "LogWriterTest.*"),
+    Bug("a writer goes on after a failed write", WRITER,
+        "    failure_ = status.error();\n", "    failure_ = status.error();\n    failure_.reset();\n    return status;\n",
+        "test_log", "LogWriterTest.*"),
+    Bug("a misdirected group is believed", SCAN,
+        "if (header.offset != at)", "if (false)", "test_log", "SegmentScanTest.*"),
+    Bug("a group of another segment is believed", SCAN,
+        "if (header.segment != segment_.number)", "if (false)", "test_log", "SegmentScanTest.*"),
+    Bug("damage is taken for a torn write", SCAN,
+        "const bool was_synced = at < options_.known_synced || at < after.synced_through;",
+        "const bool was_synced = false;", "test_log", "SegmentScanTest.*"),
+    Bug("a scan ends at the first damage", SCAN,
+        "if (!after.next_good) {", "if (true) {", "test_log", "SegmentScanTest.*"),
+    Bug("a table's checksum is not compared", SCAN,
+        "if (got < table_bytes || checksum_of(table) != footer->table_checksum)", "if (got < table_bytes)",
+        "test_log", "SegmentScanTest.*"),
+    Bug("replay does not verify payloads", REPLAY,
+        ".verify_payloads = true};", ".verify_payloads = false};", "test_faults", "ReplayTest.*"),
+    Bug("sequence numbers are used again", REPLAY,
+        "std::max(out_.end.next_sequence, record.sequence + 1)", "std::max(out_.end.next_sequence, record.sequence)",
+        "test_faults", "ReplayTest.*"),
+    Bug("a log shorter than the index goes unnoticed", REPLAY,
+        "if (segment.size < from && segment.number == from_.segment)", "if (false)", "test_faults", "ReplayTest.*"),
+    Bug("the husk of a segment is damage", REPLAY,
+        "const bool husk = ", "const bool husk = false && ", "test_faults", "ReplayTest.*"),
+    Bug("an add is acknowledged before it is synced", WRITER,
+        "CAIRN_CHECK(poison(sync_all()));", "CAIRN_CHECK(poison(wait_for_writes(0)));",
+        "test_faults", "PowerLossTest.*"),
+    Bug("the position moves without its records", WRITE_PATH,
+        "batch.refs = std::exchange(pending_refs_, {});",
+        "batch.refs = std::exchange(pending_refs_, {});\n  if (batch.records.size() > 1) batch.records.pop_back();",
+        "test_faults", "ReferenceModelTest.*"),
+    Bug("refs do not reach the log", WRITE_PATH,
+        "batch.refs = std::exchange(pending_refs_, {});",
+        "batch.refs = std::exchange(pending_refs_, {});\n  if (batch.records.size() == 2) batch.refs.clear();",
+        "test_faults", "ReferenceModelTest.*"),
+    Bug("claims stay after a source failed", WRITE_PATH,
+        "  claims_.clear();\n", "", "test_faults", "WritePathTest.*"),
+    Bug("blocks in flight are written again", WRITE_PATH,
+        "if (!claims_.insert(digest).second) return false;", "claims_.insert(digest);",
+        "test_faults", "WritePathTest.*"),
+    Bug("a block's digest is not compared", READER,
+        "if (actual != digest || block.content.size()", "if (block.content.size()",
+        "test_faults", "DamageSweepTest.*"),
+    Bug("an object's checksum is not compared", READER,
+        "if (checksum_of(*stored) != at.checksum)", "if (false)", "test_faults", "DamageSweepTest.*"),
+    Bug("the store header's checksum is not compared", "engine/format/store_header.cc",
+        "if (checksum != checksum_text(lines.before()))", "if (false)", "test_faults", "DamageSweepTest.*"),
+    Bug("the index believes a MANIFEST unread", "engine/index/guard.cc",
+        "if (checksum_of(as_bytes(content)) != listed.checksum)", "if (false)", "test_faults", "DamageSweepTest.*"),
+    Bug("a file replaced whole is not synced", "engine/io/whole_file.cc",
+        "  return file->sync();\n", "  return {};\n", "test_faults", "PowerLossTest.*"),
+    Bug("a restored file's digest is not compared", "api/src/archive_restore.cc",
+        "if (digest != entry.blob)", "if (false)", "test_faults", "WritePathTest.*"),
+    Bug("a skeleton's gap ends a byte early", "engine/write/skeleton_source.cc",
+        "at = tensor.offset + tensor.length;", "at = tensor.offset + tensor.length + (size_ > 99 ? 1 : 0);",
+        "test_faults", "ReferenceModelTest.*"),
+]
+
+
+def copy_sources(to: pathlib.Path) -> None:
+    """Makes `to` equal to the sources, leaving alone the times of what is equal already."""
+    wanted = set()
+    for top in COPIED:
+        root = SOURCE / top
+        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+        for file in files:
+            if "__pycache__" in file.parts:
+                continue
+            target = to / file.relative_to(SOURCE)
+            wanted.add(target)
+            if target.exists() and filecmp.cmp(file, target, shallow=False):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+            shutil.copymode(file, target)
+    for top in COPIED:
+        for file in sorted((to / top).rglob("*")):
+            if file.is_file() and file not in wanted:
+                file.unlink()
+
+
+def run(command, cwd, patience=None):
+    return subprocess.run(command, cwd=cwd, timeout=patience, text=True, errors="replace", check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+class Tree:
+    def __init__(self, folder: pathlib.Path):
+        self.source = folder / "source"
+        self.build_folder = folder / "build"
+        copy_sources(self.source)
+        configured = run(["cmake", "-S", str(self.source), "-B", str(self.build_folder), "-G", "Ninja",
+                          "-DCMAKE_BUILD_TYPE=", "-DCMAKE_CXX_FLAGS=-O1", "-DCAIRN_BUILD_BENCH=OFF",
+                          "-DCAIRN_BUILD_EXAMPLES=OFF", "-DCAIRN_BUILD_CLI=OFF"], folder)
+        if configured.returncode != 0:
+            sys.exit(f"configuring failed:\n{configured.stdout}")
+
+    def build(self, program: str) -> None:
+        built = run(["cmake", "--build", str(self.build_folder), "--target", program, "-j", str(os.cpu_count())],
+                    self.build_folder)
+        if built.returncode != 0:
+            sys.exit(f"building {program} failed:\n{built.stdout[-4000:]}")
+
+    def test(self, program: str, test_filter: str):
+        """None when all tests pass; otherwise what failed."""
+        self.build(program)
+        try:
+            ran = run([f"./tests/{program}", f"--gtest_filter={test_filter}", "--gtest_fail_fast"],
+                      self.build_folder, PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return "hangs"
+        if ran.returncode == 0:
+            if "[  PASSED  ] 0 tests" in ran.stdout:
+                sys.exit(f"{program} has no test {test_filter}")
+            return None
+        failed = [line for line in ran.stdout.splitlines() if line.startswith("[  FAILED  ]")]
+        return failed[0].split()[3].rstrip(",") if failed else f"exit status {ran.returncode}"
+
+
+def plant(tree: Tree, bug: Bug):
+    """What caught the bug, or None."""
+    file = tree.source / bug.file
+    original = file.read_text()
+    count = original.count(bug.text)
+    if count != 1:
+        sys.exit(f"'{bug.name}': its text is {count} times in {bug.file}, not once:\n{bug.text}")
+    try:
+        file.write_text(original.replace(bug.text, bug.planted))
+        return tree.test(bug.program, bug.filter)
+    finally:
+        file.write_text(original)
+
+
+def main() -> int:
+    everything = os.environ.get("CAIRN_TEST_SCALE") == "long"
+    bugs = [bug for bug in BUGS if bug.name in sys.argv[1:]] if sys.argv[1:] else BUGS if everything else BUGS[:1]
+    if len({bug.name for bug in BUGS}) != len(BUGS):
+        sys.exit("two bugs have one name")
+    base = os.environ.get("CAIRN_BINARY_DIR")
+    folder = pathlib.Path(base) / "planted_bugs" if base else pathlib.Path(tempfile.mkdtemp(prefix="planted-bugs-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    # The programs under test run at their quick scale: a bug that only long runs find is
+    # found too late.
+    os.environ.pop("CAIRN_TEST_SCALE", None)
+    start = time.monotonic()
+    try:
+        tree = Tree(folder)
+        for program, test_filter in sorted({(bug.program, bug.filter) for bug in bugs}):
+            failed = tree.test(program, test_filter)
+            if failed:
+                sys.exit(f"{program} {test_filter} fails without any bug: {failed}")
+        survivors = 0
+        for bug in bugs:
+            caught = plant(tree, bug)
+            survivors += caught is None
+            print(f"{bug.name:50} {caught or 'SURVIVES ' + bug.program + ' ' + bug.filter}", flush=True)
+        print(f"{len(bugs) - survivors} of {len(bugs)} planted bugs caught in {time.monotonic() - start:.0f} s")
+        return 1 if survivors else 0
+    finally:
+        if not base:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
