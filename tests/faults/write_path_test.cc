@@ -53,9 +53,9 @@ class WritePathTest : public ::testing::Test {
     return model;
   }
 
-  // Makes name@1 of one file, whatever its blob is.
-  void publish(const std::string& name, const Digest& blob, std::uint64_t bytes) {
-    const TreeManifest tree{.entries = {TreeEntry{.path = "file", .mode = 0644, .bytes = bytes, .blob = blob}}};
+  // Makes name@1 of one file, whatever the entry says.
+  void publish(const std::string& name, const TreeEntry& entry) {
+    const TreeManifest tree{.entries = {entry}};
     const auto tree_bytes = encode(tree);
     const SnapshotManifest snapshot{.tree = tree_id(DigestKind::blake3, tree_bytes), .files = 1};
     const auto snapshot_bytes = encode(snapshot);
@@ -83,19 +83,14 @@ TEST_F(WritePathTest, BlocksOfASourceThatFailedAreWrittenForTheNextOne) {
   const auto failed = path_->write_file(FailingSource(as_bytes(content)), one_tensor(content.size()), meter);
   ASSERT_FALSE(failed.ok());
   EXPECT_EQ(failed.error().message, "planned");
-  const auto written = path_->write_blob(MemorySource(as_bytes(content)), meter);
+  const auto written = path_->write_file(MemorySource(as_bytes(content)), one_tensor(content.size()), meter);
   ASSERT_TRUE(written.ok()) << written.error().message;
-  const auto again = path_->write_file(MemorySource(as_bytes(content)), one_tensor(content.size()), meter);
-  ASSERT_TRUE(again.ok()) << again.error().message;
-  publish("name", *written, content.size());
+  publish("name", {.path = "file", .bytes = content.size(), .blob = written->blob, .is_model = true, .tensors = 1});
   Store whole = store();
   expect_whole(whole);
   const auto files = read_version(whole, "name@1");
   ASSERT_TRUE(files.ok()) << files.error().message;
   EXPECT_TRUE(files->at("file") == content);
-  const auto tensor =
-      whole.archive().read_object(to_text(DigestKind::blake3, again->blob), [](auto) { return Status(); });
-  EXPECT_TRUE(tensor.ok()) << tensor.error().message;
 }
 
 TEST_F(WritePathTest, ABlockIsWrittenOnceHoweverOftenItComes) {
@@ -126,7 +121,7 @@ TEST_F(WritePathTest, AManifestThatLiesIsNotRestored) {
   const Digest id = digest_of(DigestKind::blake3, as_bytes(one + two));
   const auto lie = encode(BlobManifest{.total_bytes = 100'000, .blocks = blocks});
   ASSERT_TRUE(path_->write_object(RecordKind::blob, id, lie).ok());
-  publish("name", id, 100'000);
+  publish("name", {.path = "file", .bytes = 100'000, .blob = id});
   Store lying = store();
   const ScratchFolder out;
   const auto restored = lying.archive().restore("name", {.to = out / "out", .only = {}});
