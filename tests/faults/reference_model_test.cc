@@ -39,15 +39,9 @@ class InputPool {
     for (std::size_t i = 0; i < 40; ++i) {
       std::string content;
       switch (random() % 5) {
-        case 0:
-          content = random_bytes(random() % 200'000, random());
-          break;
-        case 1:
-          content = std::string(random() % 150'000, static_cast<char>(random()));
-          break;
-        case 2:
-          content = random_bytes(random() % 20, random());
-          break;
+        case 0: content = random_bytes(random() % 200'000, random()); break;
+        case 1: content = std::string(random() % 150'000, static_cast<char>(random())); break;
+        case 2: content = random_bytes(random() % 20, random()); break;
         default: {
           std::map<std::string, std::string> chosen;
           for (std::size_t t = 0; t < 1 + random() % 4; ++t) {
@@ -261,7 +255,8 @@ class ModelledStore {
     reopen();
     if (!open_error_.empty()) return open_error_;
     const RecoveryReport& recovery = store_->info().recovery;
-    if (recovery.records_replayed > 0 || recovery.torn_bytes > 0 || recovery.index_rebuilt) {
+    // A torn tail stays where it is, and is counted, until something is appended.
+    if (recovery.records_replayed > 0 || recovery.index_rebuilt) {
       return "a store that was closed needed recovery";
     }
     return {};
