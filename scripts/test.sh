@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 budget=${1:?quick or all}
 jobs=${JOBS:-$(nproc)}
 fuzz_seconds=${FUZZ_SECONDS:-60}
-tidy_seconds=${TIDY_SECONDS:-420}
+tidy_seconds=${TIDY_SECONDS:-240}
 logs=build/test-logs
 mkdir -p "$logs"
 

@@ -16,46 +16,28 @@ struct Representation {
 
 Representation representation_of(DType dtype) {
   switch (dtype) {
-    case DType::boolean:
-      return {"|b1", 1};
-    case DType::u8:
-      return {"|u1", 1};
-    case DType::i8:
-      return {"|i1", 1};
-    case DType::u16:
-      return {"<u2", 2};
-    case DType::i16:
-      return {"<i2", 2};
-    case DType::u32:
-      return {"<u4", 4};
-    case DType::i32:
-      return {"<i4", 4};
-    case DType::u64:
-      return {"<u8", 8};
-    case DType::i64:
-      return {"<i8", 8};
-    case DType::f16:
-      return {"<f2", 2};
-    case DType::f32:
-      return {"<f4", 4};
-    case DType::f64:
-      return {"<f8", 8};
-    case DType::complex64:
-      return {"<c8", 8};
-    case DType::complex128:
-      return {"<c16", 16};
-    case DType::bf16:
-      return {"<u2", 2, false};
-    case DType::complex32:
-      return {"<u4", 4, false};
+    case DType::boolean: return {"|b1", 1};
+    case DType::u8: return {"|u1", 1};
+    case DType::i8: return {"|i1", 1};
+    case DType::u16: return {"<u2", 2};
+    case DType::i16: return {"<i2", 2};
+    case DType::u32: return {"<u4", 4};
+    case DType::i32: return {"<i4", 4};
+    case DType::u64: return {"<u8", 8};
+    case DType::i64: return {"<i8", 8};
+    case DType::f16: return {"<f2", 2};
+    case DType::f32: return {"<f4", 4};
+    case DType::f64: return {"<f8", 8};
+    case DType::complex64: return {"<c8", 8};
+    case DType::complex128: return {"<c16", 16};
+    case DType::bf16: return {"<u2", 2, false};
+    case DType::complex32: return {"<u4", 4, false};
     case DType::f8_e4m3:
     case DType::f8_e5m2:
     case DType::f8_e4m3fnuz:
     case DType::f8_e5m2fnuz:
-    case DType::f8_e8m0:
-      return {"|u1", 1, false};
-    default:
-      return {};
+    case DType::f8_e8m0: return {"|u1", 1, false};
+    default: return {};
   }
 }
 

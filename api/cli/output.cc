@@ -72,21 +72,14 @@ void print_note(std::string_view text) {
 
 int exit_code_of(const Error& error) noexcept {
   switch (error.code) {
-    case ErrorCode::no_store:
-      return kExitNoStore;
-    case ErrorCode::held:
-      return kExitHeld;
-    case ErrorCode::not_found:
-      return kExitNotFound;
-    case ErrorCode::corruption:
-      return kExitDamage;
-    case ErrorCode::cancelled:
-      return kExitInterrupted;
+    case ErrorCode::no_store: return kExitNoStore;
+    case ErrorCode::held: return kExitHeld;
+    case ErrorCode::not_found: return kExitNotFound;
+    case ErrorCode::corruption: return kExitDamage;
+    case ErrorCode::cancelled: return kExitInterrupted;
     // With an errno it was the operating system that found an argument invalid.
-    case ErrorCode::invalid_argument:
-      return error.sys_errno == 0 ? kExitUsage : kExitFailed;
-    default:
-      return kExitFailed;
+    case ErrorCode::invalid_argument: return error.sys_errno == 0 ? kExitUsage : kExitFailed;
+    default: return kExitFailed;
   }
 }
 

@@ -26,14 +26,10 @@ class FileSource final : public ByteSource {
 
 CodecChoice codec_choice(Codec codec) {
   switch (codec) {
-    case Codec::none:
-      return CodecChoice::none;
-    case Codec::lz4:
-      return CodecChoice::lz4;
-    case Codec::zstd:
-      return CodecChoice::zstd;
-    case Codec::automatic:
-      break;
+    case Codec::none: return CodecChoice::none;
+    case Codec::lz4: return CodecChoice::lz4;
+    case Codec::zstd: return CodecChoice::zstd;
+    case Codec::automatic: break;
   }
   return CodecChoice::automatic;
 }
@@ -210,10 +206,8 @@ class Adding {
       case ErrorCode::poisoned:
       case ErrorCode::cancelled:
       case ErrorCode::corruption:
-      case ErrorCode::resource_exhausted:
-        return true;
-      default:
-        return log_.failed();
+      case ErrorCode::resource_exhausted: return true;
+      default: return log_.failed();
     }
   }
 

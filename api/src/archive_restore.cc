@@ -46,15 +46,9 @@ Status restore_entry(StoreImpl& store, const TreeEntry& entry, TreeWriter& tree,
   meter.begin(printable(entry.path));
   Status restored;
   switch (entry.kind) {
-    case EntryKind::directory:
-      restored = tree.make_directory(entry.path, entry.mode, entry.mtime_ns);
-      break;
-    case EntryKind::symlink:
-      restored = tree.make_symlink(entry.path, entry.link_target, entry.mtime_ns);
-      break;
-    case EntryKind::file:
-      restored = restore_file(store, entry, tree, meter);
-      break;
+    case EntryKind::directory: restored = tree.make_directory(entry.path, entry.mode, entry.mtime_ns); break;
+    case EntryKind::symlink: restored = tree.make_symlink(entry.path, entry.link_target, entry.mtime_ns); break;
+    case EntryKind::file: restored = restore_file(store, entry, tree, meter); break;
   }
   if (restored.ok()) {
     report.files += entry.kind == EntryKind::file ? 1 : 0;

@@ -24,14 +24,10 @@ double half_value(std::uint16_t bits) {
 
 double value_at(DType dtype, const std::byte* at) {
   switch (dtype) {
-    case DType::f64:
-      return std::bit_cast<double>(load_le<std::uint64_t>(at));
-    case DType::f32:
-      return std::bit_cast<float>(load_le<std::uint32_t>(at));
-    case DType::bf16:
-      return std::bit_cast<float>(std::uint32_t{load_le<std::uint16_t>(at)} << 16);
-    default:
-      return half_value(load_le<std::uint16_t>(at));
+    case DType::f64: return std::bit_cast<double>(load_le<std::uint64_t>(at));
+    case DType::f32: return std::bit_cast<float>(load_le<std::uint32_t>(at));
+    case DType::bf16: return std::bit_cast<float>(std::uint32_t{load_le<std::uint16_t>(at)} << 16);
+    default: return half_value(load_le<std::uint16_t>(at));
   }
 }
 

@@ -39,24 +39,13 @@ Result<StoreStats> Store::stats() {
   CAIRN_CHECK(index.for_each_block(count_block));
   const auto count_object = [&](const Digest&, const RecordLocation& at) -> Status {
     switch (at.kind) {
-      case RecordKind::blob:
-        ++stats.blobs;
-        break;
-      case RecordKind::tensor:
-        ++stats.tensors;
-        break;
-      case RecordKind::model:
-        ++stats.models;
-        break;
-      case RecordKind::tree:
-        ++stats.trees;
-        break;
-      case RecordKind::snapshot:
-        ++stats.snapshots;
-        break;
+      case RecordKind::blob: ++stats.blobs; break;
+      case RecordKind::tensor: ++stats.tensors; break;
+      case RecordKind::model: ++stats.models; break;
+      case RecordKind::tree: ++stats.trees; break;
+      case RecordKind::snapshot: ++stats.snapshots; break;
       case RecordKind::block:
-      case RecordKind::ref:
-        break;
+      case RecordKind::ref: break;
     }
     return {};
   };

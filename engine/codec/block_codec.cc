@@ -64,16 +64,11 @@ struct FreeZstd {
 
 std::string_view codec_name(CodecId codec) noexcept {
   switch (codec) {
-    case CodecId::raw:
-      return "raw";
-    case CodecId::constant:
-      return "constant";
-    case CodecId::lz4:
-      return "lz4";
-    case CodecId::zstd:
-      return "zstd";
-    case CodecId::float_split:
-      return "float_split";
+    case CodecId::raw: return "raw";
+    case CodecId::constant: return "constant";
+    case CodecId::lz4: return "lz4";
+    case CodecId::zstd: return "zstd";
+    case CodecId::float_split: return "float_split";
   }
   return "unknown";
 }
@@ -119,14 +114,9 @@ Encoded BlockEncoder::encode(Bytes content, DType dtype, const EncodeOptions& op
 
   Encoded encoded = raw;
   switch (options.choice) {
-    case CodecChoice::none:
-      break;
-    case CodecChoice::lz4:
-      encoded = {CodecId::lz4, scratch_->lz4(content)};
-      break;
-    case CodecChoice::zstd:
-      encoded = {CodecId::zstd, scratch_->zstd_frame(content, options.zstd_level)};
-      break;
+    case CodecChoice::none: break;
+    case CodecChoice::lz4: encoded = {CodecId::lz4, scratch_->lz4(content)}; break;
+    case CodecChoice::zstd: encoded = {CodecId::zstd, scratch_->zstd_frame(content, options.zstd_level)}; break;
     case CodecChoice::automatic: {
       const SimdLevel level = simd_level();
       const Plan plan = scratch_->sampler.plan(content, dtype, level);

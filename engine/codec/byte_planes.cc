@@ -41,14 +41,10 @@ void split_planes(const std::byte* elements, std::size_t count, PlaneLayout layo
   }
   const std::size_t done = split_planes_simd(elements, count, layout, planes, level);
   switch (layout.width) {
-    case 2:
-      return split_scalar<std::uint16_t>(elements, done, count, layout.rotation, planes);
-    case 4:
-      return split_scalar<std::uint32_t>(elements, done, count, layout.rotation, planes);
-    case 8:
-      return split_scalar<std::uint64_t>(elements, done, count, layout.rotation, planes);
-    default:
-      return split_scalar<std::uint8_t>(elements, done, count, layout.rotation, planes);
+    case 2: return split_scalar<std::uint16_t>(elements, done, count, layout.rotation, planes);
+    case 4: return split_scalar<std::uint32_t>(elements, done, count, layout.rotation, planes);
+    case 8: return split_scalar<std::uint64_t>(elements, done, count, layout.rotation, planes);
+    default: return split_scalar<std::uint8_t>(elements, done, count, layout.rotation, planes);
   }
 }
 
@@ -60,14 +56,10 @@ void merge_planes(const ConstPlanes& planes, std::size_t count, PlaneLayout layo
   }
   const std::size_t done = merge_planes_simd(planes, count, layout, elements, level);
   switch (layout.width) {
-    case 2:
-      return merge_scalar<std::uint16_t>(planes, done, count, layout.rotation, elements);
-    case 4:
-      return merge_scalar<std::uint32_t>(planes, done, count, layout.rotation, elements);
-    case 8:
-      return merge_scalar<std::uint64_t>(planes, done, count, layout.rotation, elements);
-    default:
-      return merge_scalar<std::uint8_t>(planes, done, count, layout.rotation, elements);
+    case 2: return merge_scalar<std::uint16_t>(planes, done, count, layout.rotation, elements);
+    case 4: return merge_scalar<std::uint32_t>(planes, done, count, layout.rotation, elements);
+    case 8: return merge_scalar<std::uint64_t>(planes, done, count, layout.rotation, elements);
+    default: return merge_scalar<std::uint8_t>(planes, done, count, layout.rotation, elements);
   }
 }
 

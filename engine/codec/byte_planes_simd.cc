@@ -289,14 +289,10 @@ std::size_t split_planes_simd(const std::byte* elements, std::size_t count, Plan
   if (level == SimdLevel::scalar) return 0;
   const bool wide = level >= SimdLevel::avx512;
   switch (layout.width) {
-    case 2:
-      return (wide ? split2_avx512 : split2_avx2)(elements, count, layout.rotation, planes);
-    case 4:
-      return (wide ? split4_avx512 : split4_avx2)(elements, count, layout.rotation, planes);
-    case 8:
-      return (wide ? split8_avx512 : split8_avx2)(elements, count, layout.rotation, planes);
-    default:
-      return 0;
+    case 2: return (wide ? split2_avx512 : split2_avx2)(elements, count, layout.rotation, planes);
+    case 4: return (wide ? split4_avx512 : split4_avx2)(elements, count, layout.rotation, planes);
+    case 8: return (wide ? split8_avx512 : split8_avx2)(elements, count, layout.rotation, planes);
+    default: return 0;
   }
 }
 
@@ -305,14 +301,10 @@ std::size_t merge_planes_simd(const ConstPlanes& planes, std::size_t count, Plan
   if (level == SimdLevel::scalar) return 0;
   const bool wide = level >= SimdLevel::avx512;
   switch (layout.width) {
-    case 2:
-      return (wide ? merge2_avx512 : merge2_avx2)(planes, count, layout.rotation, elements);
-    case 4:
-      return (wide ? merge4_avx512 : merge4_avx2)(planes, count, layout.rotation, elements);
-    case 8:
-      return (wide ? merge8_avx512 : merge8_avx2)(planes, count, layout.rotation, elements);
-    default:
-      return 0;
+    case 2: return (wide ? merge2_avx512 : merge2_avx2)(planes, count, layout.rotation, elements);
+    case 4: return (wide ? merge4_avx512 : merge4_avx2)(planes, count, layout.rotation, elements);
+    case 8: return (wide ? merge8_avx512 : merge8_avx2)(planes, count, layout.rotation, elements);
+    default: return 0;
   }
 }
 

@@ -31,27 +31,20 @@ PlaneLayout plane_layout(DType dtype) noexcept {
     // up below the mantissa's last bit.
     case DType::f16:
     case DType::bf16:
-    case DType::complex32:
-      return {2, 1};
+    case DType::complex32: return {2, 1};
     case DType::f32:
-    case DType::complex64:
-      return {4, 1};
+    case DType::complex64: return {4, 1};
     // Rotated by the sign and the three exponent bits that hardly ever change: the highest
     // byte is the rest of the exponent.
     case DType::f64:
-    case DType::complex128:
-      return {8, 4};
+    case DType::complex128: return {8, 4};
     case DType::u16:
-    case DType::i16:
-      return {2, 0};
+    case DType::i16: return {2, 0};
     case DType::u32:
-    case DType::i32:
-      return {4, 0};
+    case DType::i32: return {4, 0};
     case DType::u64:
-    case DType::i64:
-      return {8, 0};
-    default:
-      return {1, 0};
+    case DType::i64: return {8, 0};
+    default: return {1, 0};
   }
 }
 

@@ -128,9 +128,7 @@ void JsonReader::skip() {
       if (!enter_array()) return;
       while (next_element()) skip();
       return;
-    case '"':
-      read_string(nullptr);
-      return;
+    case '"': read_string(nullptr); return;
     case 't':
       if (!take_word("true")) fail();
       return;
@@ -140,9 +138,7 @@ void JsonReader::skip() {
     case 'n':
       if (!take_word("null")) fail();
       return;
-    default:
-      read_number();
-      return;
+    default: read_number(); return;
   }
 }
 
@@ -171,30 +167,14 @@ bool JsonReader::read_escape(std::string* into) {
   if (at_ >= text_.size()) return false;
   char plain = '\0';
   switch (text_[at_++]) {
-    case '"':
-      plain = '"';
-      break;
-    case '\\':
-      plain = '\\';
-      break;
-    case '/':
-      plain = '/';
-      break;
-    case 'b':
-      plain = '\b';
-      break;
-    case 'f':
-      plain = '\f';
-      break;
-    case 'n':
-      plain = '\n';
-      break;
-    case 'r':
-      plain = '\r';
-      break;
-    case 't':
-      plain = '\t';
-      break;
+    case '"': plain = '"'; break;
+    case '\\': plain = '\\'; break;
+    case '/': plain = '/'; break;
+    case 'b': plain = '\b'; break;
+    case 'f': plain = '\f'; break;
+    case 'n': plain = '\n'; break;
+    case 'r': plain = '\r'; break;
+    case 't': plain = '\t'; break;
     case 'u': {
       const auto unit = read_hex4();
       if (!unit) return false;
@@ -210,8 +190,7 @@ bool JsonReader::read_escape(std::string* into) {
       if (into != nullptr) append_utf8(*into, point);
       return true;
     }
-    default:
-      return false;
+    default: return false;
   }
   if (into != nullptr) *into += plain;
   return true;

@@ -69,20 +69,13 @@ Result<ModelFile> parse_zip(const ByteSource& source, std::string_view name) {
 
 std::string_view model_format_name(ModelFormat format) noexcept {
   switch (format) {
-    case ModelFormat::opaque:
-      return "opaque";
-    case ModelFormat::safetensors:
-      return "safetensors";
-    case ModelFormat::pytorch_zip:
-      return "pytorch";
-    case ModelFormat::npz:
-      return "npz";
-    case ModelFormat::npy:
-      return "npy";
-    case ModelFormat::gguf:
-      return "gguf";
-    case ModelFormat::onnx:
-      return "onnx";
+    case ModelFormat::opaque: return "opaque";
+    case ModelFormat::safetensors: return "safetensors";
+    case ModelFormat::pytorch_zip: return "pytorch";
+    case ModelFormat::npz: return "npz";
+    case ModelFormat::npy: return "npy";
+    case ModelFormat::gguf: return "gguf";
+    case ModelFormat::onnx: return "onnx";
   }
   return "unknown";
 }

@@ -49,54 +49,30 @@ bool is_known(const ProtobufField& field, const KnownField (&fields)[n]) noexcep
 // TensorProto.DataType.
 std::optional<DType> type_numbered(std::uint64_t number) noexcept {
   switch (number) {
-    case 1:
-      return DType::f32;
-    case 2:
-      return DType::u8;
-    case 3:
-      return DType::i8;
-    case 4:
-      return DType::u16;
-    case 5:
-      return DType::i16;
-    case 6:
-      return DType::i32;
-    case 7:
-      return DType::i64;
-    case 9:
-      return DType::boolean;
-    case 10:
-      return DType::f16;
-    case 11:
-      return DType::f64;
-    case 12:
-      return DType::u32;
-    case 13:
-      return DType::u64;
-    case 14:
-      return DType::complex64;
-    case 15:
-      return DType::complex128;
-    case 16:
-      return DType::bf16;
-    case 17:
-      return DType::f8_e4m3;
-    case 18:
-      return DType::f8_e4m3fnuz;
-    case 19:
-      return DType::f8_e5m2;
-    case 20:
-      return DType::f8_e5m2fnuz;
-    case 21:
-      return DType::u4;
-    case 22:
-      return DType::i4;
-    case 23:
-      return DType::f4_e2m1;
-    case 24:
-      return DType::f8_e8m0;
-    default:
-      return std::nullopt;
+    case 1: return DType::f32;
+    case 2: return DType::u8;
+    case 3: return DType::i8;
+    case 4: return DType::u16;
+    case 5: return DType::i16;
+    case 6: return DType::i32;
+    case 7: return DType::i64;
+    case 9: return DType::boolean;
+    case 10: return DType::f16;
+    case 11: return DType::f64;
+    case 12: return DType::u32;
+    case 13: return DType::u64;
+    case 14: return DType::complex64;
+    case 15: return DType::complex128;
+    case 16: return DType::bf16;
+    case 17: return DType::f8_e4m3;
+    case 18: return DType::f8_e4m3fnuz;
+    case 19: return DType::f8_e5m2;
+    case 20: return DType::f8_e5m2fnuz;
+    case 21: return DType::u4;
+    case 22: return DType::i4;
+    case 23: return DType::f4_e2m1;
+    case 24: return DType::f8_e8m0;
+    default: return std::nullopt;
   }
 }
 

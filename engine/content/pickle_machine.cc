@@ -38,118 +38,68 @@ bool PickleMachine::step(unsigned char opcode) {
   const PickleValue opaque;
   switch (opcode) {
     // Numbers and constants.
-    case 'N':
-      return push(opaque);
-    case 'I':
-      return push_decimal_line();
-    case 'L':
-      return push_decimal_line();
-    case 'F':
-      return skip_line() && push(opaque);
-    case 'J':
-      return push_integer(4, true);
-    case 'K':
-      return push_integer(1, false);
-    case 'M':
-      return push_integer(2, false);
-    case 0x8a:
-      return push_long(read_unsigned(1));
-    case 0x8b:
-      return push_long(read_unsigned(4));
-    case 'G':
-      return read_unsigned(8) && push(opaque);
-    case 0x88:
-      return push(PickleValue{Kind::boolean, 0, 1});
-    case 0x89:
-      return push(PickleValue{Kind::boolean, 0, 0});
+    case 'N': return push(opaque);
+    case 'I': return push_decimal_line();
+    case 'L': return push_decimal_line();
+    case 'F': return skip_line() && push(opaque);
+    case 'J': return push_integer(4, true);
+    case 'K': return push_integer(1, false);
+    case 'M': return push_integer(2, false);
+    case 0x8a: return push_long(read_unsigned(1));
+    case 0x8b: return push_long(read_unsigned(4));
+    case 'G': return read_unsigned(8) && push(opaque);
+    case 0x88: return push(PickleValue{Kind::boolean, 0, 1});
+    case 0x89: return push(PickleValue{Kind::boolean, 0, 0});
 
     // Text and bytes. Python 2 wrote keys as byte strings, so those of protocol 0 to 2 count.
-    case 'S':
-      return skip_line() && push(opaque);
-    case 'V':
-      return push(read_line());
-    case 'T':
-      return push_counted(4, true);
-    case 'U':
-      return push_counted(1, true);
-    case 'X':
-      return push_counted(4, true);
-    case 0x8c:
-      return push_counted(1, true);
-    case 0x8d:
-      return push_counted(8, true);
-    case 'B':
-      return push_counted(4, false);
-    case 'C':
-      return push_counted(1, false);
-    case 0x8e:
-      return push_counted(8, false);
-    case 0x96:
-      return push_counted(8, false);
-    case 0x97:
-      return push(opaque);  // a buffer kept elsewhere
+    case 'S': return skip_line() && push(opaque);
+    case 'V': return push(read_line());
+    case 'T': return push_counted(4, true);
+    case 'U': return push_counted(1, true);
+    case 'X': return push_counted(4, true);
+    case 0x8c: return push_counted(1, true);
+    case 0x8d: return push_counted(8, true);
+    case 'B': return push_counted(4, false);
+    case 'C': return push_counted(1, false);
+    case 0x8e: return push_counted(8, false);
+    case 0x96: return push_counted(8, false);
+    case 0x97: return push(opaque);  // a buffer kept elsewhere
     case 0x98:
       return true;  // makes that buffer read-only
 
     // Containers.
-    case ')':
-      return push_made(Kind::tuple, std::vector<PickleValue>());
-    case 't':
-      return push_made(Kind::tuple, pop_to_mark());
-    case 0x85:
-      return push_made(Kind::tuple, pop_count(1));
-    case 0x86:
-      return push_made(Kind::tuple, pop_count(2));
-    case 0x87:
-      return push_made(Kind::tuple, pop_count(3));
-    case ']':
-      return push_made(Kind::list, std::vector<PickleValue>());
-    case 'l':
-      return push_made(Kind::list, pop_to_mark());
-    case '}':
-      return push_made(Kind::dict, std::vector<PickleValue>());
-    case 'd':
-      return push_made(Kind::dict, pop_to_mark());
-    case 0x8f:
-      return push_made(Kind::tuple, std::vector<PickleValue>());
-    case 0x91:
-      return push_made(Kind::tuple, pop_to_mark());
-    case 'a':
-      return append(pop_count(1));
-    case 'e':
-      return append(pop_to_mark());
-    case 0x90:
-      return append(pop_to_mark());
-    case 's':
-      return set_items(pop_count(2));
-    case 'u':
-      return set_items(pop_to_mark());
+    case ')': return push_made(Kind::tuple, std::vector<PickleValue>());
+    case 't': return push_made(Kind::tuple, pop_to_mark());
+    case 0x85: return push_made(Kind::tuple, pop_count(1));
+    case 0x86: return push_made(Kind::tuple, pop_count(2));
+    case 0x87: return push_made(Kind::tuple, pop_count(3));
+    case ']': return push_made(Kind::list, std::vector<PickleValue>());
+    case 'l': return push_made(Kind::list, pop_to_mark());
+    case '}': return push_made(Kind::dict, std::vector<PickleValue>());
+    case 'd': return push_made(Kind::dict, pop_to_mark());
+    case 0x8f: return push_made(Kind::tuple, std::vector<PickleValue>());
+    case 0x91: return push_made(Kind::tuple, pop_to_mark());
+    case 'a': return append(pop_count(1));
+    case 'e': return append(pop_to_mark());
+    case 0x90: return append(pop_to_mark());
+    case 's': return set_items(pop_count(2));
+    case 'u': return set_items(pop_to_mark());
 
     // The stack and the memo.
     case '(':
       if (!charge(3 * sizeof(std::size_t))) return false;
       marks_.push_back(stack_.size());
       return true;
-    case '0':
-      return pop().has_value();
-    case '1':
-      return pop_to_mark().has_value();
-    case '2':
-      return push(top());
-    case 'p':
-      return store(read_decimal_index());
-    case 'q':
-      return store(read_unsigned(1));
-    case 'r':
-      return store(read_unsigned(4));
-    case 0x94:
-      return store(memo_next_);
-    case 'g':
-      return load(read_decimal_index());
-    case 'h':
-      return load(read_unsigned(1));
-    case 'j':
-      return load(read_unsigned(4));
+    case '0': return pop().has_value();
+    case '1': return pop_to_mark().has_value();
+    case '2': return push(top());
+    case 'p': return store(read_decimal_index());
+    case 'q': return store(read_unsigned(1));
+    case 'r': return store(read_unsigned(4));
+    case 0x94: return store(memo_next_);
+    case 'g': return load(read_decimal_index());
+    case 'h': return load(read_unsigned(1));
+    case 'j': return load(read_unsigned(4));
 
     // Classes, functions and what they would make.
     case 'c': {
@@ -157,38 +107,23 @@ bool PickleMachine::step(unsigned char opcode) {
       const auto name = read_line();
       return module && name && push_made(Kind::global, std::vector<PickleValue>{*module, *name});
     }
-    case 0x93:
-      return push_made(Kind::global, pop_count(2));
-    case 'R':
-      return push_made(Kind::call, pop_count(2));
-    case 0x81:
-      return push_made(Kind::call, pop_count(2));
-    case 0x92:
-      return push_made(Kind::call, pop_count(3));
-    case 'b':
-      return append(pop_count(1));
-    case 'o':
-      return push_made(Kind::call, pop_to_mark());
-    case 'i':
-      return push_instance();
-    case 'P':
-      return push_persistent(read_line());
-    case 'Q':
-      return push_persistent(pop());
-    case 0x82:
-      return read_unsigned(1) && push(opaque);
-    case 0x83:
-      return read_unsigned(2) && push(opaque);
-    case 0x84:
-      return read_unsigned(4) && push(opaque);
+    case 0x93: return push_made(Kind::global, pop_count(2));
+    case 'R': return push_made(Kind::call, pop_count(2));
+    case 0x81: return push_made(Kind::call, pop_count(2));
+    case 0x92: return push_made(Kind::call, pop_count(3));
+    case 'b': return append(pop_count(1));
+    case 'o': return push_made(Kind::call, pop_to_mark());
+    case 'i': return push_instance();
+    case 'P': return push_persistent(read_line());
+    case 'Q': return push_persistent(pop());
+    case 0x82: return read_unsigned(1) && push(opaque);
+    case 0x83: return read_unsigned(2) && push(opaque);
+    case 0x84: return read_unsigned(4) && push(opaque);
 
     // Framing.
-    case 0x80:
-      return read_unsigned(1).has_value();
-    case 0x95:
-      return read_unsigned(8).has_value();
-    default:
-      return false;
+    case 0x80: return read_unsigned(1).has_value();
+    case 0x95: return read_unsigned(8).has_value();
+    default: return false;
   }
 }
 

@@ -35,21 +35,15 @@ std::optional<ProtobufField> ProtobufReader::next(std::uint64_t message_end) {
       field.begin = field.end = offset();
       break;
     }
-    case 1:
-      bytes = 8;
-      break;
-    case 5:
-      bytes = 4;
-      break;
+    case 1: bytes = 8; break;
+    case 5: bytes = 4; break;
     case 2: {
       const auto length = varint(message_end);
       if (!length) return std::nullopt;
       bytes = *length;
       break;
     }
-    default:
-      failed_ = true;
-      return std::nullopt;  // groups, and what does not exist
+    default: failed_ = true; return std::nullopt;  // groups, and what does not exist
   }
   field.wire = static_cast<ProtobufField::Wire>(*tag & 7);
   if (field.wire != ProtobufField::Wire::varint) {

@@ -86,14 +86,9 @@ class TorchWalk {
           walk_below(PickleValue{Kind::integer, 0, i}, node.items[i]);
         }
         break;
-      case Kind::dict:
-        walk_pairs(node, 0);
-        break;
-      case Kind::call:
-        walk_call(node);
-        break;
-      default:
-        break;
+      case Kind::dict: walk_pairs(node, 0); break;
+      case Kind::call: walk_call(node); break;
+      default: break;
     }
     --depth_;
   }

@@ -33,20 +33,13 @@ bool record_kind_is_valid(std::uint8_t value) noexcept {
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
   switch (kind) {
-    case RecordKind::block:
-      return "block";
-    case RecordKind::blob:
-      return "blob";
-    case RecordKind::tensor:
-      return "tensor";
-    case RecordKind::model:
-      return "model";
-    case RecordKind::tree:
-      return "tree";
-    case RecordKind::snapshot:
-      return "snapshot";
-    case RecordKind::ref:
-      return "ref";
+    case RecordKind::block: return "block";
+    case RecordKind::blob: return "blob";
+    case RecordKind::tensor: return "tensor";
+    case RecordKind::model: return "model";
+    case RecordKind::tree: return "tree";
+    case RecordKind::snapshot: return "snapshot";
+    case RecordKind::ref: return "ref";
   }
   return "unknown";
 }

@@ -61,21 +61,11 @@ inline Content weights(DType dtype, std::size_t size, std::uint64_t seed = 1) {
     const double x = sigma * random.normal();
     const auto single = static_cast<float>(x);
     switch (dtype) {
-      case DType::f64:
-        put_at(content, i * 8, x);
-        break;
-      case DType::f32:
-        put_at(content, i * 4, single);
-        break;
-      case DType::f16:
-        put_at(content, i * 2, half(single));
-        break;
-      case DType::f8_e5m2:
-        put_at(content, i, static_cast<std::uint8_t>(half(single) >> 8));
-        break;
-      default:
-        put_at(content, i * 2, static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(single) >> 16));
-        break;
+      case DType::f64: put_at(content, i * 8, x); break;
+      case DType::f32: put_at(content, i * 4, single); break;
+      case DType::f16: put_at(content, i * 2, half(single)); break;
+      case DType::f8_e5m2: put_at(content, i, static_cast<std::uint8_t>(half(single) >> 8)); break;
+      default: put_at(content, i * 2, static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(single) >> 16)); break;
     }
   }
   return content;

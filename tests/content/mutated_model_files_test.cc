@@ -67,18 +67,10 @@ std::string mutated(std::string file, std::mt19937_64& random) {
   for (std::size_t i = 0; i < changes && !file.empty(); ++i) {
     const std::size_t at = below(file.size());
     switch (below(6)) {
-      case 0:
-        file[at] = static_cast<char>(random());
-        break;
-      case 1:
-        file[at] = static_cast<char>(file[at] ^ (1 << below(8)));
-        break;
-      case 2:
-        file.erase(at, 1 + below(8));
-        break;
-      case 3:
-        file.insert(at, file.substr(below(file.size()), below(40)));
-        break;
+      case 0: file[at] = static_cast<char>(random()); break;
+      case 1: file[at] = static_cast<char>(file[at] ^ (1 << below(8))); break;
+      case 2: file.erase(at, 1 + below(8)); break;
+      case 3: file.insert(at, file.substr(below(file.size()), below(40))); break;
       case 4: {
         // Numbers at the edges of their types, where sums overflow.
         constexpr std::uint64_t kEdges[] = {0, 1, 0x7fffffff, 0xffffffff, 1ull << 63, ~0ull, ~0ull - 7, 1ull << 32};
@@ -86,9 +78,7 @@ std::string mutated(std::string file, std::mt19937_64& random) {
         file.replace(at, std::min<std::size_t>(file.size() - at, 1 + below(8)), edge.substr(0, 1 + below(8)));
         break;
       }
-      default:
-        file.resize(at);
-        break;
+      default: file.resize(at); break;
     }
   }
   return file;

@@ -86,29 +86,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const Bytes bytes = std::as_bytes(std::span(data + 1, size - 1));
   switch (data[0]) {
-    case 0:
-      fuzz<&decode_blob>(bytes);
-      break;
-    case 1:
-      fuzz<&decode_tensor>(bytes);
-      break;
-    case 2:
-      fuzz<&decode_model>(bytes);
-      break;
-    case 3:
-      fuzz<&decode_tree>(bytes);
-      break;
-    case 4:
-      fuzz<&decode_snapshot>(bytes);
-      break;
-    case 5:
-      fuzz<&decode_ref>(bytes);
-      break;
-    case 6:
-      fuzz_names(bytes);
-      break;
-    default:
-      break;
+    case 0: fuzz<&decode_blob>(bytes); break;
+    case 1: fuzz<&decode_tensor>(bytes); break;
+    case 2: fuzz<&decode_model>(bytes); break;
+    case 3: fuzz<&decode_tree>(bytes); break;
+    case 4: fuzz<&decode_snapshot>(bytes); break;
+    case 5: fuzz<&decode_ref>(bytes); break;
+    case 6: fuzz_names(bytes); break;
+    default: break;
   }
   return 0;
 }

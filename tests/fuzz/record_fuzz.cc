@@ -83,32 +83,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const Bytes bytes = std::as_bytes(std::span(data + 1, size - 1));
   switch (data[0]) {
-    case 0:
-      fuzz_segment_header(bytes);
-      break;
-    case 1:
-      fuzz_group_head(bytes);
-      break;
-    case 2:
-      fuzz_table(bytes);
-      break;
-    case 3:
-      fuzz_segment_footer(bytes);
-      break;
-    case 4:
-      fuzz_store_header(bytes);
-      break;
-    case 5:
-      fuzz_segment_header(sealed(bytes));
-      break;
-    case 6:
-      fuzz_group_head(sealed(bytes));
-      break;
-    case 7:
-      fuzz_segment_footer(sealed(bytes));
-      break;
-    default:
-      break;
+    case 0: fuzz_segment_header(bytes); break;
+    case 1: fuzz_group_head(bytes); break;
+    case 2: fuzz_table(bytes); break;
+    case 3: fuzz_segment_footer(bytes); break;
+    case 4: fuzz_store_header(bytes); break;
+    case 5: fuzz_segment_header(sealed(bytes)); break;
+    case 6: fuzz_group_head(sealed(bytes)); break;
+    case 7: fuzz_segment_footer(sealed(bytes)); break;
+    default: break;
   }
   return 0;
 }

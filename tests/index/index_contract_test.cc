@@ -262,14 +262,10 @@ INSTANTIATE_TEST_SUITE_P(Backends, IndexContract,
                          ::testing::Values(Backend::posix, Backend::simulated, Backend::memory, Backend::overlay),
                          [](const auto& param) {
                            switch (param.param) {
-                             case Backend::posix:
-                               return "posix";
-                             case Backend::simulated:
-                               return "simulated";
-                             case Backend::memory:
-                               return "memory";
-                             case Backend::overlay:
-                               return "overlay";
+                             case Backend::posix: return "posix";
+                             case Backend::simulated: return "simulated";
+                             case Backend::memory: return "memory";
+                             case Backend::overlay: return "overlay";
                            }
                            return "";
                          });

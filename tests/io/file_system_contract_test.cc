@@ -58,9 +58,7 @@ class FileSystemContract : public ::testing::TestWithParam<Kind> {
         folder_ = pattern;
         break;
       }
-      case Place::sim:
-        folder_ = "/store";
-        break;
+      case Place::sim: folder_ = "/store"; break;
     }
     if (GetParam().place == Place::sim) {
       base_ = std::make_unique<SimFileSystem>();

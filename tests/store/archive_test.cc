@@ -53,7 +53,8 @@ TEST_F(ArchiveTest, RestoresEveryByteOfAFolder) {
   EXPECT_EQ(restored->files, files.size());
   for (const auto& [name, content] : files) {
     EXPECT_TRUE(read_file(scratch_ / ("out/" + name)) == content) << name;
-    struct stat before{}, after{};
+    struct stat before {
+    }, after{};
     ASSERT_EQ(::stat((scratch_ / name).c_str(), &before), 0);
     ASSERT_EQ(::stat((scratch_ / ("out/" + name)).c_str(), &after), 0);
     EXPECT_EQ(before.st_mode, after.st_mode) << name;
@@ -278,7 +279,8 @@ TEST_F(ArchiveTest, DiffTellsTensorsApart) {
   EXPECT_EQ(diff->changed, 1u);
   EXPECT_EQ(diff->added, 1u);
   EXPECT_EQ(diff->removed, 1u);
-  const auto other = std::find_if(diff->changes.begin(), diff->changes.end(), [](const TensorChange& c) { return c.name == "other"; });
+  const auto other =
+      std::find_if(diff->changes.begin(), diff->changes.end(), [](const TensorChange& c) { return c.name == "other"; });
   ASSERT_NE(other, diff->changes.end());
   EXPECT_EQ(other->changed_bytes, kSmallStore.block_bytes);
   ASSERT_TRUE(other->max_abs_difference && other->mean_abs_difference);

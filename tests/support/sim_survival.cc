@@ -42,12 +42,9 @@ std::vector<std::byte> prefix(const SimNode& node, std::uint64_t seed, std::uint
 // How many of `count` changes survive: often all, often none, else any number.
 std::uint64_t share(std::uint64_t chance, std::uint64_t count) {
   switch (chance % 4) {
-    case 0:
-      return 0;
-    case 1:
-      return chance / 4 % (count + 1);
-    default:
-      return count;
+    case 0: return 0;
+    case 1: return chance / 4 % (count + 1);
+    default: return count;
   }
 }
 
@@ -122,15 +119,11 @@ void apply_change(const SimChange& change, std::vector<std::byte>& content) {
 
 std::vector<std::byte> surviving_content(const SimNode& node, std::uint64_t seed, Loss loss, std::uint64_t last) {
   switch (loss) {
-    case Loss::drop_unsynced:
-      return node.synced;
-    case Loss::keep_prefix:
-      return prefix(node, seed, last);
+    case Loss::drop_unsynced: return node.synced;
+    case Loss::keep_prefix: return prefix(node, seed, last);
     case Loss::reorder_sectors:
-    case Loss::reorder_everything:
-      return reordered(node, seed);
-    case Loss::keep_all:
-      break;
+    case Loss::reorder_everything: return reordered(node, seed);
+    case Loss::keep_all: break;
   }
   std::vector<std::byte> content = node.synced;
   for (const SimChange& change : node.pending) apply_unless_lost(change, content);
