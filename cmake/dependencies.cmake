@@ -17,7 +17,9 @@ endif()
 
 # BLAKE3: the official C implementation. Debian 12 ships it as the C part of a Rust crate.
 find_package(blake3 QUIET)
-if(NOT TARGET BLAKE3::blake3)
+if(TARGET BLAKE3::blake3)
+  set(CAIRN_BLAKE3_DEPENDENCY "find_dependency(blake3)")
+else()
   file(GLOB CAIRN_BLAKE3_GUESS /usr/share/cargo/registry/blake3-1.*/c)
   set(CAIRN_BLAKE3_DIR "${CAIRN_BLAKE3_GUESS}" CACHE PATH "Folder of blake3.c, when there is no blake3 package")
   if(NOT EXISTS "${CAIRN_BLAKE3_DIR}/blake3.c")

@@ -3,7 +3,7 @@
 #
 # `./dev bench [NAME...]`: the benchmark programs whose names hold one of the words given
 # (all without one), after the disk's own ceiling; the word `peers` runs the comparison with
-# other tools. BENCH_DIR is the folder to measure in (default: build/bench-data).
+# other tools, and `throughput` measures the command beside the disk. BENCH_DIR is the folder to measure in (default: build/bench-data).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,6 +11,9 @@ dir=${BENCH_DIR:-$PWD/build/bench-data}
 mkdir -p "$dir"
 if [[ ${1:-} == peers ]]; then
   exec bench/peers/run.sh --dir "$dir" "${@:2}"
+fi
+if [[ ${1:-} == throughput ]]; then
+  exec bench/throughput.py --dir "$dir" "${@:2}"
 fi
 
 echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(stat -f -c %T "$dir"), commit $(git describe --always --dirty)"

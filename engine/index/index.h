@@ -119,7 +119,7 @@ class Index {
   // Atomic. Not durable until checkpoint(), and need not be: the log is.
   virtual Status apply(const IndexBatch& batch) = 0;
   // Makes everything applied survive power loss, and guards the files against damage
-  // (see open). Costs a flush: at close, and every few hundred MiB of log. What was applied
+  // (see open). Costs a flush: once, when a store is closed. What was applied
   // since the last one is not there after the next open, crash or not. After a failure
   // reads go on, and apply() and checkpoint() fail with ErrorCode::poisoned.
   virtual Status checkpoint() = 0;

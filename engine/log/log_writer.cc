@@ -58,7 +58,7 @@ Status LogWriter::append_record(const NewRecord& record) {
   }
   std::byte* to = group_.payload.data();
   std::memset(to + group_.used, 0, at - group_.used);
-  std::memcpy(to + at, record.payload.data(), record.payload.size());
+  std::copy(record.payload.begin(), record.payload.end(), to + at);
   group_.used = at + record.payload.size();
   group_.records.push_back(RecordDescriptor{
       .kind = record.kind,

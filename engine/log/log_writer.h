@@ -73,6 +73,9 @@ class LogWriter {
   // sync() must have returned everything before. Gives back preallocated space.
   Status close();
 
+  // Takes nothing more, as after a failed write: for a caller that could not make what was
+  // synced part of the index, and must not build upon it.
+  void fail(const Error& error) { static_cast<void>(poison(error).ok()); }
   // Whether a write or sync has failed: nothing more will succeed.
   bool failed() const noexcept { return failure_.has_value(); }
   std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }

@@ -2,7 +2,6 @@
 #include "engine/write/opaque_cutter.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/base/errors.h"
 
@@ -30,7 +29,7 @@ Result<std::optional<OpaqueCutter::Cut>> OpaqueCutter::next() {
 Status OpaqueCutter::refill() {
   const std::shared_ptr<AlignedBuffer> next = windows_.take();
   if (!next) return make_error(ErrorCode::resource_exhausted, "no memory to cut a file");
-  std::memcpy(next->data(), rest_.data(), rest_.size());
+  std::copy(rest_.begin(), rest_.end(), next->data());
   const auto wanted = std::min<std::uint64_t>(windows_.buffer_bytes() - rest_.size(), source_.size() - read_to_);
   CAIRN_CHECK(source_.read_at(read_to_, next->span().subspan(rest_.size(), wanted)));
   read_to_ += wanted;

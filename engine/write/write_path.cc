@@ -310,7 +310,11 @@ Status WritePath::commit() {
   batch.seen = std::exchange(seen_, {});
   if (synced.end_segment > 0) batch.applied = Position{synced.end_segment, synced.end_offset};
   batch.next_sequence = synced.next_sequence;
-  CAIRN_CHECK(index_.apply(batch));
+  if (Status applied = index_.apply(batch); !applied.ok()) {
+    // A later batch would move the index's position past the one that is missing.
+    log_.fail(applied.error());
+    return applied;
+  }
   pending_objects_.clear();
   const std::lock_guard lock(claims_mutex_);
   for (const auto& [segment, record] : synced.records) {
