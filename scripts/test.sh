@@ -43,9 +43,10 @@ build() {
   cmake --build "build/$1" -j "$jobs" "${@:2}"
 }
 
-# The test programs whose tests bear a label, and the fuzz programs: what a preset that is
-# built for these alone has to build.
-labelled() { sed -nE "s/^cairn_tests\(([a-z_]+) .*LABELS.*\b$1\b.*/test_\1/p" tests/CMakeLists.txt; }
+# The areas whose tests run threads beside each other, and the programs to build for a
+# preset that runs these or the fuzz targets alone.
+concurrent_areas() { sed -nE 's/^cairn_tests\(([a-z_]+) .*\bCONCURRENT\b.*/\1/p' tests/CMakeLists.txt; }
+concurrent_programs() { concurrent_areas | sed 's/^/test_/'; }
 fuzz_programs() { basename -s .cc tests/fuzz/*_fuzz.cc; }
 targets() { printf -- '--target %s ' "$@"; }
 
@@ -116,7 +117,8 @@ if [[ $budget == all ]]; then
   stage header-sets header_sets
   stage format format_check
   stage asan-ubsan-build build asan-ubsan && stage asan-ubsan-suite suite asan-ubsan
-  stage tsan-build build tsan $(targets $(labelled concurrent)) && stage tsan-concurrent suite tsan -L concurrent
+  stage tsan-build build tsan $(targets $(concurrent_programs)) &&
+    stage tsan-concurrent suite tsan -R "^($(concurrent_areas | paste -sd '|'))\."
   stage fuzz-build build fuzz $(targets $(fuzz_programs)) && stage fuzz fuzz
   stage clang-tidy tidy
 fi
