@@ -28,6 +28,11 @@ Result<std::shared_ptr<File>> LogReader::segment_file(std::uint32_t segment) {
   return file;
 }
 
+void LogReader::will_need(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes) {
+  const auto file = segment_file(segment);
+  if (file.ok()) (*file)->advise_will_need(offset, stored_bytes);
+}
+
 Result<Bytes> LogReader::read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes,
                               AlignedBuffer& buffer) {
   CAIRN_TRY(const std::shared_ptr<File> file, segment_file(segment));

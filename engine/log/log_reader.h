@@ -24,6 +24,9 @@ class LogReader {
   // segment is missing or ends before.
   Result<Bytes> read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes, AlignedBuffer& buffer);
 
+  // A hint that the same read() comes soon: the device begins on it. Never fails.
+  void will_need(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes);
+
  private:
   Result<std::shared_ptr<File>> segment_file(std::uint32_t segment);
 

@@ -39,10 +39,21 @@ Error BlockReader::damaged(const char* what, const Digest& id, const RecordLocat
                                                why);
 }
 
-Result<Block> BlockReader::read_block(const Digest& digest) {
+Result<RecordLocation> BlockReader::find_block(const Digest& digest) {
   CAIRN_TRY(const auto at, index_.find_block(digest));
   if (!at) return make_error(ErrorCode::not_found, "no block " + to_text(digest_, digest));
-  return read_block_at(digest, *at);
+  return *at;
+}
+
+Result<RecordLocation> BlockReader::prefetch_block(const Digest& digest) {
+  CAIRN_TRY(const RecordLocation at, find_block(digest));
+  log_.will_need(at.segment, at.offset, at.stored_bytes);
+  return at;
+}
+
+Result<Block> BlockReader::read_block(const Digest& digest) {
+  CAIRN_TRY(const RecordLocation at, find_block(digest));
+  return read_block_at(digest, at);
 }
 
 Result<Block> BlockReader::read_block_at(const Digest& digest, const RecordLocation& at) {

@@ -33,6 +33,8 @@ class BlockReader {
   // not_found when the store has no such block; corruption, naming the place and both
   // digests, when what is stored is not what was put.
   Result<Block> read_block(const Digest& digest);
+  // The same in two steps: the first finds the block and lets the device begin on it.
+  Result<RecordLocation> prefetch_block(const Digest& digest);
   Result<Block> read_block_at(const Digest& digest, const RecordLocation& at);
 
   // The verified payload of an object. `kind` is not RecordKind::block.
@@ -42,6 +44,7 @@ class BlockReader {
   Index& index() noexcept { return index_; }
 
  private:
+  Result<RecordLocation> find_block(const Digest& digest);
   Error damaged(const char* what, const Digest& id, const RecordLocation& at, const std::string& why) const;
 
   Index& index_;

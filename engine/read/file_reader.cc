@@ -18,12 +18,23 @@ Result<Bytes> part_of(const BlockReader& reader, const Block& block, const Piece
   return block.content.subspan(piece.skip, piece.length);
 }
 
-// Yields the pieces one by one.
-auto pieces_in_order(const FilePieces& file, const ProgressMeter& meter) {
-  return [&file, &meter, at = std::size_t{0}]() mutable -> Result<std::optional<Piece>> {
+// A piece on its way: where its block lies. Skeleton pieces are looked up later.
+struct Step {
+  Piece piece;
+  RecordLocation at;
+};
+
+// Yields the pieces one by one, and lets the device begin on each: the workers alone would
+// keep only as many reads in flight as there are threads.
+auto steps_in_order(BlockReader& blocks, const FilePieces& file, const ProgressMeter& meter) {
+  return [&blocks, &file, &meter, next = std::size_t{0}]() mutable -> Result<std::optional<Step>> {
     CAIRN_CHECK(meter.check_stop());
-    if (at == file.pieces.size()) return std::optional<Piece>();
-    return std::optional<Piece>(file.pieces[at++]);
+    if (next == file.pieces.size()) return std::optional<Step>();
+    Step step{.piece = file.pieces[next++], .at = {}};
+    if (!step.piece.skeleton) {
+      CAIRN_TRY(step.at, blocks.prefetch_block(step.piece.block.digest));
+    }
+    return std::optional<Step>(std::move(step));
   };
 }
 
@@ -51,14 +62,16 @@ class SkeletonBlock {
 Result<Digest> FileReader::place(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter) {
   Digester whole(blocks_.digest_kind());
   SkeletonBlock skeleton(blocks_);
-  const auto work = [&](Piece& piece) -> Result<Block> {
+  const auto work = [&](Step& step) -> Result<Block> {
+    const Piece& piece = step.piece;
     if (piece.skeleton) return Block{};
-    CAIRN_TRY(Block block, blocks_.read_block(piece.block.digest));
+    CAIRN_TRY(Block block, blocks_.read_block_at(piece.block.digest, step.at));
     CAIRN_TRY(const Bytes bytes, part_of(blocks_, block, piece));
     CAIRN_CHECK(place(piece.offset, bytes));
     return block;
   };
-  const auto consume = [&](Piece piece, Block block) -> Status {
+  const auto consume = [&](const Step& step, const Block& block) -> Status {
+    const Piece& piece = step.piece;
     if (piece.skeleton) {
       CAIRN_TRY(const Bytes bytes, skeleton.part(piece));
       CAIRN_CHECK(place(piece.offset, bytes));
@@ -69,23 +82,24 @@ Result<Digest> FileReader::place(const FilePieces& file, const PlaceBytes& place
     meter.add(piece.length, piece.length);
     return {};
   };
-  CAIRN_CHECK((parallel_in_order<Piece, Block>(pool_, window(), pieces_in_order(file, meter), work, consume)));
+  CAIRN_CHECK((parallel_in_order<Step, Block>(pool_, window(), steps_in_order(blocks_, file, meter), work, consume)));
   return whole.finish();
 }
 
 Status FileReader::stream(const FilePieces& file, const SinkBytes& sink, ProgressMeter& meter) {
   SkeletonBlock skeleton(blocks_);
-  const auto work = [&](Piece& piece) -> Result<Block> {
-    if (piece.skeleton) return Block{};
-    return blocks_.read_block(piece.block.digest);
+  const auto work = [&](Step& step) -> Result<Block> {
+    if (step.piece.skeleton) return Block{};
+    return blocks_.read_block_at(step.piece.block.digest, step.at);
   };
-  const auto consume = [&](Piece piece, Block block) -> Status {
+  const auto consume = [&](const Step& step, const Block& block) -> Status {
+    const Piece& piece = step.piece;
     CAIRN_TRY(const Bytes bytes, piece.skeleton ? skeleton.part(piece) : part_of(blocks_, block, piece));
     CAIRN_CHECK(sink(bytes));
     meter.add(piece.length);
     return {};
   };
-  return parallel_in_order<Piece, Block>(pool_, window(), pieces_in_order(file, meter), work, consume);
+  return parallel_in_order<Step, Block>(pool_, window(), steps_in_order(blocks_, file, meter), work, consume);
 }
 
 }  // namespace cairn
