@@ -219,8 +219,4 @@ void InputFile::advise_will_need(std::uint64_t offset, std::uint64_t length) con
   ::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
 }
 
-void InputFile::advise_done_with(std::uint64_t offset, std::uint64_t length) const noexcept {
-  ::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
-}
-
 }  // namespace cairn

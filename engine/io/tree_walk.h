@@ -70,9 +70,8 @@ class InputFile {
   // an error that says so.
   Status read_at(std::uint64_t offset, MutableBytes into) const;
 
-  // Hints to the page cache; never fail.
+  // A hint to the page cache; never fails.
   void advise_will_need(std::uint64_t offset, std::uint64_t length) const noexcept;
-  void advise_done_with(std::uint64_t offset, std::uint64_t length) const noexcept;
 
  private:
   InputFile(std::string path, int fd, const FileIdentity& identity)
