@@ -65,7 +65,7 @@ class Adding {
         Status added = add_entry(input, meter);
         if (added.ok()) continue;
         // An interrupted call keeps what it has: repeating it finds these blocks known.
-        if (added.error().code == ErrorCode::cancelled) CAIRN_CHECK(path_.commit());
+        if (added.error().code == ErrorCode::cancelled) CAIRN_CHECK(path_.sink().commit());
         return std::move(added).error();
       }
     }
@@ -73,9 +73,9 @@ class Adding {
       return make_error(ErrorCode::io, "none of the inputs could be read: nothing was archived");
     }
     CAIRN_CHECK(publish());
-    report_.new_bytes = path_.counters().new_bytes;
-    report_.new_blocks = path_.counters().new_blocks;
-    report_.known_blocks = path_.counters().known_blocks;
+    report_.new_bytes = path_.sink().counters().new_bytes;
+    report_.new_blocks = path_.sink().counters().new_blocks;
+    report_.known_blocks = path_.sink().counters().known_blocks;
     report_.stored_bytes = log_.appended_bytes() - log_before;
     return report_;
   }
@@ -239,15 +239,15 @@ class Adding {
     if (options_.dry_run || wall_clock_ns() - std::max(identity.mtime_ns, identity.ctime_ns) < kTimeGranularityNs) {
       return;
     }
-    path_.remember(key, SeenFile{.device = identity.device,
-                                 .inode = identity.inode,
-                                 .size = identity.size,
-                                 .mtime_ns = identity.mtime_ns,
-                                 .ctime_ns = identity.ctime_ns,
-                                 .blob = entry.blob,
-                                 .is_model = entry.is_model,
-                                 .tensors = entry.tensors,
-                                 .note = entry.note});
+    path_.sink().remember(key, SeenFile{.device = identity.device,
+                                        .inode = identity.inode,
+                                        .size = identity.size,
+                                        .mtime_ns = identity.mtime_ns,
+                                        .ctime_ns = identity.ctime_ns,
+                                        .blob = entry.blob,
+                                        .is_model = entry.is_model,
+                                        .tensors = entry.tensors,
+                                        .note = entry.note});
   }
 
   // The name changes in the record that is synced last: until then nothing refers to
@@ -268,16 +268,16 @@ class Adding {
     }
     const std::vector<std::byte> encoded = encode(snapshot);
     const Digest id = snapshot_id(digest, encoded);
-    CAIRN_CHECK(path_.write_object(RecordKind::tree, snapshot.tree, tree));
-    CAIRN_CHECK(path_.write_object(RecordKind::snapshot, id, encoded));
+    CAIRN_CHECK(path_.sink().write_object(RecordKind::tree, snapshot.tree, tree));
+    CAIRN_CHECK(path_.sink().write_object(RecordKind::snapshot, id, encoded));
     const RefRecord ref{.name = report_.name,
                         .version = latest ? latest->version + 1 : 1,
                         .snapshot = id,
                         .created_ns = snapshot.created_ns,
                         .logical_bytes = report_.logical_bytes,
                         .tags = options_.tags};
-    CAIRN_CHECK(path_.write_ref(ref));
-    CAIRN_CHECK(path_.commit());
+    CAIRN_CHECK(path_.sink().write_ref(ref));
+    CAIRN_CHECK(path_.sink().commit());
     report_.version = ref.version;
     report_.snapshot = store_.id_text(id);
     return {};

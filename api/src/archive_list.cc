@@ -120,10 +120,10 @@ Result<RefInfo> Archive::tag(const std::string& ref, const Tags& changes) {
       record.tags[key] = value;
     }
   }
-  WritePath path({.digest = store_->header().digest, .block_bytes = store_->header().block_bytes}, store_->index(),
-                 *writing.log, store_->pool());
-  CAIRN_CHECK(path.write_ref(record));
-  CAIRN_CHECK(path.commit());
+  BlockSink sink({.digest = store_->header().digest, .block_bytes = store_->header().block_bytes}, store_->index(),
+                 *writing.log);
+  CAIRN_CHECK(sink.write_ref(record));
+  CAIRN_CHECK(sink.commit());
   return to_info(*store_, record);
 }
 

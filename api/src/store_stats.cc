@@ -45,7 +45,8 @@ Result<StoreStats> Store::stats() {
       case RecordKind::tree: ++stats.trees; break;
       case RecordKind::snapshot: ++stats.snapshots; break;
       case RecordKind::block:
-      case RecordKind::ref: break;
+      case RecordKind::ref:
+      case RecordKind::roots: break;
     }
     return {};
   };

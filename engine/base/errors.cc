@@ -23,6 +23,7 @@ std::string_view error_code_name(ErrorCode code) noexcept {
     case ErrorCode::poisoned: return "poisoned";
     case ErrorCode::cancelled: return "cancelled";
     case ErrorCode::resource_exhausted: return "resource_exhausted";
+    case ErrorCode::overloaded: return "overloaded";
   }
   return "unknown";
 }

@@ -14,6 +14,7 @@
 #include "cairn/digest.h"
 #include "cairn/dtype.h"
 #include "engine/base/bytes.h"
+#include "engine/format/record.h"
 
 namespace cairn {
 
@@ -111,12 +112,35 @@ struct RefRecord {
   friend bool operator==(const RefRecord&, const RefRecord&) = default;
 };
 
+// An object that was put directly, under one of the names it was given: what keeps it, and
+// what its putter said about it. (kind, id, name) is unique; a later one replaces it.
+struct Root {
+  RecordKind kind = RecordKind::blob;  // blob or tensor
+  Digest id;
+  std::string name;             // any bytes; may be empty
+  bool removed = false;         // a tombstone; the rest is then empty
+  std::uint64_t bytes = 0;      // logical
+  std::int64_t created_ns = 0;  // wall clock; for people, orders nothing
+  std::map<std::string, std::string> attributes;
+  friend bool operator==(const Root&, const Root&) = default;
+};
+
+// A larger roots record is refused: writers split what is not one atomic change.
+inline constexpr std::uint64_t kRootsBytesMax = 64 * MiB;
+
+// Roots that change together: all of them or, after a crash, none.
+struct RootsRecord {
+  std::vector<Root> roots;
+  friend bool operator==(const RootsRecord&, const RootsRecord&) = default;
+};
+
 std::vector<std::byte> encode(const BlobManifest&);
 std::vector<std::byte> encode(const TensorManifest&);
 std::vector<std::byte> encode(const ModelManifest&);
 std::vector<std::byte> encode(const TreeManifest&);
 std::vector<std::byte> encode(const SnapshotManifest&);
 std::vector<std::byte> encode(const RefRecord&);
+std::vector<std::byte> encode(const RootsRecord&);
 
 // ErrorCode::corruption with the field and offset, or unsupported for a newer version.
 Result<BlobManifest> decode_blob(Bytes);
@@ -125,6 +149,7 @@ Result<ModelManifest> decode_model(Bytes);
 Result<TreeManifest> decode_tree(Bytes);
 Result<SnapshotManifest> decode_snapshot(Bytes);
 Result<RefRecord> decode_ref(Bytes);
+Result<RootsRecord> decode_roots(Bytes);
 
 // Identity of what is not plain bytes: the store's digest of a domain prefix and the
 // canonical fields. A tensor's name is not part of it.

@@ -28,7 +28,7 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::ref);
+  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::roots);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
@@ -40,6 +40,7 @@ std::string_view record_kind_name(RecordKind kind) noexcept {
     case RecordKind::tree: return "tree";
     case RecordKind::snapshot: return "snapshot";
     case RecordKind::ref: return "ref";
+    case RecordKind::roots: return "roots";
   }
   return "unknown";
 }

@@ -74,6 +74,7 @@ struct IndexBatch {
   // equal ones (a record carried to a new place) the last to arrive stays.
   std::vector<Put> records;
   std::vector<RefRecord> refs;                         // in log order; `removed` deletes
+  std::vector<Root> roots;                             // the same
   std::vector<std::pair<std::string, SeenFile>> seen;  // by path; not from the log
   std::optional<Position> applied;                     // never moves backwards
   std::uint64_t next_sequence = 0;                     // kept as the maximum of all batches
@@ -108,6 +109,9 @@ class Index {
   virtual Result<std::optional<RefRecord>> find_ref(std::string_view name, std::uint64_t version) = 0;
   virtual Result<std::optional<RefRecord>> latest_ref(std::string_view name) = 0;
   virtual Result<std::optional<SeenFile>> find_seen(std::string_view path) = 0;
+  // Every root of `id`, by kind, then name.
+  virtual Result<std::vector<Root>> find_roots(const Digest& id) = 0;
+  virtual Result<std::optional<Root>> find_root(RecordKind kind, const Digest& id, std::string_view name) = 0;
 
   // In key order; refs by name, then version. A visitor's error ends the walk and is returned.
   using VisitRecord = std::function<Status(const Digest& key, const RecordLocation& at)>;
@@ -115,6 +119,9 @@ class Index {
   virtual Status for_each_block(const VisitRecord& visit) = 0;
   virtual Status for_each_object(const VisitRecord& visit) = 0;
   virtual Status for_each_ref(const VisitRef& visit) = 0;
+  // By id, kind and name, from the first id that is greater than `after`. False ends the walk.
+  using VisitRoot = std::function<Result<bool>(const Root& root)>;
+  virtual Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) = 0;
 
   // Atomic. Not durable until checkpoint(), and need not be: the log is.
   virtual Status apply(const IndexBatch& batch) = 0;

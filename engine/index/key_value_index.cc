@@ -7,6 +7,18 @@
 #include "engine/base/errors.h"
 
 namespace cairn {
+namespace {
+
+// A root is kept as a record of one.
+Result<Root> decode_root_value(std::string_view value) {
+  CAIRN_TRY(RootsRecord record, decode_roots(as_bytes(value)));
+  if (record.roots.size() != 1 || record.roots.front().removed) {
+    return make_error(ErrorCode::corruption, "index: a root's value is damaged");
+  }
+  return std::move(record.roots.front());
+}
+
+}  // namespace
 
 Result<std::unique_ptr<KeyValueIndex>> KeyValueIndex::over(std::unique_ptr<KeyValueStore> store) {
   IndexState state;
@@ -63,11 +75,12 @@ Result<std::optional<SeenFile>> KeyValueIndex::find_seen(std::string_view path) 
 }
 
 Status KeyValueIndex::for_each_record(std::string_view prefix, const VisitRecord& visit) {
-  return store_->scan(prefix, [&](std::string_view key, std::string_view value) -> Status {
+  return store_->scan(prefix, prefix, [&](std::string_view key, std::string_view value) -> Result<bool> {
     const auto parsed = parse_record_key(key);
     if (!parsed) return make_error(ErrorCode::corruption, "index: a record's key is damaged");
     CAIRN_TRY(const auto at, decode_location(parsed->first, value));
-    return visit(parsed->second, at);
+    CAIRN_CHECK(visit(parsed->second, at));
+    return true;
   });
 }
 
@@ -75,9 +88,37 @@ Status KeyValueIndex::for_each_block(const VisitRecord& visit) { return for_each
 Status KeyValueIndex::for_each_object(const VisitRecord& visit) { return for_each_record(kObjectPrefix, visit); }
 
 Status KeyValueIndex::for_each_ref(const VisitRef& visit) {
-  return store_->scan(kRefPrefix, [&](std::string_view, std::string_view value) -> Status {
+  return store_->scan(kRefPrefix, kRefPrefix, [&](std::string_view, std::string_view value) -> Result<bool> {
     CAIRN_TRY(const auto ref, decode_ref(as_bytes(value)));
-    return visit(ref);
+    CAIRN_CHECK(visit(ref));
+    return true;
+  });
+}
+
+Result<std::optional<Root>> KeyValueIndex::find_root(RecordKind kind, const Digest& id, std::string_view name) {
+  CAIRN_TRY(const auto value, store_->get(root_key(Root{.kind = kind, .id = id, .name = std::string(name)})));
+  if (!value) return std::optional<Root>();
+  CAIRN_TRY(auto root, decode_root_value(*value));
+  return std::optional(std::move(root));
+}
+
+Result<std::vector<Root>> KeyValueIndex::find_roots(const Digest& id) {
+  std::vector<Root> roots;
+  const std::string prefix = roots_prefix(id);
+  const auto collect = [&](std::string_view, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(Root root, decode_root_value(value));
+    roots.push_back(std::move(root));
+    return true;
+  };
+  CAIRN_CHECK(store_->scan(prefix, prefix, collect));
+  return roots;
+}
+
+Status KeyValueIndex::for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) {
+  const std::string from = after ? end_of_prefix(roots_prefix(*after)) : std::string(kRootPrefix);
+  return store_->scan(kRootPrefix, from, [&](std::string_view, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(const Root root, decode_root_value(value));
+    return visit(root);
   });
 }
 
@@ -88,8 +129,8 @@ Status KeyValueIndex::add_records(const IndexBatch& batch, IndexState& next, Key
   const std::uint64_t highest_before = next.highest_sequence;
   std::unordered_map<std::string, std::uint64_t> in_batch;
   for (const IndexBatch::Put& put : batch.records) {
-    if (put.at.kind == RecordKind::ref) {
-      return make_error(ErrorCode::invalid_argument, "index: a ref is neither a block nor an object");
+    if (put.at.kind == RecordKind::ref || put.at.kind == RecordKind::roots) {
+      return make_error(ErrorCode::invalid_argument, "index: a ref or a root is neither a block nor an object");
     }
     std::string key = record_key(put.key, put.at);
     const auto [entry, first] = in_batch.try_emplace(key, put.at.sequence);
@@ -111,7 +152,7 @@ Status KeyValueIndex::apply(const IndexBatch& batch) {
   const IndexState before = state();
   IndexState next = before;
   KeyValueChanges changes;
-  changes.reserve(batch.records.size() + batch.refs.size() + batch.seen.size() + 1);
+  changes.reserve(batch.records.size() + batch.refs.size() + batch.roots.size() + batch.seen.size() + 1);
   CAIRN_CHECK(add_records(batch, next, changes));
   for (const RefRecord& ref : batch.refs) {
     std::string key = version_key(ref.name, ref.version);
@@ -119,6 +160,14 @@ Status KeyValueIndex::apply(const IndexBatch& batch) {
       changes.emplace_back(std::move(key), std::nullopt);
     } else {
       changes.emplace_back(std::move(key), std::string(as_text(encode(ref))));
+    }
+  }
+  for (const Root& root : batch.roots) {
+    std::string key = root_key(root);
+    if (root.removed) {
+      changes.emplace_back(std::move(key), std::nullopt);
+    } else {
+      changes.emplace_back(std::move(key), std::string(as_text(encode(RootsRecord{.roots = {root}}))));
     }
   }
   for (const auto& [path, seen] : batch.seen) changes.emplace_back(seen_key(path), encode_seen(seen));

@@ -26,6 +26,9 @@ class KeyValueIndex final : public Index {
   Status for_each_block(const VisitRecord& visit) override;
   Status for_each_object(const VisitRecord& visit) override;
   Status for_each_ref(const VisitRef& visit) override;
+  Result<std::vector<Root>> find_roots(const Digest& id) override;
+  Result<std::optional<Root>> find_root(RecordKind kind, const Digest& id, std::string_view name) override;
+  Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) override;
   Status apply(const IndexBatch& batch) override;
   Status checkpoint() override;
   std::uint64_t memory_bytes() const override { return store_->memory_bytes(); }

@@ -30,10 +30,10 @@ class KeyValueStore {
   virtual ~KeyValueStore() = default;
 
   virtual Result<std::optional<std::string>> get(std::string_view key) = 0;
-  // Every key that starts with `prefix`, bytewise ascending. The visitor may read the
-  // store. Its error ends the scan and is returned.
-  using Visit = std::function<Status(std::string_view key, std::string_view value)>;
-  virtual Status scan(std::string_view prefix, const Visit& visit) = 0;
+  // Every key that starts with `prefix` and is not below `from`, bytewise ascending, until
+  // the visitor returns false. It may read the store. Its error ends the scan and is returned.
+  using Visit = std::function<Result<bool>(std::string_view key, std::string_view value)>;
+  virtual Status scan(std::string_view prefix, std::string_view from, const Visit& visit) = 0;
   // The greatest key that starts with `prefix` and is less than `bound`.
   virtual Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) = 0;
 

@@ -68,6 +68,19 @@ std::string seen_key(std::string_view path) {
   return key;
 }
 
+std::string roots_prefix(const Digest& id) {
+  std::string key(kRootPrefix);
+  append_digest(key, id);
+  return key;
+}
+
+std::string root_key(const Root& root) {
+  std::string key = roots_prefix(root.id);
+  key.push_back(static_cast<char>(root.kind));
+  key.append(root.name);  // the last part: needs no end
+  return key;
+}
+
 std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view key) {
   RecordKind kind = RecordKind::block;
   std::size_t digest_at = kBlockPrefix.size();

@@ -19,6 +19,7 @@ inline constexpr std::string_view kBlockPrefix{"\x02", 1};
 inline constexpr std::string_view kObjectPrefix{"\x03", 1};
 inline constexpr std::string_view kRefPrefix{"\x04", 1};
 inline constexpr std::string_view kSeenPrefix{"\x05", 1};
+inline constexpr std::string_view kRootPrefix{"\x06", 1};
 
 std::string block_key(const Digest& digest);
 std::string object_key(RecordKind kind, const Digest& id);
@@ -28,6 +29,9 @@ std::string record_key(const Digest& key, const RecordLocation& at);
 std::string versions_prefix(std::string_view name);
 std::string version_key(std::string_view name, std::uint64_t version);
 std::string seen_key(std::string_view path);
+// Every root of `id` has this prefix.
+std::string roots_prefix(const Digest& id);
+std::string root_key(const Root& root);
 
 // The kind and digest in a block's or object's key; nothing when it is neither.
 std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view key);

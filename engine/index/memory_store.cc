@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/index/memory_store.h"
 
+#include <algorithm>
 #include <mutex>
 
 namespace cairn {
@@ -41,24 +42,34 @@ std::optional<MemoryStore::Change> MemoryStore::greatest_below(std::string_view 
   return *--found;
 }
 
-Status MemoryStore::scan(std::string_view prefix, const Visit& visit) {
-  std::optional<Change> next = first_after(prefix, true);
+Status MemoryStore::scan(std::string_view prefix, std::string_view from, const Visit& visit) {
+  std::optional<Change> next = first_after(std::max(prefix, from), true);
+  bool more = true;
   // Visits the changes below `bound`, or all of them, and leaves `next` after them.
   const auto visit_changes = [&](const std::string_view* bound) -> Status {
-    while (next && next->first.starts_with(prefix) && (bound == nullptr || next->first < *bound)) {
-      if (next->second) CAIRN_CHECK(visit(next->first, *next->second));
+    while (more && next && next->first.starts_with(prefix) && (bound == nullptr || next->first < *bound)) {
+      if (next->second) {
+        CAIRN_TRY(more, visit(next->first, *next->second));
+      }
       next = first_after(next->first, false);
     }
     return {};
   };
-  const auto visit_base = [&](std::string_view key, std::string_view value) -> Status {
+  const auto visit_base = [&](std::string_view key, std::string_view value) -> Result<bool> {
     CAIRN_CHECK(visit_changes(&key));
-    if (!next || next->first != key) return visit(key, value);
-    if (next->second) CAIRN_CHECK(visit(key, *next->second));
+    if (!more) return false;
+    const bool changed = next && next->first == key;
+    if (!changed) {
+      CAIRN_TRY(more, visit(key, value));
+      return more;
+    }
+    if (next->second) {
+      CAIRN_TRY(more, visit(key, *next->second));
+    }
     next = first_after(key, false);
-    return {};
+    return more;
   };
-  if (base_) CAIRN_CHECK(base_->scan(prefix, visit_base));
+  if (base_) CAIRN_CHECK(base_->scan(prefix, from, visit_base));
   return visit_changes(nullptr);
 }
 

@@ -18,7 +18,7 @@ class MemoryStore final : public KeyValueStore {
 
   Result<std::optional<std::string>> get(std::string_view key) override;
   // Sees each key as it is when the scan comes to it: writes may happen in between.
-  Status scan(std::string_view prefix, const Visit& visit) override;
+  Status scan(std::string_view prefix, std::string_view from, const Visit& visit) override;
   Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) override;
   Status write(const KeyValueChanges& changes) override;
   Status checkpoint(Position) override { return {}; }  // nothing here is meant to last

@@ -352,14 +352,16 @@ class RocksDbStore final : public KeyValueStore {
     return std::optional(std::move(value));
   }
 
-  Status scan(std::string_view prefix, const Visit& visit) override {
+  Status scan(std::string_view prefix, std::string_view from, const Visit& visit) override {
     rocksdb::ReadOptions options;
     options.fill_cache = false;  // a walk over everything would push out what lookups need
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
-    for (at->Seek(Slice(prefix.data(), prefix.size())); at->Valid(); at->Next()) {
+    const std::string_view start = std::max(prefix, from);
+    for (at->Seek(Slice(start.data(), start.size())); at->Valid(); at->Next()) {
       const std::string_view key = at->key().ToStringView();
       if (!key.starts_with(prefix)) break;
-      CAIRN_CHECK(visit(key, at->value().ToStringView()));
+      CAIRN_TRY(const bool more, visit(key, at->value().ToStringView()));
+      if (!more) return {};
     }
     if (!at->status().ok()) return failures_.explain(at->status(), "walk " + path_);
     return {};

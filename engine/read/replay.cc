@@ -106,41 +106,50 @@ class Replay {
   Status add(const OpenSegment& segment, const RecordDescriptor& record) {
     ++out_.records;
     out_.end.next_sequence = std::max(out_.end.next_sequence, record.sequence + 1);
-    if (record.kind == RecordKind::ref) return add_ref(segment, record);
+    if (record.kind == RecordKind::ref || record.kind == RecordKind::roots) return add_payload(segment, record);
     batch_.records.push_back({record.key, location_of(segment.number, record)});
     if (batch_.records.size() < kBatchRecords) return {};
     return apply(std::nullopt);
   }
 
-  // What a ref means is in its payload.
-  Status add_ref(const OpenSegment& segment, const RecordDescriptor& record) {
-    const auto where = segment.path + " at " + std::to_string(record.payload_offset);
-    if (record.stored_bytes > MiB) {
-      out_.damage.push_back(where + ": ref record of " + std::to_string(record.stored_bytes) + " bytes");
-      return {};
+  // What a ref or a root means is in its payload.
+  Status add_payload(const OpenSegment& segment, const RecordDescriptor& record) {
+    const std::string name(record_kind_name(record.kind));
+    const auto damaged = [&](const std::string& why) {
+      out_.damage.push_back(segment.path + " at " + std::to_string(record.payload_offset) + ": " + why);
+      return Status();
+    };
+    const std::uint64_t bytes_max = record.kind == RecordKind::ref ? MiB : kRootsBytesMax;
+    if (record.stored_bytes > bytes_max) {
+      return damaged(name + " record of " + std::to_string(record.stored_bytes) + " bytes");
     }
     std::vector<std::byte> payload(record.stored_bytes);
     CAIRN_TRY(const std::size_t got, segment.file->read_at(record.payload_offset, payload));
     if (got < payload.size() || checksum_of(payload) != record.checksum) {
-      out_.damage.push_back(where + ": ref record does not match its checksum");
+      return damaged(name + " record does not match its checksum");
+    }
+    if (record.kind == RecordKind::ref) {
+      auto ref = decode_ref(payload);
+      if (!ref.ok()) return damaged(ref.error().message);
+      batch_.refs.push_back(std::move(ref).value());
       return {};
     }
-    auto ref = decode_ref(payload);
-    if (!ref.ok()) {
-      out_.damage.push_back(where + ": " + ref.error().message);
-      return {};
-    }
-    batch_.refs.push_back(std::move(ref).value());
+    auto decoded = decode_roots(payload);
+    if (!decoded.ok()) return damaged(decoded.error().message);
+    std::move(decoded->roots.begin(), decoded->roots.end(), std::back_inserter(batch_.roots));
     return {};
   }
 
   Status apply_if_large(Position position) {
-    return batch_.records.size() + batch_.refs.size() < kBatchRecords ? Status() : apply(position);
+    return batch_.records.size() + batch_.refs.size() + batch_.roots.size() < kBatchRecords ? Status()
+                                                                                            : apply(position);
   }
 
   Status apply(std::optional<Position> position) {
     // A position already reached needs no write: opening a store that is up to date is free.
-    if (batch_.records.empty() && batch_.refs.empty() && (!position || *position <= index_.applied())) return {};
+    if (batch_.records.empty() && batch_.refs.empty() && batch_.roots.empty() &&
+        (!position || *position <= index_.applied()))
+      return {};
     batch_.applied = position;
     batch_.next_sequence = out_.end.next_sequence;
     CAIRN_CHECK(index_.apply(batch_));

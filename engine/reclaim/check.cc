@@ -204,7 +204,8 @@ class Check {
         break;
       }
       case RecordKind::block:
-      case RecordKind::ref: return make_error(ErrorCode::corruption, "index: an object of another kind");
+      case RecordKind::ref:
+      case RecordKind::roots: return make_error(ErrorCode::corruption, "index: an object of another kind");
     }
     if (actual != id) {
       return make_error(ErrorCode::corruption, std::string(record_kind_name(at.kind)) + " " + id_text(id) +

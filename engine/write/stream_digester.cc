@@ -15,7 +15,7 @@ constexpr std::size_t kQueuedMax = 8;
 
 struct StreamDigester::State {
   struct Part {
-    SharedBuffer hold;
+    std::shared_ptr<const void> hold;
     Bytes bytes;
   };
   explicit State(DigestKind kind) : digester(kind) {}
@@ -51,7 +51,7 @@ StreamDigester::~StreamDigester() {
   state_->changed.wait(lock, [&] { return !state_->running; });
 }
 
-void StreamDigester::push(SharedBuffer hold, Bytes bytes) {
+void StreamDigester::push(std::shared_ptr<const void> hold, Bytes bytes) {
   std::unique_lock lock(state_->mutex);
   state_->changed.wait(lock, [&] { return state_->parts.size() < kQueuedMax; });
   state_->parts.push_back({std::move(hold), bytes});

@@ -5,7 +5,6 @@
 
 #include <memory>
 
-#include "engine/base/buffer_pool.h"
 #include "engine/base/worker_pool.h"
 #include "engine/content/digester.h"
 
@@ -18,7 +17,7 @@ class StreamDigester {
   ~StreamDigester();  // waits for the pool to let go
 
   // `hold` keeps `bytes` alive until they are digested. Waits while many parts are queued.
-  void push(SharedBuffer hold, Bytes bytes);
+  void push(std::shared_ptr<const void> hold, Bytes bytes);
   // The digest of everything pushed. Waits for it.
   Digest finish();
 

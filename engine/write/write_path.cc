@@ -2,7 +2,6 @@
 #include "engine/write/write_path.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/base/errors.h"
 #include "engine/content/digester.h"
@@ -13,17 +12,7 @@
 namespace cairn {
 namespace {
 
-// Appended bytes after which a commit is made: what an interrupted call need not write
-// again, at the price of a device flush.
-constexpr std::uint64_t kCommitBytes = 256 * MiB;
-
 constexpr std::size_t kNoTensor = static_cast<std::size_t>(-1);
-
-// Encoders keep scratch memory: one per thread serves every writer.
-BlockEncoder& thread_encoder() {
-  thread_local BlockEncoder encoder;
-  return encoder;
-}
 
 // Planes are cut for little-endian elements; ggml's blocks are no plain elements.
 DType dtype_to_encode(const TensorRegion& region) {
@@ -39,18 +28,8 @@ struct WritePath::Cut {
   std::size_t tensor = kNoTensor;  // whose block this is; none for opaque bytes and gaps
   bool gap = false;                // only read: skeleton bytes pass through for the file's digest
   DType dtype = DType::opaque;
-  SharedBuffer hold;  // when it has been read already
+  std::shared_ptr<const void> hold;  // when it has been read already
   Bytes bytes;
-};
-
-struct WritePath::DoneBlock {
-  Digest digest;
-  SharedBuffer hold;
-  Bytes content;
-  bool fresh = false;  // this call writes it
-  CodecId codec = CodecId::raw;
-  SharedBuffer payload_hold;
-  Bytes payload;
 };
 
 // A tensor while its blocks go by.
@@ -60,7 +39,7 @@ struct WritePath::TensorProgress {
 };
 
 WritePath::WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool)
-    : options_(options), index_(index), log_(log), pool_(pool), buffers_(options.block_bytes) {}
+    : options_(options), sink_(options, index, log), pool_(pool), buffers_(options.block_bytes) {}
 
 Result<WrittenFile> WritePath::write_file(const ByteSource& source, const ModelFile& model, ProgressMeter& meter) {
   if (model.tensors.empty()) {
@@ -68,24 +47,14 @@ Result<WrittenFile> WritePath::write_file(const ByteSource& source, const ModelF
     return WrittenFile{.blob = blob};
   }
   auto written = write_model(source, model, meter);
-  if (!written.ok()) CAIRN_CHECK(abandon());
+  if (!written.ok()) CAIRN_CHECK(sink_.abandon());
   return written;
 }
 
 Result<Digest> WritePath::write_blob(const ByteSource& source, ProgressMeter& meter) {
   auto written = write_opaque(source, meter);
-  if (!written.ok()) CAIRN_CHECK(abandon());
+  if (!written.ok()) CAIRN_CHECK(sink_.abandon());
   return written;
-}
-
-// After a source failed half-way. What was appended stays; what was claimed and never
-// appended must not pass for known when another source brings it.
-Status WritePath::abandon() {
-  if (options_.dry_run) return {};
-  CAIRN_CHECK(commit());
-  const std::lock_guard lock(claims_mutex_);
-  claims_.clear();
-  return {};
 }
 
 Result<Digest> WritePath::write_opaque(const ByteSource& source, ProgressMeter& meter) {
@@ -104,15 +73,15 @@ Result<Digest> WritePath::write_opaque(const ByteSource& source, ProgressMeter& 
     return std::optional<Cut>(std::move(out));
   };
   const auto work = [&](Cut& cut) { return process(nullptr, cut); };
-  const auto consume = [&](Cut, DoneBlock block) -> Status {
+  const auto consume = [&](Cut, BlockSink::Block block) -> Status {
     whole.push(block.hold, block.content);
     blocks.push_back({block.digest, static_cast<std::uint32_t>(block.content.size())});
     return append(block, meter);
   };
-  CAIRN_CHECK((parallel_in_order<Cut, DoneBlock>(pool_, window(), next, work, consume)));
+  CAIRN_CHECK((parallel_in_order<Cut, BlockSink::Block>(pool_, window(), next, work, consume)));
 
   const Digest id = whole.finish();
-  CAIRN_CHECK(write_blob_manifest(id, std::move(blocks), source.size()));
+  CAIRN_CHECK(sink_.write_blob_manifest(id, std::move(blocks), source.size()));
   return id;
 }
 
@@ -148,7 +117,7 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
     return std::optional<Cut>(std::move(cut));
   };
   const auto work = [&](Cut& cut) { return process(&source, cut); };
-  const auto consume = [&](Cut cut, DoneBlock block) -> Status {
+  const auto consume = [&](Cut cut, BlockSink::Block block) -> Status {
     whole.push(block.hold, block.content);
     if (cut.gap) {
       gaps.update(block.content);
@@ -162,7 +131,7 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
     progress.blocks.push_back({block.digest, cut.length});
     return append(block, meter);
   };
-  CAIRN_CHECK((parallel_in_order<Cut, DoneBlock>(pool_, window(), next, work, consume)));
+  CAIRN_CHECK((parallel_in_order<Cut, BlockSink::Block>(pool_, window(), next, work, consume)));
 
   ModelManifest manifest;
   manifest.format = static_cast<std::uint8_t>(model.format);
@@ -175,14 +144,14 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
                         : progress.blocks.empty() ? digest_of(options_.digest, {})
                                                   : progress.blocks.front().digest;
     progress.whole.reset();
-    CAIRN_CHECK(write_blob_manifest(blob, std::move(progress.blocks), region.length));
+    CAIRN_CHECK(sink_.write_blob_manifest(blob, std::move(progress.blocks), region.length));
     const TensorManifest described{.dtype = region.dtype,
                                    .attribute = region.attribute,
                                    .shape = region.shape,
                                    .bytes = region.length,
                                    .blob = blob};
     const Digest id = tensor_id(options_.digest, region.dtype, region.attribute, region.shape, blob);
-    CAIRN_CHECK(write_object(RecordKind::tensor, id, encode(described)));
+    CAIRN_CHECK(sink_.write_object(RecordKind::tensor, id, encode(described)));
     manifest.tensors.push_back({.name = region.name, .offset = region.offset, .bytes = region.length, .tensor = id});
   }
   const SkeletonSource skeleton(source, model);
@@ -193,134 +162,30 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
     return make_error(ErrorCode::io, "the file changed while it was read");
   }
   const Digest id = whole.finish();
-  CAIRN_CHECK(write_object(RecordKind::model, id, encode(manifest)));
+  CAIRN_CHECK(sink_.write_object(RecordKind::model, id, encode(manifest)));
   return WrittenFile{.blob = id, .is_model = true, .tensors = static_cast<std::uint32_t>(tensors.size())};
 }
 
 // On a pool thread: read, digest, known? encode.
-Result<WritePath::DoneBlock> WritePath::process(const ByteSource* source, Cut& cut) {
-  DoneBlock block;
-  block.hold = std::move(cut.hold);
-  block.content = cut.bytes;
-  if (!block.hold) {
+Result<BlockSink::Block> WritePath::process(const ByteSource* source, Cut& cut) {
+  if (!cut.hold) {
     const std::shared_ptr<AlignedBuffer> buffer = buffers_.take();
     if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory to read a block");
     CAIRN_CHECK(source->read_at(cut.offset, buffer->first(cut.length)));
-    block.content = buffer->first(cut.length);
-    block.hold = buffer;
+    cut.bytes = buffer->first(cut.length);
+    cut.hold = buffer;
   }
-  if (cut.gap) return block;
-  block.digest = digest_of(options_.digest, block.content);
-  CAIRN_TRY(block.fresh, claim(block.digest));
-  if (!block.fresh || options_.dry_run) return block;
-  const Encoded encoded = thread_encoder().encode(block.content, cut.dtype, options_.encode);
-  block.codec = encoded.codec;
-  block.payload = encoded.payload;
-  if (encoded.codec != CodecId::raw) {
-    // The encoder's memory is good until its next call: the log thread needs a copy.
-    const std::shared_ptr<AlignedBuffer> copy = buffers_.take();
-    if (!copy) return make_error(ErrorCode::resource_exhausted, "no memory to encode a block");
-    CAIRN_INVARIANT(encoded.payload.size() <= copy->capacity());
-    std::memcpy(copy->data(), encoded.payload.data(), encoded.payload.size());
-    block.payload = copy->first(encoded.payload.size());
-    block.payload_hold = copy;
-  }
-  return block;
+  if (!cut.gap) return sink_.prepare(std::move(cut.hold), cut.bytes, cut.dtype);
+  BlockSink::Block gap;
+  gap.hold = std::move(cut.hold);
+  gap.content = cut.bytes;
+  return gap;
 }
 
-// True when the caller is to write the block. Claiming before looking in the index, and
-// releasing only after the index has it, leaves no moment in which two callers write it.
-Result<bool> WritePath::claim(const Digest& digest) {
-  {
-    const std::lock_guard lock(claims_mutex_);
-    if (!claims_.insert(digest).second) return false;
-  }
-  CAIRN_TRY(const auto known, index_.find_block(digest));
-  if (!known) return true;
-  const std::lock_guard lock(claims_mutex_);
-  claims_.erase(digest);
-  return false;
-}
-
-Status WritePath::append(const DoneBlock& block, ProgressMeter& meter) {
-  meter.add(block.content.size(), block.fresh ? block.content.size() : 0);
-  if (!block.fresh) {
-    ++counters_.known_blocks;
-    return {};
-  }
-  ++counters_.new_blocks;
-  counters_.new_bytes += block.content.size();
-  if (options_.dry_run) return {};
-  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::block,
-                                    .codec = static_cast<std::uint8_t>(block.codec),
-                                    .logical_bytes = static_cast<std::uint32_t>(block.content.size()),
-                                    .key = block.digest,
-                                    .payload = block.payload}));
-  return commit_if_due();
-}
-
-Status WritePath::write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes) {
-  if (blocks.size() == 1) return {};  // the block is the blob
-  return write_object(RecordKind::blob, id,
-                      encode(BlobManifest{.total_bytes = total_bytes, .blocks = std::move(blocks)}));
-}
-
-Status WritePath::write_object(RecordKind kind, const Digest& id, Bytes payload) {
-  if (options_.dry_run || pending_objects_.contains({kind, id})) return {};
-  CAIRN_TRY(const auto known, index_.find_object(kind, id));
-  if (known) return {};
-  if (payload.size() > 256 * MiB) {
-    return make_error(ErrorCode::resource_exhausted, std::string(record_kind_name(kind)) + " " +
-                                                         to_text(options_.digest, id) + " lists too many parts");
-  }
-  pending_objects_.emplace(kind, id);
-  CAIRN_CHECK(log_.append(NewRecord{.kind = kind,
-                                    .codec = 0,
-                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
-                                    .key = id,
-                                    .payload = payload}));
-  return commit_if_due();
-}
-
-Status WritePath::write_ref(const RefRecord& ref) {
-  if (options_.dry_run) return {};
-  const std::vector<std::byte> payload = encode(ref);
-  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::ref,
-                                    .codec = 0,
-                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
-                                    .key = ref_key(options_.digest, ref.name, ref.version),
-                                    .payload = payload}));
-  pending_refs_.push_back(ref);
-  return {};
-}
-
-Status WritePath::commit_if_due() { return log_.unsynced_bytes() < kCommitBytes ? Status() : commit(); }
-
-Status WritePath::commit() {
-  if (options_.dry_run) return {};
-  // Sync before commit: an index entry must never point at bytes a crash can take away.
-  CAIRN_TRY(const LogWriter::Synced synced, log_.sync());
-  IndexBatch batch;
-  batch.records.reserve(synced.records.size());
-  for (const auto& [segment, record] : synced.records) {
-    if (record.kind == RecordKind::ref) continue;
-    batch.records.push_back({record.key, location_of(segment, record)});
-  }
-  batch.refs = std::exchange(pending_refs_, {});
-  batch.seen = std::exchange(seen_, {});
-  if (synced.end_segment > 0) batch.applied = Position{synced.end_segment, synced.end_offset};
-  batch.next_sequence = synced.next_sequence;
-  if (Status applied = index_.apply(batch); !applied.ok()) {
-    // A later batch would move the index's position past the one that is missing.
-    log_.fail(applied.error());
-    return applied;
-  }
-  pending_objects_.clear();
-  const std::lock_guard lock(claims_mutex_);
-  for (const auto& [segment, record] : synced.records) {
-    if (record.kind == RecordKind::block) claims_.erase(record.key);
-  }
-  return {};
+Status WritePath::append(const BlockSink::Block& block, ProgressMeter& meter) {
+  CAIRN_TRY(const bool fresh, sink_.append(block));
+  meter.add(block.content.size(), fresh ? block.content.size() : 0);
+  return sink_.commit_if_due();
 }
 
 }  // namespace cairn

@@ -60,10 +60,10 @@ class WritePathTest : public ::testing::Test {
     const SnapshotManifest snapshot{.tree = tree_id(DigestKind::blake3, tree_bytes), .files = 1};
     const auto snapshot_bytes = encode(snapshot);
     const Digest id = snapshot_id(DigestKind::blake3, snapshot_bytes);
-    ASSERT_TRUE(path_->write_object(RecordKind::tree, snapshot.tree, tree_bytes).ok());
-    ASSERT_TRUE(path_->write_object(RecordKind::snapshot, id, snapshot_bytes).ok());
-    ASSERT_TRUE(path_->write_ref(RefRecord{.name = name, .version = 1, .snapshot = id}).ok());
-    ASSERT_TRUE(path_->commit().ok());
+    ASSERT_TRUE(path_->sink().write_object(RecordKind::tree, snapshot.tree, tree_bytes).ok());
+    ASSERT_TRUE(path_->sink().write_object(RecordKind::snapshot, id, snapshot_bytes).ok());
+    ASSERT_TRUE(path_->sink().write_ref(RefRecord{.name = name, .version = 1, .snapshot = id}).ok());
+    ASSERT_TRUE(path_->sink().commit().ok());
   }
   Store store() {
     path_.reset();
@@ -102,9 +102,9 @@ TEST_F(WritePathTest, ABlockIsWrittenOnceHoweverOftenItComes) {
     const auto written = path_->write_file(MemorySource(as_bytes(content)), one_tensor(content.size()), meter);
     ASSERT_TRUE(written.ok()) << written.error().message;
   }
-  EXPECT_EQ(path_->counters().new_blocks, 1u);
-  EXPECT_EQ(path_->counters().known_blocks, 19u);
-  ASSERT_TRUE(path_->commit().ok());
+  EXPECT_EQ(path_->sink().counters().new_blocks, 1u);
+  EXPECT_EQ(path_->sink().counters().known_blocks, 19u);
+  ASSERT_TRUE(path_->sink().commit().ok());
   EXPECT_EQ(wrong_in_log(fs_, kStore, 0), "");
 }
 
@@ -120,7 +120,7 @@ TEST_F(WritePathTest, AManifestThatLiesIsNotRestored) {
   }
   const Digest id = digest_of(DigestKind::blake3, as_bytes(one + two));
   const auto lie = encode(BlobManifest{.total_bytes = 100'000, .blocks = blocks});
-  ASSERT_TRUE(path_->write_object(RecordKind::blob, id, lie).ok());
+  ASSERT_TRUE(path_->sink().write_object(RecordKind::blob, id, lie).ok());
   publish("name", {.path = "file", .bytes = 100'000, .blob = id});
   Store lying = store();
   const ScratchFolder out;

@@ -142,6 +142,18 @@ inline RefRecord ref() {
 
 inline RefRecord ref_removed() { return {.name = "llama-sft", .version = 3, .removed = true}; }
 
+inline RootsRecord roots() {
+  return {{
+      {.kind = RecordKind::tensor,
+       .id = digest(0x10),
+       .name = "w",
+       .bytes = 12,
+       .created_ns = kTime,
+       .attributes = {{"layer_type", "linear"}}},
+      {.kind = RecordKind::blob, .id = digest(0x50), .removed = true},
+  }};
+}
+
 inline StoreHeader store_header() { return {.uuid = uuid(), .block_bytes = 1 << 20, .segment_bytes = 256 * MiB}; }
 
 // Decodes bytes and encodes what came out: the error, or bytes that must be the same.
@@ -169,6 +181,7 @@ inline std::vector<Structure> manifests() {
       {"snapshot", encode(snapshot()), recode_manifest<&decode_snapshot>},
       {"ref", encode(ref()), recode_manifest<&decode_ref>},
       {"ref_removed", encode(ref_removed()), recode_manifest<&decode_ref>},
+      {"roots", encode(roots()), recode_manifest<&decode_roots>},
   };
 }
 

@@ -38,7 +38,7 @@ class Bug(NamedTuple):
 WRITER = "engine/log/log_writer.cc"
 SCAN = "engine/log/segment_scan.cc"
 REPLAY = "engine/read/replay.cc"
-WRITE_PATH = "engine/write/write_path.cc"
+SINK = "engine/write/block_sink.cc"
 READER = "engine/read/block_reader.cc"
 
 BUGS = [
@@ -85,19 +85,22 @@ BUGS = [
     Bug("an add is acknowledged before it is synced", WRITER,
         "CAIRN_CHECK(poison(sync_all()));", "CAIRN_CHECK(poison(wait_for_writes(0)));",
         "test_faults", "PowerLossTest.*"),
-    Bug("the position moves without its records", WRITE_PATH,
+    Bug("the position moves without its records", SINK,
         "batch.refs = std::exchange(pending_refs_, {});",
         "batch.refs = std::exchange(pending_refs_, {});\n  if (batch.records.size() > 1) batch.records.pop_back();",
         "test_faults", "ReferenceModelTest.*"),
-    Bug("refs do not reach the log", WRITE_PATH,
+    Bug("refs do not reach the log", SINK,
         "batch.refs = std::exchange(pending_refs_, {});",
         "batch.refs = std::exchange(pending_refs_, {});\n  if (batch.records.size() == 2) batch.refs.clear();",
         "test_faults", "ReferenceModelTest.*"),
-    Bug("claims stay after a source failed", WRITE_PATH,
+    Bug("claims stay after a source failed", SINK,
         "  claims_.clear();\n", "", "test_faults", "WritePathTest.*"),
-    Bug("blocks in flight are written again", WRITE_PATH,
-        "if (!claims_.insert(digest).second) return false;", "claims_.insert(digest);",
+    Bug("blocks in flight are written again", SINK,
+        "claim != claims_.end() && claim->second == Claim::taken;", "claim != claims_.end();",
         "test_faults", "WritePathTest.*"),
+    Bug("a block is left to a later one that has claimed it", SINK,
+        "    fresh = claim != claims_.end() &&", "    fresh = fresh && claim != claims_.end() &&",
+        "test_faults", "BlockSinkTest.*"),
     Bug("a block's digest is not compared", READER,
         "if (actual != digest || block.content.size()", "if (block.content.size()",
         "test_faults", "DamageSweepTest.*"),

@@ -15,18 +15,19 @@
 namespace cairn {
 
 enum class ErrorCode : std::uint8_t {
-  invalid_argument,   // the call itself is wrong; repeating it cannot help
-  not_found,          // no such name, object or file
-  no_store,           // the folder holds no store
-  already_exists,     // creation refused: something is there already
-  held,               // another process has the store open for writing
-  corruption,         // bytes that were stored are not the bytes read
-  unsupported,        // a newer format version, or a feature this build lacks
-  no_space,           // the device or a quota is full; retry once there is space
-  io,                 // the operating system refused; see Error::sys_errno
-  poisoned,           // an earlier sync failed; the store must be reopened
-  cancelled,          // the caller asked to stop
-  resource_exhausted  // a limit on memory or size protects the process
+  invalid_argument,    // the call itself is wrong; repeating it cannot help
+  not_found,           // no such name, object or file
+  no_store,            // the folder holds no store
+  already_exists,      // creation refused: something is there already
+  held,                // another process has the store open for writing
+  corruption,          // bytes that were stored are not the bytes read
+  unsupported,         // a newer format version, or a feature this build lacks
+  no_space,            // the device or a quota is full; retry once there is space
+  io,                  // the operating system refused; see Error::sys_errno
+  poisoned,            // an earlier sync failed; the store must be reopened
+  cancelled,           // the caller asked to stop
+  resource_exhausted,  // a limit on memory or size protects the process
+  overloaded           // the writer's budget is full; retry when it has caught up
 };
 
 // The code's name as it appears in messages and JSON, e.g. "not_found".

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/write/block_sink.h"
+
+#include <cstring>
+
+#include "engine/base/errors.h"
+#include "engine/content/digester.h"
+
+namespace cairn {
+namespace {
+
+// Appended bytes after which a commit is made: what an interrupted call need not write
+// again, at the price of a device flush.
+constexpr std::uint64_t kCommitBytes = 256 * MiB;
+
+// Encoders keep scratch memory: one per thread serves every writer.
+BlockEncoder& thread_encoder() {
+  thread_local BlockEncoder encoder;
+  return encoder;
+}
+
+}  // namespace
+
+BlockSink::BlockSink(const WriteOptions& options, Index& index, LogWriter& log)
+    : options_(options), index_(index), log_(log), buffers_(options.block_bytes) {}
+
+Result<BlockSink::Block> BlockSink::prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype) {
+  Block block;
+  block.digest = digest_of(options_.digest, content);
+  block.dtype = dtype;
+  block.hold = std::move(hold);
+  block.content = content;
+  CAIRN_TRY(block.claimed, claim(block.digest));
+  if (!block.claimed || options_.dry_run) return block;
+  if (Status encoded = encode_block(block); !encoded.ok()) {
+    disclaim(block);
+    return std::move(encoded).error();
+  }
+  return block;
+}
+
+Status BlockSink::encode_block(Block& block) {
+  const Encoded encoded = thread_encoder().encode(block.content, block.dtype, options_.encode);
+  block.codec = encoded.codec;
+  block.payload = encoded.payload;
+  if (encoded.codec == CodecId::raw) return {};
+  // The encoder's memory is good until its next call: the log thread needs a copy.
+  const std::shared_ptr<AlignedBuffer> copy = buffers_.take();
+  if (!copy) return make_error(ErrorCode::resource_exhausted, "no memory to encode a block");
+  CAIRN_INVARIANT(encoded.payload.size() <= copy->capacity());
+  std::memcpy(copy->data(), encoded.payload.data(), encoded.payload.size());
+  block.payload = copy->first(encoded.payload.size());
+  block.payload_hold = copy;
+  return {};
+}
+
+// True when the caller is to write the block. Claiming before looking in the index, and
+// releasing only after the index has it, leaves no moment in which two callers write it.
+Result<bool> BlockSink::claim(const Digest& digest) {
+  {
+    const std::lock_guard lock(claims_mutex_);
+    if (!claims_.try_emplace(digest, Claim::taken).second) return false;
+  }
+  auto known = index_.find_block(digest);
+  if (known.ok() && !known->has_value()) return true;
+  const std::lock_guard lock(claims_mutex_);
+  claims_.erase(digest);
+  if (!known.ok()) return std::move(known).error();
+  return false;
+}
+
+void BlockSink::disclaim(const Block& block) {
+  if (!block.claimed) return;
+  const std::lock_guard lock(claims_mutex_);
+  const auto claim = claims_.find(block.digest);
+  if (claim != claims_.end() && claim->second == Claim::taken) claims_.erase(claim);
+}
+
+Result<bool> BlockSink::append(const Block& block) {
+  bool fresh = block.claimed;
+  if (!options_.dry_run) {
+    // Blocks are prepared in any order and appended in one. Whoever comes first in the log
+    // writes the block, also when a later one has claimed it: what follows may rely on it.
+    const std::lock_guard lock(claims_mutex_);
+    const auto claim = claims_.find(block.digest);
+    fresh = claim != claims_.end() && claim->second == Claim::taken;
+    if (fresh) claim->second = Claim::appended;
+  }
+  if (!fresh) {
+    ++counters_.known_blocks;
+    return false;
+  }
+  ++counters_.new_blocks;
+  counters_.new_bytes += block.content.size();
+  if (options_.dry_run) return true;
+  Block written = block;
+  if (!block.claimed) CAIRN_CHECK(encode_block(written));
+  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::block,
+                                    .codec = static_cast<std::uint8_t>(written.codec),
+                                    .logical_bytes = static_cast<std::uint32_t>(written.content.size()),
+                                    .key = written.digest,
+                                    .payload = written.payload}));
+  return true;
+}
+
+Status BlockSink::write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes) {
+  if (blocks.size() == 1) return {};  // the block is the blob
+  return write_object(RecordKind::blob, id,
+                      encode(BlobManifest{.total_bytes = total_bytes, .blocks = std::move(blocks)}));
+}
+
+Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload) {
+  if (options_.dry_run || pending_objects_.contains({kind, id})) return {};
+  CAIRN_TRY(const auto known, index_.find_object(kind, id));
+  if (known) return {};
+  if (payload.size() > 256 * MiB) {
+    return make_error(ErrorCode::resource_exhausted, std::string(record_kind_name(kind)) + " " +
+                                                         to_text(options_.digest, id) + " lists too many parts");
+  }
+  pending_objects_.emplace(kind, id);
+  CAIRN_CHECK(log_.append(NewRecord{.kind = kind,
+                                    .codec = 0,
+                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
+                                    .key = id,
+                                    .payload = payload}));
+  return commit_if_due();
+}
+
+Status BlockSink::write_ref(const RefRecord& ref) {
+  if (options_.dry_run) return {};
+  const std::vector<std::byte> payload = encode(ref);
+  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::ref,
+                                    .codec = 0,
+                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
+                                    .key = ref_key(options_.digest, ref.name, ref.version),
+                                    .payload = payload}));
+  pending_refs_.push_back(ref);
+  return {};
+}
+
+Status BlockSink::write_roots(std::vector<Root> roots) {
+  RootsRecord record{.roots = std::move(roots)};
+  const std::vector<std::byte> payload = encode(record);
+  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::roots,
+                                    .codec = 0,
+                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
+                                    .key = digest_of(options_.digest, payload),
+                                    .payload = payload}));
+  std::move(record.roots.begin(), record.roots.end(), std::back_inserter(pending_roots_));
+  return {};
+}
+
+Status BlockSink::commit_if_due() { return log_.unsynced_bytes() < kCommitBytes ? Status() : commit(); }
+
+Status BlockSink::commit() {
+  if (options_.dry_run) return {};
+  // Sync before commit: an index entry must never point at bytes a crash can take away.
+  CAIRN_TRY(const LogWriter::Synced synced, log_.sync());
+  IndexBatch batch;
+  batch.records.reserve(synced.records.size());
+  for (const auto& [segment, record] : synced.records) {
+    if (record.kind == RecordKind::ref || record.kind == RecordKind::roots) continue;
+    batch.records.push_back({record.key, location_of(segment, record)});
+  }
+  batch.refs = std::exchange(pending_refs_, {});
+  batch.roots = std::exchange(pending_roots_, {});
+  batch.seen = std::exchange(seen_, {});
+  if (synced.end_segment > 0) batch.applied = Position{synced.end_segment, synced.end_offset};
+  batch.next_sequence = synced.next_sequence;
+  if (Status applied = index_.apply(batch); !applied.ok()) {
+    // A later batch would move the index's position past the one that is missing.
+    log_.fail(applied.error());
+    return applied;
+  }
+  pending_objects_.clear();
+  const std::lock_guard lock(claims_mutex_);
+  for (const auto& [segment, record] : synced.records) {
+    if (record.kind == RecordKind::block) claims_.erase(record.key);
+  }
+  return {};
+}
+
+// What was appended stays; what was claimed and never appended must not pass for known when
+// another source brings it.
+Status BlockSink::abandon() {
+  if (options_.dry_run) return {};
+  CAIRN_CHECK(commit());
+  const std::lock_guard lock(claims_mutex_);
+  claims_.clear();
+  return {};
+}
+
+}  // namespace cairn

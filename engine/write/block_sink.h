@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where every way into the store ends: known? encode, append, sync, commit.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/base/buffer_pool.h"
+#include "engine/codec/block_codec.h"
+#include "engine/index/index.h"
+#include "engine/log/log_writer.h"
+
+namespace cairn {
+
+struct WriteOptions {
+  DigestKind digest = DigestKind::blake3;
+  std::uint32_t block_bytes = MiB;
+  EncodeOptions encode;
+  // Split, digest and compare, but append nothing.
+  bool dry_run = false;
+};
+
+struct WriteCounters {
+  std::uint64_t new_blocks = 0, known_blocks = 0;
+  std::uint64_t new_bytes = 0;  // logical, of new blocks
+};
+
+// Owned by one thread, which alone writes to `log` and applies to `index` meanwhile, but
+// for prepare().
+class BlockSink {
+ public:
+  // A block on its way in. `hold` and `payload_hold` keep the memory that the others view.
+  struct Block {
+    Digest digest;
+    DType dtype = DType::opaque;
+    std::shared_ptr<const void> hold;
+    Bytes content;
+    bool claimed = false;  // by this one, for writing; else it is known
+    CodecId codec = CodecId::raw;
+    std::shared_ptr<const void> payload_hold;
+    Bytes payload;
+  };
+
+  BlockSink(const WriteOptions& options, Index& index, LogWriter& log);
+
+  // Any thread: digest, known? encode. On failure nothing is claimed.
+  Result<Block> prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype);
+  // The block is in the log before anything that is appended later. True when it is new.
+  Result<bool> append(const Block& block);
+  // Instead of append(): the block is not written by this one.
+  void disclaim(const Block& block);
+
+  // Objects that are known are not written again.
+  Status write_object(RecordKind kind, const Digest& id, Bytes payload);
+  Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
+  Status write_ref(const RefRecord& ref);
+  // In one record: all of them or none.
+  Status write_roots(std::vector<Root> roots);
+  // Noted with the next commit.
+  void remember(std::string path, SeenFile seen) { seen_.emplace_back(std::move(path), std::move(seen)); }
+
+  // Everything appended so far survives power loss, and is in the index.
+  Status commit();
+  // The same once much has been appended: what an interrupted caller need not write again.
+  Status commit_if_due();
+  // After blocks were prepared that will never be appended: commits the others.
+  Status abandon();
+
+  const WriteOptions& options() const noexcept { return options_; }
+  const WriteCounters& counters() const noexcept { return counters_; }
+
+ private:
+  // Of blocks that are not in the index yet.
+  enum class Claim : std::uint8_t { taken, appended };
+
+  Result<bool> claim(const Digest& digest);
+  Status encode_block(Block& block);
+
+  const WriteOptions options_;
+  Index& index_;
+  LogWriter& log_;
+  BufferPool buffers_;  // of block_bytes, for encoded payloads
+  WriteCounters counters_;
+
+  std::mutex claims_mutex_;
+  std::unordered_map<Digest, Claim> claims_;                 // guarded by claims_mutex_
+  std::set<std::pair<RecordKind, Digest>> pending_objects_;  // appended, not yet in the index
+  std::vector<RefRecord> pending_refs_;
+  std::vector<Root> pending_roots_;
+  std::vector<std::pair<std::string, SeenFile>> seen_;
+};
+
+}  // namespace cairn
