@@ -70,8 +70,11 @@ class LogWriter {
   // last call, in order.
   Result<Synced> sync();
 
-  // sync() must have returned everything before. Gives back preallocated space.
-  Status close();
+  // sync() must have returned everything before. When anything was appended, adds a witness
+  // (a group without records, whose head promises all before it), so that damage to the
+  // last groups is told from a torn write by the log alone; and gives back preallocated
+  // space. Returns where the log ends, without records.
+  Result<Synced> close();
 
   // Takes nothing more, as after a failed write: for a caller that could not make what was
   // synced part of the index, and must not build upon it.
@@ -97,6 +100,7 @@ class LogWriter {
   Status write_group();
   Status wait_for_writes(std::size_t at_most_in_flight);
   Status sync_all();
+  Status write_witness();
   Status seal();
   Status poison(Status status);
   AlignedBuffer take_buffer(std::size_t bytes);
