@@ -221,13 +221,24 @@ Result<StoreImpl::Writing> StoreImpl::begin_writing() {
   return writing;
 }
 
+// The index learns of the witness as well: or the next opening would replay it.
+Status StoreImpl::close_log() {
+  CAIRN_TRY(const LogWriter::Synced end, log_->close());
+  const Position position{end.end_segment, end.end_offset};
+  if (position <= index_->applied()) return {};
+  IndexBatch batch;
+  batch.applied = position;
+  batch.next_sequence = end.next_sequence;
+  return index_->apply(batch);
+}
+
 Status StoreImpl::close() {
   const std::lock_guard lock(writing_);
   if (closed_) return {};
   closed_ = true;
   Status status;
   if (log_) {
-    status = log_->close();
+    status = close_log();
     // The index is worth its checkpoint even when the log failed: it holds what was synced.
     if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt) {
       Status checkpoint = index_->checkpoint();

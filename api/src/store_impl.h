@@ -66,6 +66,7 @@ class StoreImpl {
   Status open_index(Access access, const Progress& progress);
   Status recover(const Progress& progress);
   Status sync_what_was_found();
+  Status close_log();
 
   FileSystem& fs_;
   const StoreLayout layout_;

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kPackAlign = 8;
 // A table larger than this seals its segment early: tables are built in memory.
 constexpr std::size_t kTableRecordsMax = 16 * MiB / RecordDescriptor::kSize;
+// A group without records: its head alone.
+constexpr std::uint64_t kWitnessBytes = kPageBytes;
 
 }  // namespace
 
@@ -125,8 +127,9 @@ Status LogWriter::write_group() {
                      .payload_bytes = align_up(group_.used, kPageBytes)};
   const std::size_t table_records = end_.open_records.size() + group_.records.size();
   const std::uint64_t table_bytes = align_up(table_records * RecordDescriptor::kSize, kPageBytes) + kPageBytes;
-  const bool full =
-      end_.offset + header.total_bytes() + table_bytes > options_.segment_bytes || table_records > kTableRecordsMax;
+  // The witness of a close must fit as well: it never comes to a new segment or a seal.
+  const bool full = end_.offset + header.total_bytes() + kWitnessBytes + table_bytes > options_.segment_bytes ||
+                    table_records > kTableRecordsMax;
   if (full && end_.offset > kPageBytes) {
     CAIRN_CHECK(seal());
     CAIRN_CHECK(begin_segment(end_.segment + 1));
@@ -188,10 +191,24 @@ Result<LogWriter::Synced> LogWriter::sync() {
     CAIRN_CHECK(poison(sync_all()));
   }
   unsynced_bytes_ = 0;
+  sealed_.reset();
   return Synced{.records = std::exchange(unreported_, {}),
                 .end_segment = end_.segment,
                 .end_offset = end_.offset,
                 .next_sequence = end_.next_sequence};
+}
+
+LogWriter::Synced LogWriter::take_sealed() {
+  CAIRN_INVARIANT(sealed_.has_value());
+  const auto open = std::find_if(unreported_.begin(), unreported_.end(),
+                                 [&](const auto& record) { return record.first > sealed_->segment; });
+  Synced synced{.records = {unreported_.begin(), open},
+                .end_segment = sealed_->segment,
+                .end_offset = sealed_->offset,
+                .next_sequence = end_.next_sequence};
+  unreported_.erase(unreported_.begin(), open);
+  sealed_.reset();
+  return synced;
 }
 
 // Ends the segment with a table of its records, so that a rebuild reads that alone.
@@ -219,19 +236,39 @@ Status LogWriter::seal() {
   CAIRN_CHECK(file_->truncate(end_.offset));
   CAIRN_CHECK(sync_all());
   end_.sealed = true;
+  sealed_ = {end_.segment, end_.offset};
+  unsynced_bytes_ = group_.used;  // the group that did not fit
   queue_.reset();
   file_.reset();
   return {};
 }
 
-Status LogWriter::close() {
+Result<LogWriter::Synced> LogWriter::close() {
   if (failure_) return *failure_;
-  if (!file_) return {};
-  CAIRN_INVARIANT(group_.empty() && unreported_.empty());
-  CAIRN_CHECK(poison(file_->truncate(end_.offset)));
-  CAIRN_CHECK(poison(file_->sync()));
-  queue_.reset();
-  file_.reset();
+  if (file_) {
+    CAIRN_INVARIANT(group_.empty() && unreported_.empty());
+    CAIRN_CHECK(poison(write_witness()));
+    CAIRN_CHECK(poison(file_->truncate(end_.offset)));
+    CAIRN_CHECK(poison(file_->sync()));
+    queue_.reset();
+    file_.reset();
+  }
+  return Synced{.end_segment = end_.segment, .end_offset = end_.offset, .next_sequence = end_.next_sequence};
+}
+
+// The groups before it are synced already, so that it may say so before it is synced itself.
+Status LogWriter::write_witness() {
+  AlignedBuffer page = AlignedBuffer::allocate(kWitnessBytes);
+  if (!page) return make_error(ErrorCode::resource_exhausted, "no memory for a group's head");
+  const GroupHeader header{.store_tag = store_tag_of(options_.store),
+                           .segment = end_.segment,
+                           .offset = end_.offset,
+                           .synced_through = synced_through_};
+  CAIRN_INVARIANT(header.synced_through == end_.offset && header.total_bytes() == kWitnessBytes);
+  encode_group_head(header, {}, page.first(kWitnessBytes));
+  CAIRN_CHECK(file_->write_at(end_.offset, page.first(kWitnessBytes)));
+  end_.offset += kWitnessBytes;
+  appended_bytes_ += kWitnessBytes;
   return {};
 }
 

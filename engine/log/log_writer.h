@@ -70,8 +70,16 @@ class LogWriter {
   // last call, in order.
   Result<Synced> sync();
 
-  // sync() must have returned everything before. Gives back preallocated space.
-  Status close();
+  // Sealing a segment syncs it: whether that has made records durable which nobody has been
+  // told of, and those records, up to the last sealed segment's end. Costs no sync.
+  bool has_sealed() const noexcept { return sealed_.has_value(); }
+  Synced take_sealed();
+
+  // sync() must have returned everything before. When anything was appended, adds a witness
+  // (a group without records, whose head promises all before it), so that damage to the
+  // last groups is told from a torn write by the log alone; and gives back preallocated
+  // space. Returns where the log ends, without records.
+  Result<Synced> close();
 
   // Takes nothing more, as after a failed write: for a caller that could not make what was
   // synced part of the index, and must not build upon it.
@@ -97,6 +105,7 @@ class LogWriter {
   Status write_group();
   Status wait_for_writes(std::size_t at_most_in_flight);
   Status sync_all();
+  Status write_witness();
   Status seal();
   Status poison(Status status);
   AlignedBuffer take_buffer(std::size_t bytes);
@@ -117,6 +126,11 @@ class LogWriter {
   std::uint64_t appended_bytes_ = 0;
   bool folder_synced_ = true;
   std::vector<std::pair<std::uint32_t, RecordDescriptor>> unreported_;
+  struct SegmentEnd {
+    std::uint32_t segment = 0;
+    std::uint64_t offset = 0;
+  };
+  std::optional<SegmentEnd> sealed_;  // the last one that was sealed since the last report
   std::optional<Error> failure_;
 };
 

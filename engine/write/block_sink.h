@@ -79,6 +79,7 @@ class BlockSink {
   enum class Claim : std::uint8_t { taken, appended };
 
   Result<bool> claim(const Digest& digest);
+  Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status encode_block(Block& block);
 
   const WriteOptions options_;

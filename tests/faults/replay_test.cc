@@ -18,7 +18,8 @@ using ::testing::HasSubstr;
 
 class ReplayTest : public LogFixture {
  protected:
-  // Each record is synced by itself, so that it is a group of its own.
+  // Each record is synced by itself, so that it is a group of its own. Returns where the log
+  // ends once it is closed: a page behind its last record's group.
   LogWriter::Synced write(std::uint64_t first, std::uint64_t count, LogEnd end = {}) {
     LogWriter log = writer(std::move(end));
     LogWriter::Synced last;
@@ -27,7 +28,9 @@ class ReplayTest : public LogFixture {
       last = synced(log);
       for (const auto& [segment, record] : last.records) places_[record.sequence] = {segment, record};
     }
-    EXPECT_TRUE(log.close().ok());
+    const auto closed = log.close();
+    EXPECT_TRUE(closed.ok());
+    last.end_offset = closed->end_offset;
     return last;
   }
 
@@ -117,10 +120,39 @@ TEST_F(ReplayTest, DamageIsLeftOutAndLaterRecordsSurvive) {
   EXPECT_EQ(known(*rebuilt, 41), all_but(41, {victim}));
 }
 
+// A log that was closed says so itself: no byte of it passes for a torn write. Damage to the
+// witness loses nothing but the witness.
+TEST_F(ReplayTest, AfterACloseTheLogAloneTellsDamageFromATornWrite) {
+  const auto written = write(0, 5);
+  const std::uint64_t witness = written.end_offset - kPageBytes;
+  const RecordDescriptor last = places_.at(5).second;
+  const std::uint64_t last_group = scan(fs, 1).groups.rbegin()[1].header.offset;
+  for (const std::uint64_t offset : {last_group, last_group + 100, last.payload_offset, witness - kPageBytes}) {
+    flip(1, offset);
+    const auto index = empty_index();
+    const Replayed replayed = replay(*index);
+    EXPECT_EQ(replayed.damage.size(), 1u) << offset;
+    EXPECT_EQ(replayed.torn_bytes, 0u) << offset;
+    EXPECT_TRUE(replayed.end.sealed) << "what is damaged is not written over";
+    EXPECT_EQ(known(*index, 5), all_but(5, {4}));
+    flip(1, offset);
+  }
+  for (const std::uint64_t offset : {witness, witness + 48, written.end_offset - 1}) {
+    flip(1, offset);
+    const auto index = empty_index();
+    const Replayed replayed = replay(*index);
+    EXPECT_TRUE(replayed.damage.empty());
+    EXPECT_EQ(replayed.torn_bytes, kPageBytes);
+    EXPECT_EQ(replayed.end.offset, witness);
+    EXPECT_EQ(known(*index, 5).size(), 5u);
+    flip(1, offset);
+  }
+}
+
 TEST_F(ReplayTest, ATornTailIsCountedAndWrittenOver) {
   const auto written = write(0, 5);
   const auto file = fs.open(segment_path(kLog, 1), {.write = true});
-  ASSERT_TRUE((*file)->truncate(written.end_offset - 4096).ok());
+  ASSERT_TRUE((*file)->truncate(written.end_offset - 2 * kPageBytes).ok());
   const auto index = empty_index();
   const Replayed replayed = replay(*index);
   EXPECT_GT(replayed.torn_bytes, 0u);
@@ -137,9 +169,10 @@ TEST_F(ReplayTest, ALogThatEndsBeforeTheIndexIsDamagedNotTorn) {
   const auto index = empty_index();
   const auto written = write(0, 5);
   replay(*index);
-  // In the midst of the last group, and just before it.
-  const std::uint64_t last_group = scan(fs, 1).groups.back().header.offset;
-  for (const std::uint64_t length : {written.end_offset - 4096, last_group}) {
+  // Just before the witness, in the midst of the last group, and just before that.
+  const std::uint64_t witness = written.end_offset - kPageBytes;
+  const std::uint64_t last_group = scan(fs, 1).groups.rbegin()[1].header.offset;
+  for (const std::uint64_t length : {witness, witness - kPageBytes, last_group}) {
     const auto file = fs.open(segment_path(kLog, 1), {.write = true});
     ASSERT_TRUE((*file)->truncate(length).ok());
     const Replayed shorter = replay(*index);

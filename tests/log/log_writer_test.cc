@@ -64,6 +64,35 @@ TEST_F(LogWriterTest, SmallRecordsShareAGroupAndLargeOnesHaveTheirOwn) {
   EXPECT_EQ(segment.groups[2].records.size(), 1u);
 }
 
+TEST_F(LogWriterTest, WhatASealMadeDurableIsKnownWithoutASync) {
+  LogWriter log = writer();
+  std::vector<std::pair<std::uint32_t, RecordDescriptor>> reported;
+  std::size_t seals = 0;
+  for (std::uint64_t n = 0; n < 60; ++n) {
+    ASSERT_TRUE(append(log, n, 10'000).ok());
+    EXPECT_LE(log.unsynced_bytes(), small_log().segment_bytes);
+    if (!log.has_sealed()) continue;
+    ++seals;
+    const auto sealed = log.take_sealed();
+    EXPECT_FALSE(log.has_sealed());
+    EXPECT_FALSE(sealed.records.empty());
+    EXPECT_EQ(sealed.end_offset, scan(fs, sealed.end_segment).size);
+    reported.insert(reported.end(), sealed.records.begin(), sealed.records.end());
+    const auto survivor = fs.survivor(n, Loss::drop_unsynced);
+    std::vector<std::pair<std::uint32_t, RecordDescriptor>> found;
+    for (std::uint32_t number = 1; number <= sealed.end_segment; ++number) {
+      for (const RecordDescriptor& record : scan(*survivor, number).records()) found.emplace_back(number, record);
+    }
+    EXPECT_EQ(found, reported);
+  }
+  EXPECT_GE(seals, 3u);
+  const auto rest = synced(log);
+  EXPECT_FALSE(log.has_sealed());
+  reported.insert(reported.end(), rest.records.begin(), rest.records.end());
+  ASSERT_EQ(reported.size(), 60u);
+  for (std::uint64_t n = 0; n < 60; ++n) EXPECT_TRUE(is_there(reported[n].first, reported[n].second, n));
+}
+
 TEST_F(LogWriterTest, RawBlocksOfWholePagesBeginOnAPage) {
   LogOptions options = small_log();
   options.group_bytes = 1 * MiB;
@@ -230,7 +259,44 @@ TEST_F(LogWriterTest, ClosingGivesBackReservedSpace) {
   EXPECT_GE(fs.info(path)->disk_bytes, small_log().segment_bytes);
   ASSERT_TRUE(log.close().ok());
   EXPECT_EQ(fs.info(path)->disk_bytes, fs.info(path)->size);
-  EXPECT_EQ(fs.info(path)->size, 3 * kPageBytes);
+  EXPECT_EQ(fs.info(path)->size, 4 * kPageBytes) << "header, a group of two pages, witness";
+}
+
+TEST_F(LogWriterTest, ClosingLeavesAWitnessOfEverythingBefore) {
+  LogEnd end;
+  for (std::uint64_t n = 0; n < 40; ++n) {
+    LogWriter log = writer(end);
+    ASSERT_TRUE(append(log, n, n % 3 == 0 ? 12'000 : 100).ok());
+    const auto report = synced(log);
+    const auto closed = log.close();
+    ASSERT_TRUE(closed.ok());
+    EXPECT_EQ(closed->end_segment, report.end_segment);
+    EXPECT_EQ(closed->end_offset, report.end_offset + kPageBytes);
+
+    const ScannedSegment last = scan(fs, closed->end_segment);
+    ASSERT_GE(last.groups.size(), 2u);
+    EXPECT_EQ(last.groups.back().header.synced_through, report.end_offset);
+    EXPECT_EQ(last.groups.back().header.record_count, 0u);
+    EXPECT_EQ(last.groups.back().header.total_bytes(), kPageBytes);
+    EXPECT_EQ(last.size, closed->end_offset);
+    EXPECT_LE(last.size, small_log().segment_bytes);
+    end = {.segment = closed->end_segment, .offset = closed->end_offset, .sealed = false};
+    end.open_records = last.records();
+    end.next_sequence = closed->next_sequence;
+
+    // Nothing appended, nothing to witness.
+    const std::uint64_t before = fs.calls();
+    EXPECT_TRUE(log.close().ok());
+    EXPECT_TRUE(writer(end).close().ok());
+    EXPECT_EQ(fs.calls(), before);
+  }
+  ASSERT_GE(end.segment, 2u);
+  for (std::uint32_t number = 1; number < end.segment; ++number) {
+    const ScannedSegment sealed = scan(fs, number);
+    ASSERT_TRUE(sealed.table.has_value());
+    EXPECT_EQ(sealed.table->records, sealed.records());
+    EXPECT_LE(sealed.size, small_log().segment_bytes);
+  }
 }
 
 }  // namespace

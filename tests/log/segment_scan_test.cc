@@ -21,7 +21,7 @@ class SegmentScanTest : public LogFixture {
       if (n < synced_groups) synced(log);
     }
     synced(log);
-    ASSERT_TRUE(log.close().ok());
+    // Not closed: a witness would promise all four.
     whole_ = scan(fs, 1);
     ASSERT_EQ(whole_.groups.size(), 4u);
   }

@@ -154,6 +154,25 @@ TEST_F(ArchiveTest, TheIndexIsRebuiltFromTheLogAlone) {
   EXPECT_EQ(store.archive().resolve("m.safetensors")->tags.at("k"), "v");
 }
 
+TEST_F(ArchiveTest, OpeningAndClosingChangesNothing) {
+  create();
+  write_file(input("a"), random_bytes(50'000, 21));
+  {
+    Store store = open();
+    add(store, {input("a")});
+    ASSERT_TRUE(store.close().ok());
+  }
+  const std::string log = read_file(store_path() + "/log/00000001.seg");
+  const std::string guard = read_file(store_path() + "/index/GUARD");
+  for (int round = 0; round < 3; ++round) {
+    Store store = open();
+    EXPECT_EQ(store.info().recovery.records_replayed, 0u);
+    ASSERT_TRUE(store.close().ok());
+    EXPECT_TRUE(read_file(store_path() + "/log/00000001.seg") == log);
+    EXPECT_TRUE(read_file(store_path() + "/index/GUARD") == guard) << "the index was checkpointed for nothing";
+  }
+}
+
 TEST_F(ArchiveTest, ALostHeaderIsRepairedFromTheLog) {
   create();
   write_file(input("f"), random_bytes(1000, 14));
