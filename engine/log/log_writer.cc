@@ -14,12 +14,37 @@ namespace {
 // Raw blocks of whole pages start on a page: they can be written from, and read into, the
 // caller's pages with O_DIRECT, and lose nothing by it. Other payloads are packed.
 constexpr std::size_t kPackAlign = 8;
+// Smaller payloads are cheaper to copy than to gather.
+constexpr std::size_t kInPlaceBytesMin = 64 * KiB;
 // A table larger than this seals its segment early: tables are built in memory.
 constexpr std::size_t kTableRecordsMax = 16 * MiB / RecordDescriptor::kSize;
 // A group without records: its head alone.
 constexpr std::uint64_t kWitnessBytes = kPageBytes;
 
+bool is_page(const NewRecord& record) {
+  return reinterpret_cast<std::uintptr_t>(record.payload.data()) % kPageBytes == 0;
+}
+
 }  // namespace
+
+// Zeros belong to what was packed last: what lies in its place is whole pages.
+void LogWriter::Group::pad(std::size_t zeros) {
+  if (zeros > 0) pack({}, zeros);
+}
+
+void LogWriter::Group::pack(Bytes bytes, std::size_t zeros_before) {
+  std::byte* const to = packed.data() + packed_bytes;
+  std::memset(to, 0, zeros_before);
+  std::copy(bytes.begin(), bytes.end(), to + zeros_before);
+  const std::size_t added = zeros_before + bytes.size();
+  if (!parts.empty() && parts.back().data() + parts.back().size() == to) {
+    parts.back() = Bytes(parts.back().data(), parts.back().size() + added);
+  } else if (added > 0) {
+    parts.emplace_back(to, added);
+  }
+  packed_bytes += added;
+  used += added;
+}
 
 LogWriter::LogWriter(FileSystem& fs, std::string folder, const LogOptions& options, LogEnd end)
     : fs_(fs), folder_(std::move(folder)), options_(options), end_(std::move(end)) {
@@ -54,14 +79,17 @@ Status LogWriter::append_record(const NewRecord& record) {
     CAIRN_CHECK(write_group());
     at = 0;
   }
-  if (group_.empty()) {
-    group_.payload = take_buffer(std::max(options_.group_bytes, record.payload.size()));
-    if (!group_.payload) return make_error(ErrorCode::resource_exhausted, "no memory for a group of the log");
+  const bool in_place = record.hold && whole_pages && record.payload.size() >= kInPlaceBytesMin && is_page(record);
+  if (in_place) {
+    group_.pad(at - group_.used);
+    group_.parts.push_back(record.payload);
+    group_.holds.push_back(record.hold);
+    group_.used += record.payload.size();
+  } else {
+    if (!group_.packed) group_.packed = take_buffer(std::max(options_.group_bytes, record.payload.size()));
+    if (!group_.packed) return make_error(ErrorCode::resource_exhausted, "no memory for a group of the log");
+    group_.pack(record.payload, at - group_.used);
   }
-  std::byte* to = group_.payload.data();
-  std::memset(to + group_.used, 0, at - group_.used);
-  std::copy(record.payload.begin(), record.payload.end(), to + at);
-  group_.used = at + record.payload.size();
   group_.records.push_back(RecordDescriptor{
       .kind = record.kind,
       .codec = record.codec,
@@ -70,7 +98,7 @@ Status LogWriter::append_record(const NewRecord& record) {
       .stored_bytes = static_cast<std::uint32_t>(record.payload.size()),
       .payload_offset = at,
       .sequence = end_.next_sequence++,
-      .checksum = checksum_of(record.payload),
+      .checksum = record.checksum ? *record.checksum : checksum_of(record.payload),
       .key = record.key,
   });
   unsynced_bytes_ += record.payload.size() + RecordDescriptor::kSize;
@@ -146,12 +174,12 @@ Status LogWriter::write_group() {
   group_.head = take_buffer(header.head_bytes());
   if (!group_.head) return make_error(ErrorCode::resource_exhausted, "no memory for a group's head");
   encode_group_head(header, group_.records, group_.head.first(header.head_bytes()));
-  std::memset(group_.payload.data() + group_.used, 0, header.payload_bytes - group_.used);
+  group_.pad(header.payload_bytes - group_.used);
 
   CAIRN_CHECK(wait_for_writes(options_.groups_in_flight - 1));
   const std::uint64_t tag = next_tag_++;
   std::vector<Bytes> parts{group_.head.first(header.head_bytes())};
-  if (header.payload_bytes > 0) parts.emplace_back(group_.payload.first(header.payload_bytes));
+  parts.insert(parts.end(), group_.parts.begin(), group_.parts.end());
   writing_.emplace_back(tag, std::move(group_));
   group_ = Group{};
   CAIRN_CHECK(queue_->submit(header.offset, std::move(parts), tag));
@@ -165,7 +193,7 @@ Status LogWriter::wait_for_writes(std::size_t at_most_in_flight) {
     CAIRN_TRY(const std::uint64_t tag, queue_->wait_one());
     const auto written = std::find_if(writing_.begin(), writing_.end(), [&](const auto& w) { return w.first == tag; });
     CAIRN_INVARIANT(written != writing_.end());
-    spare_.push_back(std::move(written->second.payload));
+    if (written->second.packed) spare_.push_back(std::move(written->second.packed));
     spare_.push_back(std::move(written->second.head));
     writing_.erase(written);
   }

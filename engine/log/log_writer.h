@@ -26,7 +26,11 @@ struct NewRecord {
   std::uint8_t codec = 0;
   std::uint32_t logical_bytes = 0;
   Digest key;
-  Bytes payload;  // borrowed for the call
+  Bytes payload;  // borrowed for the call, unless `hold` keeps it
+  // With it, a large payload that may be written from where it lies is not copied, and
+  // kept until it is written.
+  std::shared_ptr<const void> hold = {};
+  std::optional<std::uint64_t> checksum = {};  // of the payload, when the caller has it
 };
 
 struct LogOptions {
@@ -57,7 +61,7 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Copies the payload into the open group and may start writing it.
+  // Adds the record to the open group and may start writing it.
   Status append(const NewRecord& record);
 
   struct Synced {
@@ -92,11 +96,16 @@ class LogWriter {
 
  private:
   struct Group {
-    AlignedBuffer payload;
-    std::size_t used = 0;
-    std::vector<RecordDescriptor> records;  // payload_offset counts from the payload area until placed
     AlignedBuffer head;
+    AlignedBuffer packed;  // payloads that were copied; taken when one comes
+    std::size_t packed_bytes = 0;
+    std::vector<Bytes> parts;  // the payload area in order: stretches of `packed`, and payloads in their places
+    std::vector<std::shared_ptr<const void>> holds;  // of the latter
+    std::size_t used = 0;                            // of the payload area
+    std::vector<RecordDescriptor> records;  // payload_offset counts from the payload area until placed
     bool empty() const { return records.empty(); }
+    void pack(Bytes bytes, std::size_t zeros_before);
+    void pad(std::size_t zeros);
   };
 
   Status append_record(const NewRecord& record);

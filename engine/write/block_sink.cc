@@ -59,6 +59,7 @@ Status BlockSink::encode_block(Block& block) {
   const Encoded encoded = thread_encoder().encode(block.content, block.dtype, options_.encode);
   block.codec = encoded.codec;
   block.payload = encoded.payload;
+  block.checksum = checksum_of(encoded.payload);
   if (encoded.codec == CodecId::raw) return {};
   // The encoder's memory is good until its next call: the log thread needs a copy.
   const std::shared_ptr<AlignedBuffer> copy = buffers_.take();
@@ -115,7 +116,9 @@ Result<bool> BlockSink::append(const Block& block) {
                                     .codec = static_cast<std::uint8_t>(written.codec),
                                     .logical_bytes = static_cast<std::uint32_t>(written.content.size()),
                                     .key = written.digest,
-                                    .payload = written.payload}));
+                                    .payload = written.payload,
+                                    .hold = written.codec == CodecId::raw ? written.hold : written.payload_hold,
+                                    .checksum = written.checksum}));
   return true;
 }
 

@@ -44,6 +44,7 @@ class BlockSink {
     CodecId codec = CodecId::raw;
     std::shared_ptr<const void> payload_hold;
     Bytes payload;
+    std::uint64_t checksum = 0;  // of the payload
   };
 
   BlockSink(const WriteOptions& options, Index& index, LogWriter& log);
