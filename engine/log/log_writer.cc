@@ -191,10 +191,24 @@ Result<LogWriter::Synced> LogWriter::sync() {
     CAIRN_CHECK(poison(sync_all()));
   }
   unsynced_bytes_ = 0;
+  sealed_.reset();
   return Synced{.records = std::exchange(unreported_, {}),
                 .end_segment = end_.segment,
                 .end_offset = end_.offset,
                 .next_sequence = end_.next_sequence};
+}
+
+LogWriter::Synced LogWriter::take_sealed() {
+  CAIRN_INVARIANT(sealed_.has_value());
+  const auto open = std::find_if(unreported_.begin(), unreported_.end(),
+                                 [&](const auto& record) { return record.first > sealed_->segment; });
+  Synced synced{.records = {unreported_.begin(), open},
+                .end_segment = sealed_->segment,
+                .end_offset = sealed_->offset,
+                .next_sequence = end_.next_sequence};
+  unreported_.erase(unreported_.begin(), open);
+  sealed_.reset();
+  return synced;
 }
 
 // Ends the segment with a table of its records, so that a rebuild reads that alone.
@@ -222,6 +236,8 @@ Status LogWriter::seal() {
   CAIRN_CHECK(file_->truncate(end_.offset));
   CAIRN_CHECK(sync_all());
   end_.sealed = true;
+  sealed_ = {end_.segment, end_.offset};
+  unsynced_bytes_ = group_.used;  // the group that did not fit
   queue_.reset();
   file_.reset();
   return {};

@@ -70,6 +70,11 @@ class LogWriter {
   // last call, in order.
   Result<Synced> sync();
 
+  // Sealing a segment syncs it: whether that has made records durable which nobody has been
+  // told of, and those records, up to the last sealed segment's end. Costs no sync.
+  bool has_sealed() const noexcept { return sealed_.has_value(); }
+  Synced take_sealed();
+
   // sync() must have returned everything before. When anything was appended, adds a witness
   // (a group without records, whose head promises all before it), so that damage to the
   // last groups is told from a torn write by the log alone; and gives back preallocated
@@ -121,6 +126,11 @@ class LogWriter {
   std::uint64_t appended_bytes_ = 0;
   bool folder_synced_ = true;
   std::vector<std::pair<std::uint32_t, RecordDescriptor>> unreported_;
+  struct SegmentEnd {
+    std::uint32_t segment = 0;
+    std::uint64_t offset = 0;
+  };
+  std::optional<SegmentEnd> sealed_;  // the last one that was sealed since the last report
   std::optional<Error> failure_;
 };
 

@@ -14,8 +14,9 @@ namespace cairn {
 namespace {
 
 // Appended bytes after which a commit is made: what an interrupted call need not write
-// again, at the price of a device flush.
-constexpr std::uint64_t kCommitBytes = 256 * MiB;
+// again, at the price of a device flush. More than a segment of the usual size, which is
+// synced when it is sealed, so that its commit costs no flush of its own.
+constexpr std::uint64_t kCommitBytes = 320 * MiB;
 
 constexpr std::size_t kNoTensor = static_cast<std::size_t>(-1);
 
@@ -29,6 +30,19 @@ BlockEncoder& thread_encoder() {
 DType dtype_to_encode(const TensorRegion& region) {
   const bool plain = region.dtype != DType::ggml && (region.attribute & kBigEndian) == 0;
   return plain ? region.dtype : DType::opaque;
+}
+
+// Everything but the refs: what a ref means is not in its descriptor.
+IndexBatch batch_of(const LogWriter::Synced& synced) {
+  IndexBatch batch;
+  batch.records.reserve(synced.records.size());
+  for (const auto& [segment, record] : synced.records) {
+    if (record.kind == RecordKind::ref) continue;
+    batch.records.push_back({record.key, location_of(segment, record)});
+  }
+  if (synced.end_segment > 0) batch.applied = Position{synced.end_segment, synced.end_offset};
+  batch.next_sequence = synced.next_sequence;
+  return batch;
 }
 
 }  // namespace
@@ -294,31 +308,37 @@ Status WritePath::write_ref(const RefRecord& ref) {
   return {};
 }
 
-Status WritePath::commit_if_due() { return log_.unsynced_bytes() < kCommitBytes ? Status() : commit(); }
+Status WritePath::commit_if_due() {
+  if (log_.unsynced_bytes() >= kCommitBytes) return commit();
+  // A position behind a ref must not be reached without the ref.
+  if (!log_.has_sealed() || !pending_refs_.empty()) return {};
+  const LogWriter::Synced sealed = log_.take_sealed();
+  return apply(sealed, batch_of(sealed));
+}
 
 Status WritePath::commit() {
   if (options_.dry_run) return {};
   // Sync before commit: an index entry must never point at bytes a crash can take away.
   CAIRN_TRY(const LogWriter::Synced synced, log_.sync());
-  IndexBatch batch;
-  batch.records.reserve(synced.records.size());
-  for (const auto& [segment, record] : synced.records) {
-    if (record.kind == RecordKind::ref) continue;
-    batch.records.push_back({record.key, location_of(segment, record)});
-  }
+  IndexBatch batch = batch_of(synced);
   batch.refs = std::exchange(pending_refs_, {});
   batch.seen = std::exchange(seen_, {});
-  if (synced.end_segment > 0) batch.applied = Position{synced.end_segment, synced.end_offset};
-  batch.next_sequence = synced.next_sequence;
+  return apply(synced, batch);
+}
+
+Status WritePath::apply(const LogWriter::Synced& synced, const IndexBatch& batch) {
   if (Status applied = index_.apply(batch); !applied.ok()) {
     // A later batch would move the index's position past the one that is missing.
     log_.fail(applied.error());
     return applied;
   }
-  pending_objects_.clear();
   const std::lock_guard lock(claims_mutex_);
   for (const auto& [segment, record] : synced.records) {
-    if (record.kind == RecordKind::block) claims_.erase(record.key);
+    if (record.kind == RecordKind::block) {
+      claims_.erase(record.key);
+    } else {
+      pending_objects_.erase({record.kind, record.key});
+    }
   }
   return {};
 }

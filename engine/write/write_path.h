@@ -70,6 +70,7 @@ class WritePath {
   Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
   Result<bool> claim(const Digest& digest);
   Status commit_if_due();
+  Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status abandon();
   std::size_t window() const { return 4 * pool_.threads() + 4; }
 

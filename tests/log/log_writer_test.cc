@@ -64,6 +64,35 @@ TEST_F(LogWriterTest, SmallRecordsShareAGroupAndLargeOnesHaveTheirOwn) {
   EXPECT_EQ(segment.groups[2].records.size(), 1u);
 }
 
+TEST_F(LogWriterTest, WhatASealMadeDurableIsKnownWithoutASync) {
+  LogWriter log = writer();
+  std::vector<std::pair<std::uint32_t, RecordDescriptor>> reported;
+  std::size_t seals = 0;
+  for (std::uint64_t n = 0; n < 60; ++n) {
+    ASSERT_TRUE(append(log, n, 10'000).ok());
+    EXPECT_LE(log.unsynced_bytes(), small_log().segment_bytes);
+    if (!log.has_sealed()) continue;
+    ++seals;
+    const auto sealed = log.take_sealed();
+    EXPECT_FALSE(log.has_sealed());
+    EXPECT_FALSE(sealed.records.empty());
+    EXPECT_EQ(sealed.end_offset, scan(fs, sealed.end_segment).size);
+    reported.insert(reported.end(), sealed.records.begin(), sealed.records.end());
+    const auto survivor = fs.survivor(n, Loss::drop_unsynced);
+    std::vector<std::pair<std::uint32_t, RecordDescriptor>> found;
+    for (std::uint32_t number = 1; number <= sealed.end_segment; ++number) {
+      for (const RecordDescriptor& record : scan(*survivor, number).records()) found.emplace_back(number, record);
+    }
+    EXPECT_EQ(found, reported);
+  }
+  EXPECT_GE(seals, 3u);
+  const auto rest = synced(log);
+  EXPECT_FALSE(log.has_sealed());
+  reported.insert(reported.end(), rest.records.begin(), rest.records.end());
+  ASSERT_EQ(reported.size(), 60u);
+  for (std::uint64_t n = 0; n < 60; ++n) EXPECT_TRUE(is_there(reported[n].first, reported[n].second, n));
+}
+
 TEST_F(LogWriterTest, RawBlocksOfWholePagesBeginOnAPage) {
   LogOptions options = small_log();
   options.group_bytes = 1 * MiB;
