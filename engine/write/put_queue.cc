@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/write/put_queue.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/base/aligned_buffer.h"
+#include "engine/base/errors.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::uint64_t kBudgetBytesMin = 8 * MiB;
+// What a name and its attributes may take, and those of values that are put together.
+constexpr std::size_t kWordsBytesMax = MiB;
+constexpr std::size_t kGroupWordsBytesMax = kRootsBytesMax / 2;
+// A copy that goes on is worth waiting for: ending the pipeline costs a sync.
+constexpr std::chrono::milliseconds kCopyPatience{2};
+
+std::size_t words_bytes(const Put& put) {
+  std::size_t bytes = 128 + put.name.size();
+  for (const auto& [key, value] : put.attributes) bytes += 8 + key.size() + value.size();
+  return bytes;
+}
+
+// Gives back what was granted for some memory when it is needed no more.
+struct Granted {
+  std::shared_ptr<ByteBudget> budget;
+  std::uint64_t bytes = 0;
+  std::shared_ptr<const void> memory;
+  std::function<void()> release;
+  std::shared_ptr<PutGroup> group;  // when it is the value's own memory
+  ~Granted() {
+    memory.reset();
+    if (release) release();
+    budget->release(bytes);
+    if (group) group->memory_is_free();
+  }
+};
+
+}  // namespace
+
+// Values on their way through push().
+struct PutQueue::Entering {
+  Lane* lane = nullptr;
+  std::optional<ByteBudget::Turn> turn;
+  std::vector<Put> puts;
+  std::vector<std::shared_ptr<PutState>> states;
+  std::shared_ptr<PutGroup> group;
+  std::vector<std::uint64_t> needs;  // bytes of the budget, for each value
+  std::uint64_t need = 0;            // of all of them
+  bool piecemeal = false;            // more than the budget: granted bit by bit
+};
+
+PutQueue::PutQueue(const WriterOptions& options, std::uint32_t block_bytes)
+    : options_(options),
+      block_bytes_(block_bytes),
+      small_(std::max<std::uint64_t>(options.budget_bytes / 8, MiB)),
+      bulk_(std::max({options.budget_bytes - options.budget_bytes / 8, kBudgetBytesMin, 8ull * block_bytes})) {}
+
+Status PutQueue::warm_up() {
+  std::call_once(warmed_, [&] {
+    auto created = StagingArena::create(block_bytes_, bulk_.budget->limit() / block_bytes_);
+    if (created.ok()) {
+      arena_ = std::move(created).value();
+    } else {
+      warm_ = std::move(created).error();
+    }
+  });
+  return warm_;
+}
+
+std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOptions& options) {
+  Entering entering;
+  entering.puts = std::move(puts);
+  entering.group = std::make_shared<PutGroup>();
+  PutGroup& group = *entering.group;
+  group.durability = options.durability;
+  group.ticket = options.durability == Durability::lazy ? std::make_shared<TicketState>([this] { hurry(); })
+                                                        : std::make_shared<TicketState>();
+  std::size_t words = 0;
+  for (const Put& put : entering.puts) {
+    auto layout = ValueLayout::of(put);
+    if (layout.ok() && words_bytes(put) > kWordsBytesMax) {
+      layout = make_error(ErrorCode::invalid_argument, "put: a name and its attributes take at most 1 MiB");
+    }
+    if (!layout.ok()) {
+      refuse(entering, layout.error());
+      return group.ticket;
+    }
+    words += words_bytes(put);
+    group.bytes += layout->total_bytes();
+    auto state = std::make_shared<PutState>();
+    state->group = entering.group;
+    state->place = entering.states.size();
+    state->layout = std::move(layout).value();
+    state->tensor = put.tensor;
+    if (state->tensor) state->tensor->strides.clear();
+    state->name = put.name;
+    state->attributes = put.attributes;
+    state->copied = put.handover == Handover::copy;
+    entering.states.push_back(std::move(state));
+  }
+  if (entering.puts.empty() || words > kGroupWordsBytesMax) {
+    refuse(entering, make_error(ErrorCode::invalid_argument, entering.puts.empty()
+                                                                 ? "nothing to put"
+                                                                 : "put: too many names and attributes at once"));
+    return group.ticket;
+  }
+  const bool small = group.bytes <= options_.small_bytes;
+  entering.lane = small ? &small_ : &bulk_;
+  group.unstaged = group.unwritten = entering.puts.size();
+  group.roots.resize(entering.puts.size());
+  for (std::size_t i = 0; i < entering.puts.size(); ++i) {
+    const std::uint64_t bytes = entering.states[i]->layout.total_bytes();
+    // Copies take whole slabs; other memory is what it is.
+    const bool slabs = entering.states[i]->copied && !small;
+    entering.needs.push_back(slabs ? align_up(bytes, block_bytes_)
+                             : entering.states[i]->copied ? bytes : entering.puts[i].bytes.size());
+    entering.need += entering.needs.back();
+  }
+  if (!small) {
+    if (Status warm = warm_up(); !warm.ok()) {
+      refuse(entering, warm.error());
+      return group.ticket;
+    }
+  }
+  if (!admit(entering, options.on_full)) return group.ticket;
+  if (Status queued = enqueue(entering); !queued.ok()) {
+    if (!entering.piecemeal) entering.lane->budget->release(entering.need);
+    refuse(entering, queued.error());
+    return group.ticket;
+  }
+  if (!entering.piecemeal) entering.turn.reset();
+  stage(entering);
+  return group.ticket;
+}
+
+// Nothing was taken.
+void PutQueue::refuse(Entering& entering, const Error& error) {
+  for (const Put& put : entering.puts) {
+    if (put.handover == Handover::move && put.release) put.release();
+  }
+  entering.group->ticket->fail(error, false);
+}
+
+// Gets room, or the turn to get it piece by piece. False: refused.
+bool PutQueue::admit(Entering& entering, OnFull on_full) {
+  ByteBudget& budget = *entering.lane->budget;
+  entering.piecemeal = entering.need > budget.limit();
+  if (on_full == OnFull::block) {
+    entering.turn.emplace(budget);
+    if (!entering.piecemeal) wait_for_room(*entering.turn, entering.need);
+    return true;
+  }
+  entering.turn.emplace(budget, std::try_to_lock);
+  if (entering.turn->first() && !entering.piecemeal && entering.turn->try_acquire(entering.need)) return true;
+  {
+    const std::lock_guard lock(mutex_);
+    ++(on_full == OnFull::fail ? stats_.refused : stats_.dropped);
+  }
+  refuse(entering, Error{.code = ErrorCode::overloaded,
+                         .message = "put of " + std::to_string(entering.group->bytes) + " bytes: the writer's budget of " +
+                                    std::to_string(budget.limit()) + " bytes has no room",
+                         .retryable = true});
+  return false;
+}
+
+void PutQueue::wait_for_room(ByteBudget::Turn& turn, std::uint64_t bytes) {
+  if (turn.try_acquire(bytes)) return;
+  {
+    const std::lock_guard lock(mutex_);
+    ++blocked_;
+    work_.notify_one();
+  }
+  turn.acquire(bytes);
+  const std::lock_guard lock(mutex_);
+  --blocked_;
+}
+
+Status PutQueue::enqueue(Entering& entering) {
+  const std::lock_guard lock(mutex_);
+  if (error_) return *error_;
+  if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
+  PutGroup& group = *entering.group;
+  group.sequence = next_sequence_++;
+  pending_.emplace(group.sequence, entering.group);
+  if (group.durability == Durability::grouped) {
+    if (grouped_ == 0) linger_until_ = std::chrono::steady_clock::now() + options_.linger;
+    ++grouped_;
+  }
+  for (const auto& state : entering.states) entering.lane->puts.push_back(state);
+  ++stats_.accepted;
+  stats_.accepted_bytes += group.bytes;
+  stats_.pending_bytes += group.bytes;
+  ++stats_.pending_puts;
+  return {};
+}
+
+// Brings the bytes where the writer finds them.
+void PutQueue::stage(Entering& entering) {
+  for (std::size_t i = 0; i < entering.puts.size(); ++i) {
+    Put& put = entering.puts[i];
+    if (put.handover == Handover::copy) {
+      const Status copied = copy(entering, i);
+      entering.group->memory_is_free();
+      if (copied.ok()) continue;
+      // Part of it may be on its way: the writer must not wait for the rest.
+      close(copied.error());
+      return;
+    }
+    if (entering.piecemeal) wait_for_room(*entering.turn, entering.needs[i]);
+    auto granted = std::make_shared<Granted>(entering.lane->budget, entering.needs[i], nullptr,
+                                             put.handover == Handover::move ? std::move(put.release) : nullptr,
+                                             entering.group);
+    const std::lock_guard lock(mutex_);
+    entering.states[i]->memory = put.bytes;
+    entering.states[i]->hold = std::move(granted);
+    work_.notify_one();
+  }
+}
+
+Status PutQueue::copy(Entering& entering, std::size_t which) {
+  const Bytes from = entering.puts[which].bytes;
+  PutState& state = *entering.states[which];
+  std::uint64_t left_of_grant = entering.needs[which];
+  const std::uint64_t total = state.layout.total_bytes();
+  for (std::uint64_t offset = 0; offset < total; offset += block_bytes_) {
+    const std::size_t bytes = std::min<std::uint64_t>(block_bytes_, total - offset);
+    const bool small = entering.lane == &small_;
+    const std::uint64_t grant = small ? bytes : block_bytes_;
+    if (entering.piecemeal) wait_for_room(*entering.turn, grant);
+    left_of_grant -= grant;
+    MutableBytes into;
+    CAIRN_TRY(PutState::Piece piece, take_piece(*entering.lane, bytes, into));
+    if (state.layout.contiguous()) {
+      copy_past_cache(into, from.subspan(offset, bytes));
+    } else {
+      state.layout.gather(from, offset, into);
+    }
+    piece.hold = std::make_shared<Granted>(entering.lane->budget, grant, std::move(piece.hold));
+    const std::lock_guard lock(mutex_);
+    if (error_) {
+      if (!entering.piecemeal) entering.lane->budget->release(left_of_grant);
+      return *error_;
+    }
+    state.pieces.push_back(std::move(piece));
+    work_.notify_one();
+  }
+  if (total == 0) {
+    const std::lock_guard lock(mutex_);
+    state.pieces.push_back({});
+    work_.notify_one();
+  }
+  return {};
+}
+
+Result<PutState::Piece> PutQueue::take_piece(Lane& lane, std::size_t bytes, MutableBytes& into) {
+  if (&lane == &bulk_) {
+    StagingArena::Slab slab = arena_->take();
+    CAIRN_INVARIANT(slab.hold != nullptr);  // there is one for every grant
+    into = slab.bytes.first(bytes);
+    return PutState::Piece{.hold = std::move(slab.hold), .bytes = into};
+  }
+  auto buffer = std::make_shared<std::vector<std::byte>>(bytes);
+  into = *buffer;
+  return PutState::Piece{.hold = std::move(buffer), .bytes = into};
+}
+
+void PutQueue::hurry() {
+  const std::lock_guard lock(mutex_);
+  hurry_through_ = next_sequence_ - 1;
+  work_.notify_one();
+}
+
+void PutQueue::settle() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t through = next_sequence_ - 1;
+  hurry_through_ = through;
+  work_.notify_one();
+  settled_.wait(lock, [&] { return pending_.empty() || pending_.begin()->first > through; });
+}
+
+void PutQueue::close(const std::optional<Error>& error) {
+  std::map<std::uint64_t, std::shared_ptr<PutGroup>> failed;
+  std::deque<std::shared_ptr<PutState>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    if (error && !error_) {
+      error_ = error;
+      failed = std::exchange(pending_, {});
+      dropped = std::exchange(small_.puts, {});
+      for (auto& put : std::exchange(bulk_.puts, {})) dropped.push_back(std::move(put));
+      stats_.failed += failed.size();
+      stats_.pending_puts = stats_.pending_bytes = 0;
+      grouped_ = 0;
+    }
+    small_.budget->open_up();
+    bulk_.budget->open_up();
+    work_.notify_one();
+    settled_.notify_all();
+  }
+  for (const auto& [sequence, group] : failed) group->ticket->fail(*error, group->unstaged > 0);
+}
+
+WriterStats PutQueue::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+// With mutex_ held, as the following ones.
+bool PutQueue::drawable(const Lane& lane) {
+  if (lane.puts.empty()) return false;
+  const PutState& first = *lane.puts.front();
+  return first.copied ? !first.pieces.empty() : first.hold != nullptr;
+}
+
+bool PutQueue::urgent() const {
+  if (!drawable(small_) && !drawable(bulk_)) return false;
+  if (closed_ || blocked_ > 0 || pending_.begin()->first <= hurry_through_) return true;
+  if (stats_.pending_bytes > options_.budget_bytes / 2) return true;
+  return grouped_ > 0 && std::chrono::steady_clock::now() >= linger_until_;
+}
+
+bool PutQueue::wait_for_work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (error_) return false;
+    if (urgent()) return true;
+    if (closed_ && pending_.empty()) return false;
+    const bool lingers = grouped_ > 0 && (drawable(small_) || drawable(bulk_));
+    if (lingers) {
+      work_.wait_until(lock, linger_until_);
+    } else {
+      work_.wait(lock);
+    }
+  }
+}
+
+std::optional<PutQueue::Cut> PutQueue::next() {
+  std::unique_lock lock(mutex_);
+  const auto ready = [&] { return drawable(small_) || drawable(bulk_) || blocked_ > 0 || error_.has_value(); };
+  if (!ready() && !bulk_.puts.empty()) work_.wait_for(lock, kCopyPatience, ready);
+  if (drawable(small_)) return draw(small_);
+  if (drawable(bulk_)) return draw(bulk_);
+  return std::nullopt;
+}
+
+std::optional<PutQueue::Cut> PutQueue::draw(Lane& lane) {
+  Cut cut;
+  cut.put = lane.puts.front();
+  PutState& put = *cut.put;
+  const std::uint64_t total = put.layout.total_bytes();
+  cut.offset = put.drawn;
+  cut.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(block_bytes_, total - put.drawn));
+  put.drawn += cut.length;
+  cut.last = put.drawn == total;
+  if (put.copied) {
+    PutState::Piece piece = std::move(put.pieces.front());
+    put.pieces.pop_front();
+    cut.hold = std::move(piece.hold);
+    cut.bytes = piece.bytes;
+  } else {
+    if (put.layout.contiguous()) cut.bytes = put.memory.subspan(cut.offset, cut.length);
+    cut.hold = cut.last ? std::move(put.hold) : put.hold;
+  }
+  if (cut.last) lane.puts.pop_front();
+  return cut;
+}
+
+bool PutQueue::small_waits() const {
+  const std::lock_guard lock(mutex_);
+  return drawable(small_);
+}
+
+void PutQueue::settled(PutGroup& group, const Status& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (pending_.erase(group.sequence) == 0) return;  // it has failed with everything else
+    if (group.durability == Durability::grouped) --grouped_;
+    if (grouped_ > 0) linger_until_ = std::chrono::steady_clock::now() + options_.linger;
+    stats_.pending_bytes -= group.bytes;
+    --stats_.pending_puts;
+    ++(status.ok() ? stats_.committed : stats_.failed);
+    if (status.ok()) ++stats_.synced;
+    settled_.notify_all();
+  }
+  if (!status.ok()) return group.ticket->fail(status.error(), group.unstaged > 0);
+  group.ticket->reach(TicketState::kSynced);
+  group.ticket->reach(TicketState::kCommitted);
+}
+
+void PutQueue::count_block(std::uint64_t new_bytes) {
+  const std::lock_guard lock(mutex_);
+  stats_.new_bytes += new_bytes;
+}
+
+void PutQueue::count_commit() {
+  const std::lock_guard lock(mutex_);
+  ++stats_.commits;
+}
+
+}  // namespace cairn
