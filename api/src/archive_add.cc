@@ -24,16 +24,6 @@ class FileSource final : public ByteSource {
   const InputFile& file_;
 };
 
-CodecChoice codec_choice(Codec codec) {
-  switch (codec) {
-    case Codec::none: return CodecChoice::none;
-    case Codec::lz4: return CodecChoice::lz4;
-    case Codec::zstd: return CodecChoice::zstd;
-    case Codec::automatic: break;
-  }
-  return CodecChoice::automatic;
-}
-
 std::int64_t wall_clock_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();

@@ -10,7 +10,10 @@ Store StoreImpl::handle(std::unique_ptr<StoreImpl> impl) { return Store(std::mov
 Store::Store(std::unique_ptr<StoreImpl> impl) : impl_(std::move(impl)) {}
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
-Store::~Store() = default;
+// In a forked child the parent's threads are missing: what waits for them would wait forever.
+Store::~Store() {
+  if (impl_ && impl_->forked()) static_cast<void>(impl_.release());
+}
 
 Result<Store> Store::create(const std::string& path, const CreateOptions& options) {
   CAIRN_CHECK(StoreImpl::create(posix_file_system(), path, options));
@@ -18,7 +21,7 @@ Result<Store> Store::create(const std::string& path, const CreateOptions& option
 }
 
 Result<Store> Store::open(const std::string& path, const StoreOptions& options, const Progress& progress) {
-  CAIRN_TRY(auto impl, StoreImpl::open(posix_file_system(), path, options, progress));
+  CAIRN_TRY(auto impl, StoreImpl::open_or_create(posix_file_system(), path, options, progress));
   return Store(std::move(impl));
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/store_impl.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -12,6 +14,7 @@
 #include "engine/log/segment_files.h"
 #include "engine/log/segment_scan.h"
 #include "engine/read/replay.h"
+#include "engine/write/async_writer.h"
 
 namespace cairn {
 namespace {
@@ -115,14 +118,22 @@ Status StoreImpl::create(FileSystem& fs, const std::string& path, const CreateOp
   return fs.sync_directory(parent_of(layout.folder));
 }
 
-StoreImpl::StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, unsigned threads)
-    : fs_(fs), layout_(std::move(path)), header_(header) {
+Result<bool> StoreImpl::is_store(FileSystem& fs, const StoreLayout& layout) {
+  const auto header = read_header(fs, layout);
+  if (header.ok()) return true;
+  if (header.error().code == ErrorCode::no_store) return false;
+  return header.error();
+}
+
+StoreImpl::StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, const StoreOptions& options)
+    : fs_(fs), layout_(std::move(path)), header_(header), options_(options), pid_(::getpid()) {
   info_ = StoreInfo{.path = layout_.folder,
                     .digest = header.digest,
                     .format_version = header.format_version,
                     .block_bytes = header.block_bytes,
                     .segment_bytes = header.segment_bytes};
-  pool_ = std::make_unique<WorkerPool>(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency()));
+  pool_ = std::make_unique<WorkerPool>(
+      options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()), options.nice);
 }
 
 StoreImpl::~StoreImpl() {
@@ -134,7 +145,7 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::st
                                                    const Progress& progress) {
   const StoreLayout layout(path);
   CAIRN_TRY(const StoreHeader header, read_header(fs, layout));
-  std::unique_ptr<StoreImpl> store(new StoreImpl(fs, path, header, options.threads));
+  std::unique_ptr<StoreImpl> store(new StoreImpl(fs, path, header, options));
   if (options.access == Access::read_write) {
     CAIRN_TRY(store->lock_, fs.lock(layout.lock()));
   }
@@ -214,11 +225,55 @@ Result<RepairReport> StoreImpl::rebuild_index(FileSystem& fs, const std::string&
 }
 
 Result<StoreImpl::Writing> StoreImpl::begin_writing() {
+  CAIRN_CHECK(check_usable());
   Writing writing{.lock = std::unique_lock(writing_)};
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
   if (!log_) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
   writing.log = log_.get();
   return writing;
+}
+
+Result<AsyncWriter*> StoreImpl::writer() {
+  CAIRN_CHECK(check_usable());
+  const std::lock_guard lock(writer_mutex_);
+  if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
+  if (!lock_) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
+  if (!writer_) {
+    const WriteOptions write{.digest = header_.digest,
+                             .block_bytes = header_.block_bytes,
+                             .encode = {.choice = codec_choice(options_.codec)}};
+    writer_ = std::make_unique<AsyncWriter>(
+        AsyncWriter::Parts{.index = *index_, .log = *log_, .pool = *pool_, .turn = writing_}, write, options_.writer,
+        options_.nice);
+  }
+  return writer_.get();
+}
+
+Status StoreImpl::settle_puts() {
+  AsyncWriter* writer = nullptr;
+  {
+    const std::lock_guard lock(writer_mutex_);
+    writer = writer_.get();
+  }
+  // Reading goes on after the writer has failed.
+  if (writer != nullptr) static_cast<void>(writer->queue().settle().ok());
+  return {};
+}
+
+WriterStats StoreImpl::writer_stats() const {
+  const std::lock_guard lock(writer_mutex_);
+  WriterStats stats;
+  if (writer_) stats = writer_->queue().stats();
+  return stats;
+}
+
+bool StoreImpl::forked() const noexcept { return ::getpid() != pid_; }
+
+Status StoreImpl::check_usable() const {
+  if (!forked()) return {};
+  return make_error(ErrorCode::invalid_argument,
+                    "'" + layout_.folder + "' was opened by process " + std::to_string(pid_) +
+                        ", which forked this one: open it again after the parent closed it");
 }
 
 // The index learns of the witness as well: or the next opening would replay it.
@@ -233,9 +288,14 @@ Status StoreImpl::close_log() {
 }
 
 Status StoreImpl::close() {
+  CAIRN_CHECK(check_usable());
+  {
+    const std::lock_guard lock(writer_mutex_);
+    if (closed_) return {};
+    closed_ = true;
+  }
+  if (writer_) writer_->close();
   const std::lock_guard lock(writing_);
-  if (closed_) return {};
-  closed_ = true;
   Status status;
   if (log_) {
     status = close_log();
@@ -245,8 +305,10 @@ Status StoreImpl::close() {
       if (status.ok()) status = std::move(checkpoint);
     }
   }
+  writer_.reset();
   log_.reset();
   lock_.reset();
+  if (temporary_ && status.ok()) status = destroy(fs_, layout_.folder);
   return status;
 }
 

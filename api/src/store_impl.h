@@ -10,6 +10,7 @@
 #include <string>
 
 #include "cairn/store.h"
+#include "engine/base/fair_mutex.h"
 #include "engine/base/worker_pool.h"
 #include "engine/format/store_header.h"
 #include "engine/index/index.h"
@@ -21,6 +22,16 @@
 
 namespace cairn {
 
+inline CodecChoice codec_choice(Codec codec) {
+  switch (codec) {
+    case Codec::none: return CodecChoice::none;
+    case Codec::lz4: return CodecChoice::lz4;
+    case Codec::zstd: return CodecChoice::zstd;
+    case Codec::automatic: break;
+  }
+  return CodecChoice::automatic;
+}
+
 // Where things are in a store's folder.
 struct StoreLayout {
   explicit StoreLayout(std::string root) : folder(std::move(root)) {}
@@ -31,12 +42,17 @@ struct StoreLayout {
   std::string index() const { return folder + "/index"; }
 };
 
+class AsyncWriter;
+
 class StoreImpl {
  public:
   // The public calls of Store, on any file system.
   static Status create(FileSystem& fs, const std::string& path, const CreateOptions& options);
   static Result<std::unique_ptr<StoreImpl>> open(FileSystem& fs, const std::string& path, const StoreOptions& options,
                                                  const Progress& progress);
+  static Result<std::unique_ptr<StoreImpl>> open_or_create(FileSystem& fs, const std::string& path,
+                                                           const StoreOptions& options, const Progress& progress);
+  static Status destroy(FileSystem& fs, const std::string& path);
   static Result<RepairReport> rebuild_index(FileSystem& fs, const std::string& path, const Progress& progress);
   static Store handle(std::unique_ptr<StoreImpl> impl);
 
@@ -54,15 +70,29 @@ class StoreImpl {
   // For the duration of one call that writes: an error when the store is open read-only or
   // closed. Waits for another such call.
   struct Writing {
-    std::unique_lock<std::mutex> lock;
+    std::unique_lock<FairMutex> lock;
     LogWriter* log = nullptr;
   };
   Result<Writing> begin_writing();
 
+  // The writer of objects that are put directly, begun by the first call. The same errors.
+  Result<AsyncWriter*> writer();
+  // Waits until what was put before is committed. Not an error that some of it failed.
+  Status settle_puts();
+  WriterStats writer_stats() const;
+
+  // An error in a child of the process that opened the store: the threads are the parent's,
+  // and so is the lock.
+  Status check_usable() const;
+  bool forked() const noexcept;
+  // Removes the store once it is closed.
+  void destroy_when_closed() { temporary_ = true; }
+
   std::string id_text(const Digest& digest) const { return to_text(header_.digest, digest); }
 
  private:
-  StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, unsigned threads);
+  StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, const StoreOptions& options);
+  static Result<bool> is_store(FileSystem& fs, const StoreLayout& layout);
   Status open_index(Access access, const Progress& progress);
   Status recover(const Progress& progress);
   Status sync_what_was_found();
@@ -78,9 +108,14 @@ class StoreImpl {
   std::unique_ptr<LogReader> log_reader_;
   std::unique_ptr<BlockReader> blocks_;
   std::unique_ptr<LogWriter> log_;  // null when read-only
-  std::mutex writing_;
+  FairMutex writing_;
+  const StoreOptions options_;
+  mutable std::mutex writer_mutex_;
+  std::unique_ptr<AsyncWriter> writer_;  // guarded by writer_mutex_
+  const int pid_;                        // of the process that opened the store
+  bool temporary_ = false;
   Position checkpointed_;  // what the index on disk surely holds
-  bool closed_ = false;
+  std::atomic<bool> closed_ = false;
 };
 
 }  // namespace cairn

@@ -19,7 +19,8 @@ namespace cairn {
 // The destructor waits for posted tasks. Any thread may post.
 class WorkerPool {
  public:
-  explicit WorkerPool(unsigned threads);  // at least 1
+  // At least 1. `nice` is added to the threads' niceness.
+  explicit WorkerPool(unsigned threads, int nice = 0);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -31,6 +32,7 @@ class WorkerPool {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   unsigned threads_;
+  int nice_;
 };
 
 // Draws items from `next` until it returns an empty optional, runs `work` on each in the

@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::uint64_t kBudgetBytesMin = 8 * MiB;
+constexpr std::uint64_t kBudgetBytesMin{8 * MiB};
 // What a name and its attributes may take, and those of values that are put together.
 constexpr std::size_t kWordsBytesMax = MiB;
 constexpr std::size_t kGroupWordsBytesMax = kRootsBytesMax / 2;
@@ -56,7 +56,8 @@ PutQueue::PutQueue(const WriterOptions& options, std::uint32_t block_bytes)
     : options_(options),
       block_bytes_(block_bytes),
       small_(std::max<std::uint64_t>(options.budget_bytes / 8, MiB)),
-      bulk_(std::max({options.budget_bytes - options.budget_bytes / 8, kBudgetBytesMin, 8ull * block_bytes})) {}
+      bulk_(std::max(
+          {options.budget_bytes - options.budget_bytes / 8, kBudgetBytesMin, std::uint64_t{8} * block_bytes})) {}
 
 Status PutQueue::warm_up() {
   std::call_once(warmed_, [&] {
@@ -102,9 +103,9 @@ std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOpti
     entering.states.push_back(std::move(state));
   }
   if (entering.puts.empty() || words > kGroupWordsBytesMax) {
-    refuse(entering, make_error(ErrorCode::invalid_argument, entering.puts.empty()
-                                                                 ? "nothing to put"
-                                                                 : "put: too many names and attributes at once"));
+    refuse(entering,
+           make_error(ErrorCode::invalid_argument,
+                      entering.puts.empty() ? "nothing to put" : "put: too many names and attributes at once"));
     return group.ticket;
   }
   const bool small = group.bytes <= options_.small_bytes;
@@ -115,8 +116,9 @@ std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOpti
     const std::uint64_t bytes = entering.states[i]->layout.total_bytes();
     // Copies take whole slabs; other memory is what it is.
     const bool slabs = entering.states[i]->copied && !small;
-    entering.needs.push_back(slabs ? align_up(bytes, block_bytes_)
-                             : entering.states[i]->copied ? bytes : entering.puts[i].bytes.size());
+    entering.needs.push_back(slabs                        ? align_up(bytes, block_bytes_)
+                             : entering.states[i]->copied ? bytes
+                                                          : entering.puts[i].bytes.size());
     entering.need += entering.needs.back();
   }
   if (!small) {
@@ -159,10 +161,11 @@ bool PutQueue::admit(Entering& entering, OnFull on_full) {
     const std::lock_guard lock(mutex_);
     ++(on_full == OnFull::fail ? stats_.refused : stats_.dropped);
   }
-  refuse(entering, Error{.code = ErrorCode::overloaded,
-                         .message = "put of " + std::to_string(entering.group->bytes) + " bytes: the writer's budget of " +
-                                    std::to_string(budget.limit()) + " bytes has no room",
-                         .retryable = true});
+  refuse(entering,
+         Error{.code = ErrorCode::overloaded,
+               .message = "put of " + std::to_string(entering.group->bytes) + " bytes: the writer's budget of " +
+                          std::to_string(budget.limit()) + " bytes has no room",
+               .retryable = true});
   return false;
 }
 
@@ -210,12 +213,15 @@ void PutQueue::stage(Entering& entering) {
       return;
     }
     if (entering.piecemeal) wait_for_room(*entering.turn, entering.needs[i]);
-    auto granted = std::make_shared<Granted>(entering.lane->budget, entering.needs[i], nullptr,
-                                             put.handover == Handover::move ? std::move(put.release) : nullptr,
-                                             entering.group);
+    const std::shared_ptr<const void> granted(
+        new Granted{.budget = entering.lane->budget,
+                    .bytes = entering.needs[i],
+                    .memory = nullptr,
+                    .release = put.handover == Handover::move ? std::move(put.release) : nullptr,
+                    .group = entering.group});
     const std::lock_guard lock(mutex_);
     entering.states[i]->memory = put.bytes;
-    entering.states[i]->hold = std::move(granted);
+    entering.states[i]->hold = granted;
     work_.notify_one();
   }
 }
@@ -238,7 +244,11 @@ Status PutQueue::copy(Entering& entering, std::size_t which) {
     } else {
       state.layout.gather(from, offset, into);
     }
-    piece.hold = std::make_shared<Granted>(entering.lane->budget, grant, std::move(piece.hold));
+    piece.hold = std::shared_ptr<const void>(new Granted{.budget = entering.lane->budget,
+                                                         .bytes = grant,
+                                                         .memory = std::move(piece.hold),
+                                                         .release = nullptr,
+                                                         .group = nullptr});
     const std::lock_guard lock(mutex_);
     if (error_) {
       if (!entering.piecemeal) entering.lane->budget->release(left_of_grant);
@@ -273,12 +283,14 @@ void PutQueue::hurry() {
   work_.notify_one();
 }
 
-void PutQueue::settle() {
+Status PutQueue::settle() {
   std::unique_lock lock(mutex_);
   const std::uint64_t through = next_sequence_ - 1;
   hurry_through_ = through;
   work_.notify_one();
   settled_.wait(lock, [&] { return pending_.empty() || pending_.begin()->first > through; });
+  if (error_) return *error_;
+  return {};
 }
 
 void PutQueue::close(const std::optional<Error>& error) {

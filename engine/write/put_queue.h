@@ -33,7 +33,8 @@ class PutQueue {
   // Asks for everything accepted so far to be written now.
   void hurry();
   // The same, and waits until all of it is committed or has failed.
-  void settle();
+  // The error with which everything fails, if there is one.
+  Status settle();
   // Nothing more is accepted. With an error, all that is pending fails with it; without, it
   // is still written.
   void close(const std::optional<Error>& error);
@@ -84,7 +85,7 @@ class PutQueue {
   Status warm_;
   std::unique_ptr<StagingArena> arena_;
 
-  mutable std::mutex mutex_;  // guards what follows, and the lanes' puts
+  mutable std::mutex mutex_;         // guards what follows, and the lanes' puts
   std::condition_variable work_;     // for the writer
   std::condition_variable settled_;  // for settle()
   Lane small_, bulk_;

@@ -39,15 +39,15 @@ void TicketState::on_ready(unsigned step, Then then) {
   then(status);
 }
 
-std::string TicketState::id() const {
+std::vector<std::string> TicketState::ids() const {
   const std::lock_guard lock(mutex_);
-  return id_;
+  return ids_;
 }
 
-void TicketState::identify(std::string id) {
+void TicketState::identify(std::vector<std::string> ids) {
   {
     const std::lock_guard lock(mutex_);
-    if (!ready(kIdentified)) id_ = std::move(id);
+    if (!ready(kIdentified)) ids_ = std::move(ids);
   }
   reach(kIdentified);
 }

@@ -29,10 +29,10 @@ class TicketState {
   Status wait(unsigned step);
   std::optional<Status> wait_for(unsigned step, std::chrono::nanoseconds time);
   void on_ready(unsigned step, std::function<void(const Status&)> then);
-  // After kIdentified has been waited for.
-  std::string id() const;
+  // After kIdentified has been reached: of each value that was put.
+  std::vector<std::string> ids() const;
 
-  void identify(std::string id);
+  void identify(std::vector<std::string> ids);
   void reach(Step step);
   // Every step that has not come fails, but for kStaged when `keep_staged`: somebody may
   // still read the memory.
@@ -49,7 +49,7 @@ class TicketState {
   std::condition_variable changed_;
   unsigned failed_ = 0;  // bits of steps; with the rest guarded by mutex_
   std::optional<Error> error_;
-  std::string id_;
+  std::vector<std::string> ids_;
   std::vector<std::pair<unsigned, Then>> callbacks_;
 };
 

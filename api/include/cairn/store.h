@@ -10,8 +10,10 @@
 
 #include "cairn/archive.h"
 #include "cairn/digest.h"
+#include "cairn/objects.h"
 #include "cairn/progress.h"
 #include "cairn/result.h"
+#include "cairn/ticket.h"
 
 namespace cairn {
 
@@ -25,10 +27,24 @@ struct CreateOptions {
 
 enum class Access : std::uint8_t { read_write, read_only };
 
+// What Store::open does when there is no store, or one.
+enum class OpenMode : std::uint8_t {
+  existing,   // it must be there
+  create,     // made when it is missing (needs read_write)
+  exclusive,  // made; ErrorCode::already_exists when it is there (needs read_write)
+};
+
 struct StoreOptions {
   Access access = Access::read_write;
+  OpenMode mode = OpenMode::existing;
+  CreateOptions create = {};  // for a store that open() makes
   // Threads that digest, encode, read and decode. 0: one per processor.
   unsigned threads = 0;
+  // Added to the niceness of these threads and the writer's (see nice(2)), 0 to 19.
+  int nice = 0;
+  // How blocks of objects that are put directly are encoded.
+  Codec codec = Codec::automatic;
+  WriterOptions writer = {};
 };
 
 // What opening had to do.
@@ -94,6 +110,13 @@ class Store {
   // folder holds none, held (with the holder's pid) when another process writes to it,
   // unsupported when a newer version of Cairn made it.
   static Result<Store> open(const std::string& path, const StoreOptions& options = {}, const Progress& progress = {});
+  // A new store in a folder of its own below `parent` (empty: the system's folder for
+  // temporary files), which is removed when the handle is closed or destroyed.
+  static Result<Store> temporary(const std::string& parent = {}, const StoreOptions& options = {});
+  // Removes the store in `path`, with everything in it, and the folder when nothing else is
+  // in it. ErrorCode::no_store when there is none: nothing is removed then; held when a
+  // process writes to it.
+  static Status destroy(const std::string& path);
   // Rebuilds the index of the store in `path` from the log alone.
   static Result<RepairReport> rebuild_index(const std::string& path, const Progress& progress = {});
 
@@ -101,8 +124,50 @@ class Store {
   Store& operator=(Store&&) noexcept;
   ~Store();
 
-  // Syncs the log, makes the index durable, trims preallocated space, lets others in.
+  // Waits for what was put, syncs the log, makes the index durable, trims preallocated
+  // space, lets others in. The error of a put is in its ticket, not here.
   Status close();
+
+  // --- Objects put directly (cairn/objects.h). Any number of threads. ---
+  //
+  // A put that was accepted is found by every later call of this handle: one that does not
+  // find an id waits until what was put before is digested or committed, no longer.
+
+  // Takes the value and returns at once; see Ticket. Of puts that were only accepted, a
+  // crash takes a suffix: the order of acceptance holds among small values and among
+  // others. What the call got wrong is in the ticket too.
+  Ticket put_async(Put put, const PutOptions& options = {});
+  // All of them or, after a crash, none. One ticket for all; its id() is the first's.
+  Ticket put_many_async(std::vector<Put> puts, const PutOptions& options = {});
+  // The same, and waits until they are committed. Returns the ids.
+  Result<std::string> put(Put put);
+  Result<std::vector<std::string>> put_many(std::vector<Put> puts);
+  // Everything accepted before is committed, or its ticket has failed.
+  Status sync();
+  // Takes the writer's memory and starts its thread now rather than with the first put.
+  Status warm_up();
+  WriterStats writer_stats() const;
+
+  // The content, verified. not_found when no such object was put, or it was removed.
+  Result<std::vector<std::byte>> get(const std::string& id);
+  // `into` has the object's exact size. On failure it holds rubbish.
+  Status get_into(const std::string& id, std::span<std::byte> into);
+  // Reads only the blocks that hold [offset, offset + into.size()), which lie in the object.
+  Status get_range(const std::string& id, std::uint64_t offset, std::span<std::byte> into);
+  // Those that are there, by id.
+  Result<std::map<std::string, std::vector<std::byte>>> get_many(const std::vector<std::string>& ids);
+  // Elements begin[d] to end[d] (exclusive) of each dimension, row-major and contiguous.
+  // Reads only the blocks that hold them. Elements have whole bytes.
+  Result<std::vector<std::byte>> get_slice(const std::string& id, const std::vector<std::uint64_t>& begin,
+                                           const std::vector<std::uint64_t>& end);
+  Result<bool> contains(const std::string& id);
+  // Nothing when there is no such object.
+  Result<std::optional<Object>> describe(const std::string& id);
+  // At most `limit` objects behind `cursor` (of an earlier page; empty: from the first).
+  Result<ObjectPage> list(const std::string& cursor = {}, std::size_t limit = 1000);
+  // Removes all names of an object, durably; false when there is no such object. What its
+  // content shares with other objects, and what archives hold, stays.
+  Result<bool> remove(const std::string& id);
 
   const StoreInfo& info() const;
   Archive archive();

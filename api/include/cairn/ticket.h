@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What becomes of a put after it was handed over: a ticket with three milestones.
+//
+//   accepted → staged → appended → synced → committed
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cairn/result.h"
+
+namespace cairn {
+
+class TicketState;
+
+// A moment that comes once, with success or an error. A cheap handle; any thread.
+class Milestone {
+ public:
+  // Whether it has come (or failed). Never waits.
+  bool ready() const noexcept;
+  // Waits for it. An error means that the outcome is unknown: repeating the put is safe.
+  Status wait() const;
+  // The same for at most `time`; nothing when that was too short.
+  std::optional<Status> wait_for(std::chrono::nanoseconds time) const;
+  // Calls `then` once: at once and on this thread when ready, else on the writer's thread,
+  // which it must not keep (no waiting, no calls of the store that wait).
+  void on_ready(std::function<void(const Status&)> then) const;
+
+ private:
+  friend class Ticket;
+  Milestone(std::shared_ptr<TicketState> state, unsigned which) : state_(std::move(state)), which_(which) {}
+  std::shared_ptr<TicketState> state_;
+  unsigned which_;
+};
+
+// One put. Dropping it changes nothing about the put. Copies are the same ticket.
+class Ticket {
+ public:
+  explicit Ticket(std::shared_ptr<TicketState> state) : state_(std::move(state)) {}
+
+  // The memory that was handed over may be changed or freed.
+  Milestone staged() const;
+  // The object survives power loss.
+  Milestone synced() const;
+  // It is in the index: other readers of the store find it. Soon after synced().
+  Milestone committed() const;
+
+  // The object's id in its text form. Waits until the content is digested, which needs no
+  // disk while the writer's budget has room.
+  Result<std::string> id() const;
+
+ private:
+  std::shared_ptr<TicketState> state_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Store: handing values over, and removing them.
+#include "api/src/store_impl.h"
+#include "engine/write/async_writer.h"
+#include "engine/write/ticket_state.h"
+
+namespace cairn {
+namespace {
+
+Ticket failed_ticket(const std::vector<Put>& puts, const Error& error) {
+  for (const Put& put : puts) {
+    if (put.handover == Handover::move && put.release) put.release();
+  }
+  auto state = std::make_shared<TicketState>();
+  state->fail(error, false);
+  return Ticket(std::move(state));
+}
+
+}  // namespace
+
+Ticket Store::put_async(Put put, const PutOptions& options) {
+  std::vector<Put> puts;
+  puts.push_back(std::move(put));
+  return put_many_async(std::move(puts), options);
+}
+
+Ticket Store::put_many_async(std::vector<Put> puts, const PutOptions& options) {
+  const auto writer = impl_->writer();
+  if (!writer.ok()) return failed_ticket(puts, writer.error());
+  return Ticket((*writer)->queue().push(std::move(puts), options));
+}
+
+Result<std::string> Store::put(Put put) {
+  const Ticket ticket = put_async(std::move(put));
+  CAIRN_CHECK(ticket.committed().wait());
+  return ticket.id();
+}
+
+Result<std::vector<std::string>> Store::put_many(std::vector<Put> puts) {
+  CAIRN_TRY(AsyncWriter * writer, impl_->writer());
+  const std::shared_ptr<TicketState> ticket = writer->queue().push(std::move(puts), {});
+  CAIRN_CHECK(ticket->wait(TicketState::kCommitted));
+  return ticket->ids();
+}
+
+Status Store::sync() {
+  CAIRN_TRY(AsyncWriter * writer, impl_->writer());
+  return writer->queue().settle();
+}
+
+Status Store::warm_up() {
+  CAIRN_TRY(AsyncWriter * writer, impl_->writer());
+  return writer->queue().warm_up();
+}
+
+WriterStats Store::writer_stats() const { return impl_->writer_stats(); }
+
+Result<bool> Store::remove(const std::string& id) {
+  CAIRN_CHECK(impl_->check_usable());
+  CAIRN_TRY(const Digest digest, parse_digest(impl_->header().digest, id));
+  CAIRN_CHECK(impl_->settle_puts());
+  CAIRN_TRY(const StoreImpl::Writing writing, impl_->begin_writing());
+  CAIRN_TRY(std::vector<Root> roots, impl_->index().find_roots(digest));
+  if (roots.empty()) return false;
+  for (Root& root : roots) root = Root{.kind = root.kind, .id = root.id, .name = std::move(root.name), .removed = true};
+  BlockSink sink({.digest = impl_->header().digest, .block_bytes = impl_->header().block_bytes}, impl_->index(),
+                 *writing.log);
+  CAIRN_CHECK(sink.write_roots(std::move(roots)));
+  CAIRN_CHECK(sink.commit());
+  return true;
+}
+
+}  // namespace cairn

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/write/async_writer.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/base/errors.h"
+#include "engine/content/digester.h"
+
+namespace cairn {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Appended bytes after which finished values are committed though more is waiting.
+constexpr std::uint64_t kCommitBytes = 128 * MiB;
+// Small values between large ones are committed this often: a commit waits for what is
+// being written.
+constexpr std::chrono::milliseconds kSmallCommitInterval{50};
+
+std::int64_t wall_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+// One turn at the log: from the first block to the commit of the last.
+class AsyncWriter::Session {
+ public:
+  explicit Session(AsyncWriter& writer)
+      : writer_(writer), sink_(writer.write_, writer.parts_.index, writer.parts_.log), last_commit_(Clock::now()) {}
+
+  // Fails only when the log or the index does: an error of one value is in its ticket.
+  Status run() {
+    const auto next = [&]() -> Result<std::optional<PutQueue::Cut>> {
+      if (writer_.parts_.turn.has_waiters()) return std::optional<PutQueue::Cut>();
+      return writer_.queue_.next();
+    };
+    const auto work = [&](PutQueue::Cut& cut) -> Result<Prepared> { return Prepared{prepare(cut)}; };
+    const auto consume = [&](PutQueue::Cut cut, Prepared prepared) -> Status {
+      return append(cut, std::move(prepared.block));
+    };
+    WorkerPool& pool = writer_.parts_.pool;
+    CAIRN_CHECK((parallel_in_order<PutQueue::Cut, Prepared>(pool, 4 * pool.threads() + 4, next, work, consume)));
+    return commit();
+  }
+
+ private:
+  struct Prepared {
+    Result<BlockSink::Block> block;
+  };
+
+  // On a pool thread.
+  Result<BlockSink::Block> prepare(PutQueue::Cut& cut) {
+    const PutState& put = *cut.put;
+    if (!put.copied && !put.layout.contiguous() && cut.length > 0) {
+      const std::shared_ptr<AlignedBuffer> buffer = writer_.gathered_.take();
+      if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory to gather a tensor");
+      put.layout.gather(put.memory, cut.offset, buffer->first(cut.length));
+      cut.bytes = buffer->first(cut.length);
+      cut.hold = buffer;
+    }
+    if (cut.length == 0) return BlockSink::Block{};  // an empty value has no block
+    return sink_.prepare(cut.hold, cut.bytes, put.tensor ? put.tensor->dtype : DType::opaque);
+  }
+
+  Status append(PutQueue::Cut& cut, Result<BlockSink::Block> block) {
+    PutState& put = *cut.put;
+    PutGroup& group = *put.group;
+    if (!block.ok()) {
+      if (!group.error) group.error = block.error();
+    } else if (group.error) {
+      sink_.disclaim(*block);
+    } else if (cut.length > 0) {
+      CAIRN_CHECK(append_block(put, std::move(*block)));
+    }
+    cut.hold.reset();
+    if (cut.last) CAIRN_CHECK(finish(put));
+    if (due()) return commit();
+    return written_.empty() ? sink_.commit_if_due() : Status();
+  }
+
+  Status append_block(PutState& put, BlockSink::Block block) {
+    CAIRN_TRY(const bool fresh, sink_.append(block));
+    if (fresh) writer_.queue_.count_block(block.content.size());
+    put.blocks.push_back({block.digest, static_cast<std::uint32_t>(block.content.size())});
+    if (put.layout.total_bytes() > writer_.write_.block_bytes) {
+      if (!put.whole) put.whole = std::make_unique<StreamDigester>(writer_.parts_.pool, writer_.write_.digest);
+      put.whole->push(std::move(block.hold), block.content);
+    }
+    return {};
+  }
+
+  // Every block of the value is in the log, or known.
+  Status finish(PutState& put) {
+    PutGroup& group = *put.group;
+    if (!group.error) CAIRN_CHECK(write_manifests(put));
+    put.whole.reset();
+    if (--group.unwritten > 0) return {};
+    if (group.error) {
+      writer_.queue_.settled(group, *group.error);
+      return {};
+    }
+    std::vector<std::string> ids;
+    for (const Root& root : group.roots) ids.push_back(to_text(writer_.write_.digest, root.id));
+    group.ticket->identify(std::move(ids));
+    written_.push_back(put.group);
+    small_written_ = small_written_ || group.bytes < writer_.write_.block_bytes;
+    return {};
+  }
+
+  Status write_manifests(PutState& put) {
+    const DigestKind digest = writer_.write_.digest;
+    const std::uint64_t bytes = put.layout.total_bytes();
+    const Digest blob = put.whole            ? put.whole->finish()
+                        : put.blocks.empty() ? digest_of(digest, {})
+                                             : put.blocks.front().digest;
+    CAIRN_CHECK(sink_.write_blob_manifest(blob, std::move(put.blocks), bytes));
+    Root& root = put.group->roots[put.place];
+    root = Root{.kind = RecordKind::blob,
+                .id = blob,
+                .name = std::move(put.name),
+                .bytes = bytes,
+                .created_ns = wall_clock_ns(),
+                .attributes = std::move(put.attributes)};
+    if (!put.tensor) return {};
+    const TensorManifest tensor{
+        .dtype = put.tensor->dtype, .attribute = 0, .shape = put.tensor->shape, .bytes = bytes, .blob = blob};
+    root.kind = RecordKind::tensor;
+    root.id = tensor_id(digest, tensor.dtype, tensor.attribute, tensor.shape, blob);
+    return sink_.write_object(RecordKind::tensor, root.id, encode(tensor));
+  }
+
+  bool due() const {
+    if (written_.empty()) return false;
+    if (writer_.parts_.log.unsynced_bytes() >= kCommitBytes) return true;
+    return small_written_ && Clock::now() - last_commit_ >= kSmallCommitInterval && !writer_.queue_.small_waits();
+  }
+
+  // What a name says already need not be said again.
+  Result<bool> is_known(const Root& root) {
+    CAIRN_TRY(const auto present, writer_.parts_.index.find_root(root.kind, root.id, root.name));
+    return present && present->attributes == root.attributes;
+  }
+
+  // All groups that are written become visible, in the order in which they were.
+  Status commit() {
+    std::vector<Root> roots;
+    for (const auto& group : written_) {
+      std::vector<Root> changed;
+      for (const Root& root : group->roots) {
+        CAIRN_TRY(const bool known, is_known(root));
+        if (!known) changed.push_back(root);
+      }
+      roots_bytes_ += encode(RootsRecord{.roots = changed}).size();
+      if (roots_bytes_ > kRootsBytesMax / 2 && !roots.empty()) CAIRN_CHECK(write_roots(roots));
+      std::move(changed.begin(), changed.end(), std::back_inserter(roots));
+    }
+    if (!roots.empty()) CAIRN_CHECK(write_roots(roots));
+    // What is known and committed needs no sync.
+    if (writer_.parts_.log.unsynced_bytes() > 0) {
+      CAIRN_CHECK(sink_.commit());
+      writer_.queue_.count_commit();
+    }
+    for (const auto& group : std::exchange(written_, {})) writer_.queue_.settled(*group, {});
+    small_written_ = false;
+    last_commit_ = Clock::now();
+    return {};
+  }
+
+  Status write_roots(std::vector<Root>& roots) {
+    roots_bytes_ = 0;
+    return sink_.write_roots(std::exchange(roots, {}));
+  }
+
+  AsyncWriter& writer_;
+  BlockSink sink_;
+  std::vector<std::shared_ptr<PutGroup>> written_;  // and not committed
+  bool small_written_ = false;
+  std::uint64_t roots_bytes_ = 0;
+  Clock::time_point last_commit_;
+};
+
+AsyncWriter::AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options, int nice)
+    : parts_(parts), write_(write), queue_(options, write.block_bytes), gathered_(write.block_bytes) {
+  thread_ = std::thread([this, nice] { run(nice); });
+}
+
+AsyncWriter::~AsyncWriter() { close(); }
+
+void AsyncWriter::close() {
+  queue_.close(std::nullopt);
+  if (thread_.joinable()) thread_.join();
+}
+
+void AsyncWriter::run(int nice) {
+  static_cast<void>(pthread_setname_np(pthread_self(), "cairn-writer"));
+  // Of this thread alone, as Linux has it.
+  if (nice > 0) static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice));
+  while (queue_.wait_for_work()) {
+    const std::unique_lock turn(parts_.turn);
+    const Status written = Session(*this).run();
+    if (written.ok()) continue;
+    // The log's end is in doubt, or the index is: nothing may be built upon them.
+    if (!parts_.log.failed()) parts_.log.fail(written.error());
+    queue_.close(written.error());
+    return;
+  }
+}
+
+}  // namespace cairn

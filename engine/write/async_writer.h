@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes what a PutQueue holds, on a thread of its own: split, digest, known? encode,
+// append; and once for all that is there: sync, commit.
+#pragma once
+
+#include <memory>
+#include <thread>
+
+#include "engine/base/fair_mutex.h"
+#include "engine/base/worker_pool.h"
+#include "engine/write/block_sink.h"
+#include "engine/write/put_queue.h"
+
+namespace cairn {
+
+class AsyncWriter {
+ public:
+  struct Parts {
+    Index& index;
+    LogWriter& log;
+    WorkerPool& pool;
+    FairMutex& turn;  // held by whoever writes to the log
+  };
+  AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options, int nice);
+  ~AsyncWriter();  // closes
+  AsyncWriter(const AsyncWriter&) = delete;
+  AsyncWriter& operator=(const AsyncWriter&) = delete;
+
+  PutQueue& queue() noexcept { return queue_; }
+  // Takes nothing more; returns when what was accepted is committed or has failed.
+  void close();
+
+ private:
+  class Session;
+  void run(int nice);
+
+  const Parts parts_;
+  const WriteOptions write_;
+  PutQueue queue_;
+  BufferPool gathered_;  // for values whose elements do not lie side by side
+  std::thread thread_;
+};
+
+}  // namespace cairn
