@@ -71,6 +71,7 @@ Result<ObjectInfo> describe_id(StoreImpl& store, const Digest& id) {
 }  // namespace
 
 Result<std::vector<RefInfo>> Archive::list() {
+  CAIRN_CHECK(store_->follow());
   std::vector<RefInfo> refs;
   const auto collect = [&](const RefRecord& ref) -> Status {
     refs.push_back(to_info(*store_, ref));

@@ -27,6 +27,7 @@ Status Archive::read_file(const std::string& ref, const std::string& path, const
 }
 
 Status Archive::read_object(const std::string& id, const Sink& sink) {
+  CAIRN_CHECK(store_->follow());
   CAIRN_TRY(const Digest digest, parse_digest(store_->header().digest, id));
   CAIRN_TRY(const FilePieces pieces, pieces_of_any(*store_, digest));
   return stream(*store_, pieces, sink);

@@ -19,11 +19,11 @@ struct Found {
 
 // What was accepted before this call is found: a miss waits for it, and looks again.
 Result<std::optional<Found>> find(StoreImpl& store, const std::string& id) {
-  CAIRN_CHECK(store.check_usable());
+  CAIRN_CHECK(store.follow());
   CAIRN_TRY(const Digest digest, parse_digest(store.header().digest, id));
   CAIRN_TRY(std::vector<Root> roots, store.index().find_roots(digest));
   if (roots.empty()) {
-    CAIRN_CHECK(store.settle_puts());
+    store.settle_puts();
     CAIRN_TRY(roots, store.index().find_roots(digest));
   }
   if (roots.empty()) return std::optional<Found>();
@@ -233,13 +233,13 @@ Result<std::optional<Object>> Store::describe(const std::string& id) {
 }
 
 Result<ObjectPage> Store::list(const std::string& cursor, std::size_t limit) {
-  CAIRN_CHECK(impl_->check_usable());
+  CAIRN_CHECK(impl_->follow());
   if (limit == 0) return make_error(ErrorCode::invalid_argument, "a page has at least one object");
   std::optional<Digest> after;
   if (!cursor.empty()) {
     CAIRN_TRY(after, parse_digest(impl_->header().digest, cursor));
   }
-  CAIRN_CHECK(impl_->settle_puts());
+  impl_->settle_puts();
   std::vector<std::vector<Root>> found;  // by object
   bool more = false;
   const auto visit = [&](const Root& root) -> Result<bool> {

@@ -23,6 +23,7 @@ Result<RefName> parse_ref_name(const std::string& text) {
 }
 
 Result<RefRecord> resolve_ref(StoreImpl& store, const std::string& text) {
+  CAIRN_CHECK(store.follow());
   CAIRN_TRY(const RefName wanted, parse_ref_name(text));
   CAIRN_TRY(auto ref, wanted.version ? store.index().find_ref(wanted.name, *wanted.version)
                                      : store.index().latest_ref(wanted.name));

@@ -182,7 +182,10 @@ Status StoreImpl::recover(const Progress& progress) {
   info_.recovery.damage = std::move(replayed.damage);
   log_reader_ = std::make_unique<LogReader>(fs_, layout_.log(), false);
   blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, header_.digest, header_.block_bytes);
-  if (!lock_) return {};
+  if (!lock_) {
+    live_ = std::make_unique<LivePositionReader>(fs_, layout_.log(), store_tag_of(header_.uuid));
+    return {};
+  }
   CAIRN_CHECK(sync_what_was_found());
   log_ = std::make_unique<LogWriter>(fs_, layout_.log(),
                                      LogOptions{.store = header_.uuid,
@@ -249,7 +252,16 @@ Result<AsyncWriter*> StoreImpl::writer() {
   return writer_.get();
 }
 
-Status StoreImpl::settle_puts() {
+Status StoreImpl::follow() {
+  CAIRN_CHECK(check_usable());
+  if (!live_) return {};
+  const std::lock_guard lock(following_);
+  const auto live = live_->read();
+  if (!live) return {};
+  return follow_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, {live->segment, live->offset});
+}
+
+void StoreImpl::settle_puts() {
   AsyncWriter* writer = nullptr;
   {
     const std::lock_guard lock(writer_mutex_);
@@ -257,7 +269,6 @@ Status StoreImpl::settle_puts() {
   }
   // Reading goes on after the writer has failed.
   if (writer != nullptr) static_cast<void>(writer->queue().settle().ok());
-  return {};
 }
 
 WriterStats StoreImpl::writer_stats() const {

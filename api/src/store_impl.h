@@ -77,8 +77,11 @@ class StoreImpl {
 
   // The writer of objects that are put directly, begun by the first call. The same errors.
   Result<AsyncWriter*> writer();
-  // Waits until what was put before is committed. Not an error that some of it failed.
-  Status settle_puts();
+  // Brings a reader up to what the writer in another process has synced by now. Costs a
+  // read of 40 bytes when that is nothing new.
+  Status follow();
+  // Waits until what was put here before is committed. Not an error that some of it failed.
+  void settle_puts();
   WriterStats writer_stats() const;
 
   // An error in a child of the process that opened the store: the threads are the parent's,
@@ -112,7 +115,9 @@ class StoreImpl {
   const StoreOptions options_;
   mutable std::mutex writer_mutex_;
   std::unique_ptr<AsyncWriter> writer_;  // guarded by writer_mutex_
-  const int pid_;                        // of the process that opened the store
+  std::mutex following_;
+  std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
+  const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;

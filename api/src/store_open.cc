@@ -40,6 +40,7 @@ Status StoreImpl::destroy(FileSystem& fs, const std::string& path) {
   const auto segments = list_segments(fs, layout.log());
   if (segments.ok()) {
     for (const std::uint32_t number : *segments) CAIRN_CHECK(remove(segment_path(layout.log(), number)));
+    CAIRN_CHECK(remove(live_position_path(layout.log())));
     CAIRN_CHECK(fs.remove_directory(layout.log()));
   }
   CAIRN_CHECK(Index::destroy(fs, layout.index()));

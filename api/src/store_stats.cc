@@ -27,6 +27,7 @@ Result<std::uint64_t> folder_bytes(FileSystem& fs, const std::string& folder) {
 }  // namespace
 
 Result<StoreStats> Store::stats() {
+  CAIRN_CHECK(impl_->follow());
   StoreStats stats;
   Index& index = impl_->index();
   const auto count_block = [&](const Digest&, const RecordLocation& at) -> Status {

@@ -47,7 +47,11 @@ void LogWriter::Group::pack(Bytes bytes, std::size_t zeros_before) {
 }
 
 LogWriter::LogWriter(FileSystem& fs, std::string folder, const LogOptions& options, LogEnd end)
-    : fs_(fs), folder_(std::move(folder)), options_(options), end_(std::move(end)) {
+    : fs_(fs),
+      folder_(std::move(folder)),
+      options_(options),
+      end_(std::move(end)),
+      live_(fs, folder_, store_tag_of(options.store)) {
   CAIRN_INVARIANT(end_.next_sequence > 0);
 }
 
@@ -217,6 +221,7 @@ Result<LogWriter::Synced> LogWriter::sync() {
   if (file_) {
     CAIRN_CHECK(poison(write_group()));
     CAIRN_CHECK(poison(sync_all()));
+    live_.publish({end_.segment, end_.offset});
   }
   unsynced_bytes_ = 0;
   sealed_.reset();
@@ -235,6 +240,7 @@ LogWriter::Synced LogWriter::take_sealed() {
                 .end_offset = sealed_->offset,
                 .next_sequence = end_.next_sequence};
   unreported_.erase(unreported_.begin(), open);
+  live_.publish({sealed_->segment, sealed_->offset});
   sealed_.reset();
   return synced;
 }
@@ -278,6 +284,7 @@ Result<LogWriter::Synced> LogWriter::close() {
     CAIRN_CHECK(poison(write_witness()));
     CAIRN_CHECK(poison(file_->truncate(end_.offset)));
     CAIRN_CHECK(poison(file_->sync()));
+    live_.publish({end_.segment, end_.offset});
     queue_.reset();
     file_.reset();
   }

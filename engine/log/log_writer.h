@@ -18,6 +18,7 @@
 #include "engine/base/aligned_buffer.h"
 #include "engine/format/record.h"
 #include "engine/io/file_system.h"
+#include "engine/log/live_position.h"
 
 namespace cairn {
 
@@ -102,7 +103,7 @@ class LogWriter {
     std::vector<Bytes> parts;  // the payload area in order: stretches of `packed`, and payloads in their places
     std::vector<std::shared_ptr<const void>> holds;  // of the latter
     std::size_t used = 0;                            // of the payload area
-    std::vector<RecordDescriptor> records;  // payload_offset counts from the payload area until placed
+    std::vector<RecordDescriptor> records;           // payload_offset counts from the payload area until placed
     bool empty() const { return records.empty(); }
     void pack(Bytes bytes, std::size_t zeros_before);
     void pad(std::size_t zeros);
@@ -124,6 +125,7 @@ class LogWriter {
   const LogOptions options_;
   LogEnd end_;
 
+  LivePositionWriter live_;
   std::unique_ptr<File> file_;  // the open segment; null until the first append
   std::unique_ptr<WriteQueue> queue_;
   Group group_;

@@ -49,6 +49,24 @@ class Replay {
     return scan(segment, from, last);
   }
 
+  // The segment's groups up to `to`, which were synced.
+  Status follow(const OpenSegment& segment, const Position& to) {
+    std::uint64_t end = segment.number == to.segment ? to.offset : segment.size;
+    std::string damage;
+    CAIRN_TRY(const auto table, read_table(segment, damage));
+    if (table) end = std::min(end, table->groups_end);
+    const std::uint64_t from = segment.number == from_.segment ? std::max(from_.offset, kFirstGroup) : kFirstGroup;
+    const auto apply_group = [&](const GroupHead& group) -> Status {
+      for (const RecordDescriptor& record : group.records) CAIRN_CHECK(add(segment, record));
+      return apply_if_large(Position{segment.number, group.header.offset + group.header.total_bytes()});
+    };
+    if (from < end) {
+      const ScanOptions options{.from = from, .to = end, .known_synced = end, .verify_payloads = false};
+      CAIRN_CHECK(scan_groups(segment, options, apply_group));
+    }
+    return apply(Position{segment.number, segment.number == to.segment ? to.offset : segment.size});
+  }
+
   Replayed finish() && { return std::move(out_); }
 
  private:
@@ -185,6 +203,20 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
     replayed.end.sealed = true;
   }
   return replayed;
+}
+
+Status follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
+                  const Position& to) {
+  const Position from = index.applied();
+  if (to <= from) return {};
+  const Progress none;
+  ProgressMeter meter(none, "follow", 0);
+  Replay replay(index, meter);
+  for (std::uint32_t number = std::max(from.segment, 1u); number <= to.segment; ++number) {
+    CAIRN_TRY(const OpenSegment segment, open_segment(fs, log_folder, number, store_tag));
+    CAIRN_CHECK(replay.follow(segment, to));
+  }
+  return {};
 }
 
 }  // namespace cairn
