@@ -121,7 +121,7 @@ Result<RefInfo> Archive::tag(const std::string& ref, const Tags& changes) {
     }
   }
   WritePath path({.digest = store_->header().digest, .block_bytes = store_->header().block_bytes}, store_->index(),
-                 *writing.log, store_->pool());
+                 *writing.log, store_->pool(), store_->readers());
   CAIRN_CHECK(path.write_ref(record));
   CAIRN_CHECK(path.commit());
   return to_info(*store_, record);

@@ -41,7 +41,8 @@ struct WrittenFile {
 
 class WritePath {
  public:
-  WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool);
+  // `readers` wait for the device that the sources are on.
+  WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool, WorkerPool& readers);
 
   // Each makes its content part of the store once commit() has returned. Content that is
   // known costs a digest. After a failure to read the source, other sources may be written;
@@ -65,6 +66,9 @@ class WritePath {
 
   Result<Digest> write_opaque(const ByteSource& source, ProgressMeter& meter);
   Result<WrittenFile> write_model(const ByteSource& source, const ModelFile& model, ProgressMeter& meter);
+  struct ReadBlock;
+
+  Result<ReadBlock> read(const ByteSource& source, std::uint64_t offset, std::uint32_t length, bool from_device);
   Result<DoneBlock> process(const ByteSource* source, Cut& cut);
   Status append(const DoneBlock& block, ProgressMeter& meter);
   Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
@@ -77,7 +81,8 @@ class WritePath {
   Index& index_;
   LogWriter& log_;
   WorkerPool& pool_;
-  BufferPool buffers_;  // of block_bytes
+  WorkerPool& readers_;
+  BufferPool buffers_;  // of block_bytes and two pages
   WriteCounters counters_;
 
   std::mutex claims_mutex_;
