@@ -11,7 +11,7 @@ DIR. Each round runs every line once, so that a slow minute of the machine meets
 Expected: adding random data costs three digests, a checksum and a copy, about 0.7 CPU-s
 per GB, so at most the disk's own rate on two cores; adding weights also encodes them (6
 GB/s a core) and writes 0.67 of them; re-adding costs the digests alone; reading costs one
-digest, or two when the whole is verified.
+digest.
 
 `add` ends with the data synced. Reads of "cold" lines start with the page cache dropped
 (root). `get` leaves its output in the page cache, as cp does; `cat` writes to /dev/null.

@@ -19,6 +19,12 @@ class FileSource final : public ByteSource {
   explicit FileSource(const InputFile& file) : file_(file) {}
   std::uint64_t size() const override { return file_.size(); }
   Status read_at(std::uint64_t offset, MutableBytes into) const override { return file_.read_at(offset, into); }
+  bool is_on_device(std::uint64_t offset, std::uint64_t length) const override {
+    return file_.is_on_device(offset, length);
+  }
+  Result<Bytes> read_pages(std::uint64_t offset, std::size_t length, MutableBytes pages) const override {
+    return file_.read_pages(offset, length, pages);
+  }
 
  private:
   const InputFile& file_;
@@ -43,7 +49,7 @@ class Adding {
                .block_bytes = store.header().block_bytes,
                .encode = {.choice = codec_choice(options.codec), .zstd_level = options.zstd_level},
                .dry_run = options.dry_run},
-              store.index(), log, store.pool()) {}
+              store.index(), log, store.pool(), store.readers()) {}
 
   Result<AddReport> run(const std::vector<std::string>& paths) {
     const std::uint64_t log_before = log_.appended_bytes();

@@ -31,8 +31,10 @@ Status restore_file(StoreImpl& store, const TreeEntry& entry, TreeWriter& tree, 
   }
   CAIRN_TRY(const std::unique_ptr<OutputFile> file, tree.create_file(entry.path, entry.bytes));
   const auto place = [&](std::uint64_t offset, Bytes bytes) { return file->write_at(offset, bytes); };
-  CAIRN_TRY(const Digest digest, FileReader(store.blocks(), store.pool()).place(pieces, place, meter));
+  FileReader reader(store.blocks(), store.pool());
+  CAIRN_TRY(const Digest digest, reader.place(pieces, place, meter));
   if (digest != entry.blob) {
+    CAIRN_CHECK(reader.verify(pieces, meter.stop()));
     return make_error(ErrorCode::corruption,
                       "content has digest " + store.id_text(digest) + ", not " + store.id_text(entry.blob));
   }

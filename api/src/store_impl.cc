@@ -21,6 +21,9 @@ namespace {
 
 constexpr std::uint64_t kHeaderBytesMax = 64 * KiB;
 
+// Reads in flight at most: what keeps a device with a queue busy. They wait, and hardly work.
+constexpr unsigned kReaders = 4;
+
 Status check_options(const CreateOptions& options) {
   if (!std::has_single_bit(options.block_bytes) || options.block_bytes < 64 * KiB || options.block_bytes > 16 * MiB) {
     return make_error(ErrorCode::invalid_argument, "block size is a power of two from 64 KiB to 16 MiB");
@@ -133,7 +136,9 @@ StoreImpl::StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header
                     .block_bytes = header.block_bytes,
                     .segment_bytes = header.segment_bytes};
   pool_ = std::make_unique<WorkerPool>(
-      options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()), options.nice);
+      options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()), "cairn-work",
+      options.nice);
+  readers_ = std::make_unique<WorkerPool>(kReaders, "cairn-read", options.nice);
 }
 
 StoreImpl::~StoreImpl() {
@@ -180,8 +185,8 @@ Status StoreImpl::recover(const Progress& progress) {
   info_.recovery.records_replayed = replayed.records;
   info_.recovery.torn_bytes = replayed.torn_bytes;
   info_.recovery.damage = std::move(replayed.damage);
-  log_reader_ = std::make_unique<LogReader>(fs_, layout_.log(), false);
-  blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, header_.digest, header_.block_bytes);
+  log_reader_ = std::make_unique<LogReader>(fs_, layout_.log());
+  blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, *readers_, header_.digest, header_.block_bytes);
   if (!lock_) {
     live_ = std::make_unique<LivePositionReader>(fs_, layout_.log(), store_tag_of(header_.uuid));
     return {};

@@ -65,6 +65,7 @@ class StoreImpl {
   const StoreInfo& info() const { return info_; }
   Index& index() { return *index_; }
   WorkerPool& pool() { return *pool_; }
+  WorkerPool& readers() { return *readers_; }
   BlockReader& blocks() { return *blocks_; }
 
   // For the duration of one call that writes: an error when the store is open read-only or
@@ -110,7 +111,8 @@ class StoreImpl {
   std::unique_ptr<Index> index_;
   std::unique_ptr<LogReader> log_reader_;
   std::unique_ptr<BlockReader> blocks_;
-  std::unique_ptr<LogWriter> log_;  // null when read-only
+  std::unique_ptr<WorkerPool> readers_;  // wait for the device; after what their tasks use
+  std::unique_ptr<LogWriter> log_;       // null when read-only
   FairMutex writing_;
   const StoreOptions options_;
   mutable std::mutex writer_mutex_;

@@ -41,6 +41,7 @@ class ProgressMeter {
   void problem(const std::string& thing, const std::string& why) const {
     if (progress_.problem) progress_.problem(thing, why);
   }
+  const std::stop_token& stop() const { return progress_.stop; }
   // An error of code `cancelled` once a stop was requested.
   Status check_stop() const {
     if (!progress_.stop.stop_requested()) return {};

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,12 +16,12 @@
 
 namespace cairn {
 
-// Boost.Asio's thread pool, kept out of this header. Threads are named "cairn-work".
+// Boost.Asio's thread pool, kept out of this header. Threads have `name`, of at most 15 bytes.
 // The destructor waits for posted tasks. Any thread may post.
 class WorkerPool {
  public:
-  // At least 1. `nice` is added to the threads' niceness.
-  explicit WorkerPool(unsigned threads, int nice = 0);
+  // At least 1; `name` is a literal. `nice` is added to the threads' niceness.
+  explicit WorkerPool(unsigned threads, const char* name = "cairn-work", int nice = 0);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -32,8 +33,19 @@ class WorkerPool {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   unsigned threads_;
+  const char* name_;
   int nice_;
 };
+
+// Runs `task` in the pool; the future has what it returns. Whoever waits for it is not of
+// that pool.
+template <class Task>
+auto run_in(WorkerPool& pool, Task task) {
+  auto packaged = std::make_shared<std::packaged_task<decltype(task())()>>(std::move(task));
+  auto future = packaged->get_future();
+  pool.post([packaged] { (*packaged)(); });
+  return future;
+}
 
 // Draws items from `next` until it returns an empty optional, runs `work` on each in the
 // pool with at most `window` of them started and unconsumed, and hands each result to

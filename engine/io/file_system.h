@@ -47,9 +47,6 @@ class File {
   // cannot is not an error; no_space is.
   virtual Status preallocate(std::uint64_t size) = 0;
   virtual bool direct() const = 0;
-  // A hint that [offset, offset + length) is about to be read (or, `dropped`, will not be
-  // read again). Never fails.
-  virtual void advise_will_need(std::uint64_t offset, std::uint64_t length) = 0;
 };
 
 // Writes in flight to one file, in any order on the device: io_uring where the kernel has

@@ -88,9 +88,4 @@ Status PosixFile::preallocate(std::uint64_t size) {
   return {};
 }
 
-void PosixFile::advise_will_need(std::uint64_t offset, std::uint64_t length) {
-  if (offset > kOffsetMax || length > kOffsetMax - offset || length == 0) return;
-  static_cast<void>(::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED));
-}
-
 }  // namespace cairn

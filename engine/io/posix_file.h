@@ -25,7 +25,6 @@ class PosixFile final : public File {
   Status truncate(std::uint64_t size) override;
   Status preallocate(std::uint64_t size) override;
   bool direct() const override { return direct_; }
-  void advise_will_need(std::uint64_t offset, std::uint64_t length) override;
 
   int fd() const noexcept { return fd_; }
   // "write log/00000001.seg at 8192: No space left on device".

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "engine/base/aligned_buffer.h"
 #include "engine/base/errors.h"
 
 namespace cairn {
@@ -186,10 +188,16 @@ Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
     ::close(fd);
     return make_error(ErrorCode::unsupported, "open " + path + ": is not a regular file");
   }
-  return std::unique_ptr<InputFile>(new InputFile(path, fd, identity_of(info)));
+  // Through its descriptor it is the same file, whatever the path has become.
+  const std::string self = "/proc/self/fd/" + std::to_string(fd);
+  const int direct_fd = ::open(self.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+  return std::unique_ptr<InputFile>(new InputFile(path, fd, direct_fd, identity_of(info)));
 }
 
-InputFile::~InputFile() { ::close(fd_); }
+InputFile::~InputFile() {
+  ::close(fd_);
+  if (direct_fd_ >= 0) ::close(direct_fd_);
+}
 
 Result<FileIdentity> InputFile::identity_now() const {
   struct stat info {};
@@ -215,8 +223,33 @@ Status InputFile::read_at(std::uint64_t offset, MutableBytes into) const {
   return {};
 }
 
-void InputFile::advise_will_need(std::uint64_t offset, std::uint64_t length) const noexcept {
-  ::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+bool InputFile::is_on_device(std::uint64_t offset, std::uint64_t length) const noexcept {
+  // cachestat(2) is younger than the C library's headers.
+  constexpr long kCachestat = 451;
+  struct {
+    std::uint64_t offset, length;
+  } range{offset, length};
+  struct {
+    std::uint64_t cached, dirty, writeback, evicted, recently_evicted;
+  } pages{};
+  return direct_fd_ >= 0 && ::syscall(kCachestat, fd_, &range, &pages, 0) == 0 && pages.cached == 0;
+}
+
+Result<Bytes> InputFile::read_pages(std::uint64_t offset, std::size_t length, MutableBytes pages) const {
+  const std::uint64_t from = offset / kPageBytes * kPageBytes;
+  const std::size_t skip = offset - from;
+  const std::size_t wanted = skip + length;
+  std::size_t done = 0;
+  while (done < wanted && done % kPageBytes == 0) {
+    const ssize_t count =
+        ::pread(direct_fd_, pages.data() + done, align_up(wanted, kPageBytes) - done, static_cast<off_t>(from + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  // What a direct read would not give, read_at() gives, or says why not.
+  if (done < wanted) CAIRN_CHECK(read_at(from + done, pages.subspan(done, wanted - done)));
+  return Bytes(pages.subspan(skip, length));
 }
 
 }  // namespace cairn

@@ -70,15 +70,20 @@ class InputFile {
   // an error that says so.
   Status read_at(std::uint64_t offset, MutableBytes into) const;
 
-  // A hint to the page cache; never fails.
-  void advise_will_need(std::uint64_t offset, std::uint64_t length) const noexcept;
+  // Whether nothing of the range is in the page cache, and it can be read around it. False
+  // where the kernel does not tell (before Linux 6.5).
+  bool is_on_device(std::uint64_t offset, std::uint64_t length) const noexcept;
+  // Reads as read_at() does, around the page cache where it can, to anywhere in `pages`,
+  // which starts on a page and has room for two pages more than `length`. Returns where.
+  Result<Bytes> read_pages(std::uint64_t offset, std::size_t length, MutableBytes pages) const;
 
  private:
-  InputFile(std::string path, int fd, const FileIdentity& identity)
-      : path_(std::move(path)), fd_(fd), identity_(identity) {}
+  InputFile(std::string path, int fd, int direct_fd, const FileIdentity& identity)
+      : path_(std::move(path)), fd_(fd), direct_fd_(direct_fd), identity_(identity) {}
 
   std::string path_;
   int fd_;
+  int direct_fd_;  // the same file with O_DIRECT; -1 where that is refused
   FileIdentity identity_;
 };
 

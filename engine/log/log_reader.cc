@@ -11,12 +11,15 @@ namespace {
 // Stays well below the usual limit of 1024 descriptors; reads in flight keep theirs.
 constexpr std::size_t kOpenMax = 256;
 
+// From here on a read of its own is worth more than what read-ahead brings.
+constexpr std::uint32_t kDirectBytesMin = 64 * KiB;
+
 }  // namespace
 
-Result<std::shared_ptr<File>> LogReader::segment_file(std::uint32_t segment) {
+Result<std::shared_ptr<File>> LogReader::segment_file(std::uint32_t segment, bool direct) {
   const std::lock_guard lock(mutex_);
-  if (const auto open = files_.find(segment); open != files_.end()) return open->second;
-  auto opened = fs_.open(segment_path(folder_, segment), {.direct = direct_});
+  if (const auto open = files_.find({segment, direct}); open != files_.end()) return open->second;
+  auto opened = fs_.open(segment_path(folder_, segment), {.direct = direct});
   if (!opened.ok()) {
     // The index says that the segment exists: without it the store is damaged.
     if (opened.error().code == ErrorCode::not_found) opened.error().code = ErrorCode::corruption;
@@ -24,18 +27,13 @@ Result<std::shared_ptr<File>> LogReader::segment_file(std::uint32_t segment) {
   }
   if (files_.size() >= kOpenMax) files_.clear();
   std::shared_ptr<File> file = std::move(opened).value();
-  files_.emplace(segment, file);
+  files_.emplace(std::pair(segment, direct), file);
   return file;
-}
-
-void LogReader::will_need(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes) {
-  const auto file = segment_file(segment);
-  if (file.ok()) (*file)->advise_will_need(offset, stored_bytes);
 }
 
 Result<Bytes> LogReader::read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes,
                               AlignedBuffer& buffer) {
-  CAIRN_TRY(const std::shared_ptr<File> file, segment_file(segment));
+  CAIRN_TRY(const std::shared_ptr<File> file, segment_file(segment, stored_bytes >= kDirectBytesMin));
   // Whole pages around the payload, as a direct file asks for.
   const std::uint64_t from = offset / kPageBytes * kPageBytes;
   const std::uint64_t to = align_up(offset + stored_bytes, kPageBytes);

@@ -8,12 +8,6 @@
 namespace cairn {
 namespace {
 
-// Where encoded blocks are read to: kept, because fresh pages cost more than decoding.
-AlignedBuffer& thread_scratch() {
-  thread_local AlignedBuffer scratch;
-  return scratch;
-}
-
 // Decoders keep scratch memory: one per thread serves every reader.
 BlockDecoder& thread_decoder() {
   thread_local BlockDecoder decoder;
@@ -45,36 +39,60 @@ Result<RecordLocation> BlockReader::find_block(const Digest& digest) {
   return *at;
 }
 
-Result<RecordLocation> BlockReader::prefetch_block(const Digest& digest) {
-  CAIRN_TRY(const RecordLocation at, find_block(digest));
-  log_.will_need(at.segment, at.offset, at.stored_bytes);
-  return at;
-}
-
 Result<Block> BlockReader::read_block(const Digest& digest) {
   CAIRN_TRY(const RecordLocation at, find_block(digest));
   return read_block_at(digest, at);
 }
 
 Result<Block> BlockReader::read_block_at(const Digest& digest, const RecordLocation& at) {
-  if (at.logical_bytes > kBlockBytesMax) return damaged("block", digest, at, "larger than any block");
-  const bool raw = static_cast<CodecId>(at.codec) == CodecId::raw;
-  const std::shared_ptr<AlignedBuffer> buffer = buffers_.take(at.logical_bytes + 2 * kPageBytes);
+  CAIRN_TRY(StoredBlock stored, fetch(digest, at));
+  return verified(digest, at, decode(digest, at, std::move(stored)));
+}
+
+Result<ComingBlock> BlockReader::begin_block(const Digest& digest) {
+  CAIRN_TRY(const RecordLocation at, find_block(digest));
+  return ComingBlock{.at = at, .stored = run_in(readers_, [this, digest, at] { return fetch(digest, at); })};
+}
+
+Result<Block> BlockReader::finish_block(const Digest& digest, ComingBlock coming) {
+  const RecordLocation at = coming.at;
+  return verified(digest, at, unverified_block(digest, std::move(coming)));
+}
+
+Result<Block> BlockReader::unverified_block(const Digest& digest, ComingBlock coming) {
+  CAIRN_TRY(StoredBlock stored, coming.stored.get());
+  return decode(digest, coming.at, std::move(stored));
+}
+
+Result<StoredBlock> BlockReader::fetch(const Digest& digest, const RecordLocation& at) {
+  if (at.logical_bytes > kBlockBytesMax || at.stored_bytes > kBlockBytesMax) {
+    return damaged("block", digest, at, "larger than any block");
+  }
+  StoredBlock stored{.hold = buffers_.take(at.stored_bytes + 2 * kPageBytes), .bytes = {}};
+  if (!stored.hold) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
+  auto read = log_.read(at.segment, at.offset, at.stored_bytes, *stored.hold);
+  if (!read.ok()) {
+    if (read.error().code != ErrorCode::corruption) return std::move(read).error();
+    return damaged("block", digest, at, read.error().message);
+  }
+  stored.bytes = *read;
+  return stored;
+}
+
+Result<Block> BlockReader::decode(const Digest& digest, const RecordLocation& at, StoredBlock stored) {
+  if (static_cast<CodecId>(at.codec) == CodecId::raw) {
+    return Block{.hold = std::move(stored.hold), .content = stored.bytes};
+  }
+  const std::shared_ptr<AlignedBuffer> buffer = buffers_.take(at.logical_bytes);
   if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
-  // Encoded bytes pass through this thread's scratch; raw ones go straight to their place.
-  AlignedBuffer& into = raw ? *buffer : thread_scratch();
-  const auto stored = log_.read(at.segment, at.offset, at.stored_bytes, into);
-  if (!stored.ok()) {
-    if (stored.error().code != ErrorCode::corruption) return stored.error();
-    return damaged("block", digest, at, stored.error().message);
-  }
-  Block block{.hold = buffer, .content = *stored};
-  if (!raw) {
-    const MutableBytes content = buffer->first(at.logical_bytes);
-    const Status decoded = thread_decoder().decode(static_cast<CodecId>(at.codec), *stored, content);
-    if (!decoded.ok()) return damaged("block", digest, at, decoded.error().message);
-    block.content = content;
-  }
+  const MutableBytes content = buffer->first(at.logical_bytes);
+  const Status decoded = thread_decoder().decode(static_cast<CodecId>(at.codec), stored.bytes, content);
+  if (!decoded.ok()) return damaged("block", digest, at, decoded.error().message);
+  return Block{.hold = buffer, .content = content};
+}
+
+Result<Block> BlockReader::verified(const Digest& digest, const RecordLocation& at, Result<Block> read) const {
+  CAIRN_TRY(Block block, std::move(read));
   const Digest actual = digest_of(digest_, block.content);
   if (actual != digest || block.content.size() != at.logical_bytes) {
     return damaged("block", digest, at, "content has digest " + to_text(digest_, actual));

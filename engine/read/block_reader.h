@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads blocks and objects by id: index, log, decode, verify. What is returned is what was
-// put, or an error: wrong bytes never leave this class. Any thread.
+// put, or an error; wrong bytes leave this class only as unverified_block(). Any thread.
 #pragma once
 
 #include <vector>
 
 #include "engine/base/buffer_pool.h"
+#include "engine/base/worker_pool.h"
 #include "engine/index/index.h"
 #include "engine/log/log_reader.h"
 
 namespace cairn {
+
+// Bytes as they are in the log, and what keeps their memory.
+struct StoredBlock {
+  std::shared_ptr<AlignedBuffer> hold;
+  Bytes bytes;
+};
+
+// A block that the device was asked for.
+struct ComingBlock {
+  RecordLocation at;
+  std::future<Result<StoredBlock>> stored;
+};
 
 // A block's content and what keeps its memory.
 struct Block {
@@ -25,17 +38,24 @@ class BlockReader {
   static constexpr std::uint32_t kObjectBytesMax = 256 * MiB;
 
   // `block_bytes` is the store's: what most blocks have at most.
-  BlockReader(Index& index, LogReader& log, DigestKind digest, std::uint32_t block_bytes)
-      : index_(index), log_(log), digest_(digest), buffers_(block_bytes + 2 * kPageBytes) {}
+  // `readers` wait for the device; they are neither the callers nor who the callers wait for.
+  BlockReader(Index& index, LogReader& log, WorkerPool& readers, DigestKind digest, std::uint32_t block_bytes)
+      : index_(index), log_(log), readers_(readers), digest_(digest), buffers_(block_bytes + 2 * kPageBytes) {}
 
   DigestKind digest_kind() const noexcept { return digest_; }
 
   // not_found when the store has no such block; corruption, naming the place and both
   // digests, when what is stored is not what was put.
   Result<Block> read_block(const Digest& digest);
-  // The same in two steps: the first finds the block and lets the device begin on it.
-  Result<RecordLocation> prefetch_block(const Digest& digest);
   Result<Block> read_block_at(const Digest& digest, const RecordLocation& at);
+
+  // The same in two steps: the first finds the block and begins to read it, the second
+  // waits for that. This object outlives the first.
+  Result<ComingBlock> begin_block(const Digest& digest);
+  Result<Block> finish_block(const Digest& digest, ComingBlock coming);
+  // finish_block() without the digest, for a caller who compares that of a whole which the
+  // block is a part of: the content may be wrong, in size too.
+  Result<Block> unverified_block(const Digest& digest, ComingBlock coming);
 
   // The verified payload of an object. `kind` is not RecordKind::block.
   Result<std::vector<std::byte>> read_object(RecordKind kind, const Digest& id);
@@ -45,10 +65,14 @@ class BlockReader {
 
  private:
   Result<RecordLocation> find_block(const Digest& digest);
+  Result<StoredBlock> fetch(const Digest& digest, const RecordLocation& at);
+  Result<Block> decode(const Digest& digest, const RecordLocation& at, StoredBlock stored);
+  Result<Block> verified(const Digest& digest, const RecordLocation& at, Result<Block> block) const;
   Error damaged(const char* what, const Digest& id, const RecordLocation& at, const std::string& why) const;
 
   Index& index_;
   LogReader& log_;
+  WorkerPool& readers_;
   const DigestKind digest_;
   BufferPool buffers_;
 };

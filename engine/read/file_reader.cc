@@ -18,21 +18,21 @@ Result<Bytes> part_of(const BlockReader& reader, const Block& block, const Piece
   return block.content.subspan(piece.skip, piece.length);
 }
 
-// A piece on its way: where its block lies. Skeleton pieces are looked up later.
+// A piece on its way. Skeleton pieces are looked up later.
 struct Step {
   Piece piece;
-  RecordLocation at;
+  ComingBlock block;
 };
 
-// Yields the pieces one by one, and lets the device begin on each: the workers alone would
-// keep only as many reads in flight as there are threads.
+// Yields the pieces one by one, each being read already: the workers alone would keep only
+// as many reads in flight as there are processors, and those none while they work.
 auto steps_in_order(BlockReader& blocks, const FilePieces& file, const ProgressMeter& meter) {
   return [&blocks, &file, &meter, next = std::size_t{0}]() mutable -> Result<std::optional<Step>> {
     CAIRN_CHECK(meter.check_stop());
     if (next == file.pieces.size()) return std::optional<Step>();
-    Step step{.piece = file.pieces[next++], .at = {}};
+    Step step{.piece = file.pieces[next++], .block = {}};
     if (!step.piece.skeleton) {
-      CAIRN_TRY(step.at, blocks.prefetch_block(step.piece.block.digest));
+      CAIRN_TRY(step.block, blocks.begin_block(step.piece.block.digest));
     }
     return std::optional<Step>(std::move(step));
   };
@@ -65,7 +65,8 @@ Result<Digest> FileReader::place(const FilePieces& file, const PlaceBytes& place
   const auto work = [&](Step& step) -> Result<Block> {
     const Piece& piece = step.piece;
     if (piece.skeleton) return Block{};
-    CAIRN_TRY(Block block, blocks_.read_block_at(piece.block.digest, step.at));
+    // The digest of the whole tells of every wrong block, at half the price.
+    CAIRN_TRY(Block block, blocks_.unverified_block(piece.block.digest, std::move(step.block)));
     CAIRN_TRY(const Bytes bytes, part_of(blocks_, block, piece));
     CAIRN_CHECK(place(piece.offset, bytes));
     return block;
@@ -86,11 +87,19 @@ Result<Digest> FileReader::place(const FilePieces& file, const PlaceBytes& place
   return whole.finish();
 }
 
+Status FileReader::verify(const FilePieces& file, const std::stop_token& stop) {
+  Progress quiet;
+  quiet.stop = stop;
+  ProgressMeter meter(quiet, "verify", file.total_bytes);
+  const auto ignore = [](Bytes) { return Status(); };
+  return stream(file, ignore, meter);
+}
+
 Status FileReader::stream(const FilePieces& file, const SinkBytes& sink, ProgressMeter& meter) {
   SkeletonBlock skeleton(blocks_);
   const auto work = [&](Step& step) -> Result<Block> {
     if (step.piece.skeleton) return Block{};
-    return blocks_.read_block_at(step.piece.block.digest, step.at);
+    return blocks_.finish_block(step.piece.block.digest, std::move(step.block));
   };
   const auto consume = [&](const Step& step, const Block& block) -> Status {
     const Piece& piece = step.piece;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads whole byte strings: blocks are fetched and decoded in parallel, and handed out in
-// order, verified.
+// Reads whole byte strings: blocks are fetched ahead, decoded in parallel, and handed out in
+// order.
 #pragma once
 
 #include <functional>
@@ -22,11 +22,13 @@ class FileReader {
  public:
   FileReader(BlockReader& blocks, WorkerPool& pool) : blocks_(blocks), pool_(pool) {}
 
-  // Writes every piece through `place` and returns the digest of the whole: the caller
-  // compares it with the id.
+  // Hands every piece to `place` and returns the digest of the whole, which nothing else
+  // verifies: the caller compares it with the id before anybody may see what was placed.
   Result<Digest> place(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter);
-  // Streams the pieces to `sink`.
+  // Streams the pieces to `sink`, each verified by the digest of its block.
   Status stream(const FilePieces& file, const SinkBytes& sink, ProgressMeter& meter);
+  // An error that names the first block which is not what was put.
+  Status verify(const FilePieces& file, const std::stop_token& stop);
 
  private:
   // Decoded blocks alive at once: bounds memory at about twice this many MiB.

@@ -93,16 +93,30 @@ void BlockSink::disclaim(const Block& block) {
   if (claim != claims_.end() && claim->second == Claim::taken) claims_.erase(claim);
 }
 
-Result<bool> BlockSink::append(const Block& block) {
-  bool fresh = block.claimed;
-  if (!options_.dry_run) {
-    // Blocks are prepared in any order and appended in one. Whoever comes first in the log
-    // writes the block, also when a later one has claimed it: what follows may rely on it.
-    const std::lock_guard lock(claims_mutex_);
+// Whether the block is to be written now. Blocks are prepared in any order and appended in
+// one: whoever comes first in the log writes, also when a later one has claimed the block,
+// because what follows may rely on it.
+Result<bool> BlockSink::begin_append(const Block& block) {
+  if (options_.dry_run) return block.claimed;
+  std::unique_lock lock(claims_mutex_);
+  const auto is_taken = [&] {
     const auto claim = claims_.find(block.digest);
-    fresh = claim != claims_.end() && claim->second == Claim::taken;
-    if (fresh) claim->second = Claim::appended;
+    return claim != claims_.end() && claim->second == Claim::taken;
+  };
+  if (!is_taken()) return false;
+  if (!block.claimed) {
+    // The other one may just be looking whether the index has it.
+    lock.unlock();
+    CAIRN_TRY(const auto known, index_.find_block(block.digest));
+    if (known) return false;
+    lock.lock();
   }
+  claims_[block.digest] = Claim::appended;
+  return true;
+}
+
+Result<bool> BlockSink::append(const Block& block) {
+  CAIRN_TRY(const bool fresh, begin_append(block));
   if (!fresh) {
     ++counters_.known_blocks;
     return false;

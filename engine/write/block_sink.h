@@ -82,6 +82,7 @@ class BlockSink {
   Result<bool> claim(const Digest& digest);
   Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status encode_block(Block& block);
+  Result<bool> begin_append(const Block& block);
 
   const WriteOptions options_;
   Index& index_;

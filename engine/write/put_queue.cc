@@ -311,9 +311,10 @@ void PutQueue::close(const std::optional<Error>& error) {
     small_.budget->open_up();
     bulk_.budget->open_up();
     work_.notify_one();
-    settled_.notify_all();
   }
   for (const auto& [sequence, group] : failed) group->ticket->fail(*error, group->unstaged > 0);
+  const std::lock_guard lock(mutex_);
+  settled_.notify_all();
 }
 
 WriterStats PutQueue::stats() const {
@@ -387,20 +388,22 @@ bool PutQueue::small_waits() const {
 }
 
 void PutQueue::settled(PutGroup& group, const Status& status) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (pending_.erase(group.sequence) == 0) return;  // it has failed with everything else
-    if (group.durability == Durability::grouped) --grouped_;
-    if (grouped_ > 0) linger_until_ = std::chrono::steady_clock::now() + options_.linger;
-    stats_.pending_bytes -= group.bytes;
-    --stats_.pending_puts;
-    ++(status.ok() ? stats_.committed : stats_.failed);
-    if (status.ok()) ++stats_.synced;
-    settled_.notify_all();
+  // The ticket first: who waits for everything then finds every ticket decided.
+  if (status.ok()) {
+    group.ticket->reach(TicketState::kSynced);
+    group.ticket->reach(TicketState::kCommitted);
+  } else {
+    group.ticket->fail(status.error(), group.unstaged > 0);
   }
-  if (!status.ok()) return group.ticket->fail(status.error(), group.unstaged > 0);
-  group.ticket->reach(TicketState::kSynced);
-  group.ticket->reach(TicketState::kCommitted);
+  const std::lock_guard lock(mutex_);
+  if (pending_.erase(group.sequence) == 0) return;  // everything has failed meanwhile
+  if (group.durability == Durability::grouped) --grouped_;
+  if (grouped_ > 0) linger_until_ = std::chrono::steady_clock::now() + options_.linger;
+  stats_.pending_bytes -= group.bytes;
+  --stats_.pending_puts;
+  ++(status.ok() ? stats_.committed : stats_.failed);
+  if (status.ok()) ++stats_.synced;
+  settled_.notify_all();
 }
 
 void PutQueue::count_block(std::uint64_t new_bytes) {

@@ -22,6 +22,12 @@ DType dtype_to_encode(const TensorRegion& region) {
 
 }  // namespace
 
+// Bytes of a source, and what keeps their memory.
+struct WritePath::ReadBlock {
+  SharedBuffer hold;
+  Bytes bytes;
+};
+
 struct WritePath::Cut {
   std::uint64_t offset = 0;  // in the source, when it is still to be read
   std::uint32_t length = 0;
@@ -30,6 +36,7 @@ struct WritePath::Cut {
   DType dtype = DType::opaque;
   std::shared_ptr<const void> hold;  // when it has been read already
   Bytes bytes;
+  std::future<Result<ReadBlock>> coming;  // when it is being read
 };
 
 // A tensor while its blocks go by.
@@ -38,8 +45,12 @@ struct WritePath::TensorProgress {
   std::unique_ptr<StreamDigester> whole;  // only when it has several blocks
 };
 
-WritePath::WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool)
-    : options_(options), sink_(options, index, log), pool_(pool), buffers_(options.block_bytes) {}
+WritePath::WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool, WorkerPool& readers)
+    : options_(options),
+      sink_(options, index, log),
+      pool_(pool),
+      readers_(readers),
+      buffers_(options.block_bytes + 2 * kPageBytes) {}
 
 Result<WrittenFile> WritePath::write_file(const ByteSource& source, const ModelFile& model, ProgressMeter& meter) {
   if (model.tensors.empty()) {
@@ -113,6 +124,13 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
       cut.tensor = tensor;
       cut.dtype = dtype_to_encode(model.tensors[tensor]);
     }
+    // The workers alone would keep the device busy only while they do not work.
+    if (source.is_on_device(cut.offset, cut.length)) {
+      const auto read_cut = [this, &source, offset = cut.offset, length = cut.length] {
+        return read(source, offset, length, true);
+      };
+      cut.coming = run_in(readers_, read_cut);
+    }
     at += cut.length;
     return std::optional<Cut>(std::move(cut));
   };
@@ -166,14 +184,26 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
   return WrittenFile{.blob = id, .is_model = true, .tensors = static_cast<std::uint32_t>(tensors.size())};
 }
 
+Result<WritePath::ReadBlock> WritePath::read(const ByteSource& source, std::uint64_t offset, std::uint32_t length,
+                                             bool from_device) {
+  const std::shared_ptr<AlignedBuffer> buffer = buffers_.take();
+  if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory to read a block");
+  ReadBlock block{.hold = buffer, .bytes = buffer->first(length)};
+  if (from_device) {
+    CAIRN_TRY(block.bytes, source.read_pages(offset, length, buffer->span()));
+  } else {
+    CAIRN_CHECK(source.read_at(offset, buffer->first(length)));
+  }
+  return block;
+}
+
 // On a pool thread: read, digest, known? encode.
 Result<BlockSink::Block> WritePath::process(const ByteSource* source, Cut& cut) {
   if (!cut.hold) {
-    const std::shared_ptr<AlignedBuffer> buffer = buffers_.take();
-    if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory to read a block");
-    CAIRN_CHECK(source->read_at(cut.offset, buffer->first(cut.length)));
-    cut.bytes = buffer->first(cut.length);
-    cut.hold = buffer;
+    CAIRN_TRY(ReadBlock read_block,
+              cut.coming.valid() ? cut.coming.get() : read(*source, cut.offset, cut.length, false));
+    cut.hold = std::move(read_block.hold);
+    cut.bytes = read_block.bytes;
   }
   if (!cut.gap) return sink_.prepare(std::move(cut.hold), cut.bytes, cut.dtype);
   BlockSink::Block gap;

@@ -19,7 +19,8 @@ struct WrittenFile {
 
 class WritePath {
  public:
-  WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool);
+  // `readers` wait for the device that the sources are on.
+  WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool, WorkerPool& readers);
 
   // Each makes its content part of the store once commit() has returned. Content that is
   // known costs a digest. After a failure to read the source, other sources may be written;
@@ -35,6 +36,9 @@ class WritePath {
 
   Result<Digest> write_opaque(const ByteSource& source, ProgressMeter& meter);
   Result<WrittenFile> write_model(const ByteSource& source, const ModelFile& model, ProgressMeter& meter);
+  struct ReadBlock;
+
+  Result<ReadBlock> read(const ByteSource& source, std::uint64_t offset, std::uint32_t length, bool from_device);
   Result<BlockSink::Block> process(const ByteSource* source, Cut& cut);
   Status append(const BlockSink::Block& block, ProgressMeter& meter);
   std::size_t window() const { return 4 * pool_.threads() + 4; }
@@ -42,7 +46,8 @@ class WritePath {
   const WriteOptions options_;
   BlockSink sink_;
   WorkerPool& pool_;
-  BufferPool buffers_;  // of block_bytes
+  WorkerPool& readers_;
+  BufferPool buffers_;  // of block_bytes and two pages
 };
 
 }  // namespace cairn

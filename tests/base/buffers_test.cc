@@ -75,6 +75,28 @@ TEST(BufferPool, NeverGivesMemoryThatSomebodyHolds) {
   }
 }
 
+// They are cut from one piece of memory; each has all of its own.
+TEST(BufferPool, BuffersDoNotOverlap) {
+  BufferPool pool(1 * MiB + 2 * kPageBytes);
+  std::vector<std::shared_ptr<AlignedBuffer>> held;
+  for (unsigned char mark = 1; mark <= 20; ++mark) {
+    held.push_back(pool.take());
+    ASSERT_TRUE(held.back());
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(held.back()->data()) % kPageBytes, 0u);
+    std::fill_n(held.back()->data(), held.back()->capacity(), std::byte{mark});
+  }
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    const Bytes bytes = held[i]->span();
+    EXPECT_EQ(std::count(bytes.begin(), bytes.end(), std::byte(i + 1)), static_cast<std::ptrdiff_t>(bytes.size()));
+  }
+}
+
+TEST(AlignedBuffer, LargeOnesStartOnAHugePage) {
+  const AlignedBuffer buffer = AlignedBuffer::allocate(4 * MiB);
+  ASSERT_TRUE(buffer);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % kHugePageBytes, 0u);
+}
+
 TEST(BufferPool, BuffersOutliveThePool) {
   std::shared_ptr<AlignedBuffer> buffer;
   {

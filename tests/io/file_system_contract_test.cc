@@ -144,7 +144,6 @@ TEST_P(FileSystemContract, AReadEndsWithTheFile) {
   EXPECT_EQ(text_at(*file, 1, 100), "bc");
   EXPECT_EQ(text_at(*file, 3, 10), "");
   EXPECT_EQ(text_at(*file, 1000, 10), "");
-  file->advise_will_need(0, 3);
 }
 
 TEST_P(FileSystemContract, AGapReadsAsZeros) {
@@ -228,7 +227,6 @@ TEST_P(FileSystemContract, OffsetsBeyondWhatAFileCanHoldAreErrors) {
   EXPECT_FALSE(file->write_at(UINT64_MAX - 1, as_bytes("abc")).ok());
   EXPECT_FALSE(file->truncate(UINT64_MAX).ok());
   EXPECT_FALSE(file->preallocate(UINT64_MAX).ok());
-  file->advise_will_need(UINT64_MAX - 1, UINT64_MAX);
   EXPECT_EQ(file->size().value(), 0U);
 }
 

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/base/aligned_buffer.h"
 #include "engine/base/errors.h"
 #include "tests/support/scratch_folder.h"
 
@@ -168,6 +169,43 @@ TEST_F(TreeWalkTest, InputFileReadsAnyRange) {
   ASSERT_TRUE((*file)->read_at(3, buffer).ok());
   EXPECT_EQ(as_text(buffer), "3456");
   ASSERT_TRUE((*file)->read_at(10, {}).ok());
+}
+
+// Whole pages around the range are read where the file system does that, and nothing else
+// where not; the bytes are the same, up to an end that is no page's.
+TEST_F(TreeWalkTest, InputFileReadsAnyRangeAroundThePageCache) {
+  std::string content(3 * kPageBytes + 100, '\0');
+  for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 + i / 251);
+  write("file", content);
+  const auto file = InputFile::open(scratch_ / "file");
+  ASSERT_TRUE(file.ok());
+  const AlignedBuffer pages = AlignedBuffer::allocate(content.size() + 2 * kPageBytes);
+  for (const std::size_t from : {std::size_t{0}, std::size_t{1}, kPageBytes - 1, kPageBytes, 2 * kPageBytes + 9}) {
+    for (const std::size_t length : {std::size_t{1}, kPageBytes, kPageBytes + 1, content.size() - from}) {
+      const std::size_t fits = std::min(length, content.size() - from);
+      const auto got = (*file)->read_pages(from, fits, pages.span());
+      ASSERT_TRUE(got.ok()) << got.error().message;
+      EXPECT_EQ(as_text(*got), content.substr(from, fits)) << from << " " << fits;
+    }
+  }
+}
+
+TEST_F(TreeWalkTest, InputFileIsOnTheDeviceOnlyWhenThePageCacheHasNothingOfIt) {
+  write("file", std::string(4 * kPageBytes, 'x'));
+  const auto file = InputFile::open(scratch_ / "file");
+  ASSERT_TRUE(file.ok());
+  EXPECT_FALSE((*file)->is_on_device(0, 4 * kPageBytes));  // written a moment ago
+}
+
+TEST_F(TreeWalkTest, InputFileNoticesAFileThatBecameShorterAroundThePageCache) {
+  write("file", std::string(2 * kPageBytes, 'x'));
+  const auto file = InputFile::open(scratch_ / "file");
+  ASSERT_TRUE(file.ok());
+  fs::resize_file(scratch_ / "file", kPageBytes + 5);
+  const AlignedBuffer pages = AlignedBuffer::allocate(4 * kPageBytes);
+  const auto got = (*file)->read_pages(3, 2 * kPageBytes - 3, pages.span());
+  ASSERT_FALSE(got.ok());
+  EXPECT_NE(got.error().message.find("became shorter"), std::string::npos) << got.error().message;
 }
 
 TEST_F(TreeWalkTest, InputFileNoticesAFileThatBecameShorter) {

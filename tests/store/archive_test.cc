@@ -341,9 +341,14 @@ TEST_F(ArchiveTest, ADamagedFileIsNamedAndTheOthersAreRestored) {
   ASSERT_TRUE(check.ok());
   ASSERT_EQ(check->damaged.size(), 1u);
   EXPECT_EQ(check->damaged.front().affected, std::vector<std::string>{"x@1:in/bad"});
-  const auto restored = store.archive().restore("x", {.to = scratch_ / "out", .only = {}});
+  std::string why;
+  Progress progress;
+  progress.problem = [&](const std::string&, const std::string& message) { why = message; };
+  const auto restored = store.archive().restore("x", {.to = scratch_ / "out", .only = {}}, progress);
   ASSERT_TRUE(restored.ok()) << restored.error().message;
   EXPECT_EQ(restored->damaged, 1u);
+  // The block and its place, not only the file that has it.
+  EXPECT_NE(why.find(" in segment 1 at "), std::string::npos) << why;
   EXPECT_FALSE(std::filesystem::exists(scratch_ / "out/in/bad"));
   EXPECT_TRUE(read_file(scratch_ / "out/in/good") == random_bytes(50'000, 22));
 }

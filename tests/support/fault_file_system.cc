@@ -57,9 +57,6 @@ class FaultFile final : public File {
     return fs_.make(Side::write, name(size), [&] { return base_->preallocate(size); });
   }
   bool direct() const override { return base_->direct(); }
-  void advise_will_need(std::uint64_t offset, std::uint64_t length) override {
-    base_->advise_will_need(offset, length);
-  }
 
   // Writes the first half, in pages where there are any, so that O_DIRECT takes it.
   void write_half(std::uint64_t offset, std::span<const Bytes> parts) {

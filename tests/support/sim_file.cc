@@ -86,7 +86,6 @@ class SimFile final : public File {
   }
 
   bool direct() const override { return direct_; }
-  void advise_will_need(std::uint64_t /*offset*/, std::uint64_t /*length*/) override {}
 
   SimCall call(Side side, const char* verb, std::uint64_t offset, std::uint64_t length) const {
     return {.side = side,

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/base/aligned_buffer.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+
+namespace cairn {
+
+AlignedBuffer AlignedBuffer::allocate(std::size_t capacity) {
+  AlignedBuffer buffer;
+  const std::size_t rounded = align_up(capacity == 0 ? 1 : capacity, kPageBytes);
+  const bool huge = rounded >= kHugePageBytes;
+  auto* const data = static_cast<std::byte*>(std::aligned_alloc(huge ? kHugePageBytes : kPageBytes, rounded));
+  if (data == nullptr) return buffer;
+  // A wish: where it is refused the buffer is as good, only slower.
+  if (huge) ::madvise(data, rounded, MADV_HUGEPAGE);
+  buffer.data_ = std::shared_ptr<std::byte>(data, [](std::byte* p) { std::free(p); });
+  buffer.capacity_ = rounded;
+  return buffer;
+}
+
+}  // namespace cairn
