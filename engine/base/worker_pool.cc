@@ -13,6 +13,8 @@ namespace {
 
 bool prepare_thread(int nice) {
   static_cast<void>(pthread_setname_np(pthread_self(), "cairn-work"));
+  const sched_param none{};
+  static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_BATCH, &none));
   // Of this thread alone, as Linux has it.
   if (nice > 0) static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice));
   return true;

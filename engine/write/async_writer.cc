@@ -200,6 +200,9 @@ void AsyncWriter::close() {
 
 void AsyncWriter::run(int nice) {
   static_cast<void>(pthread_setname_np(pthread_self(), "cairn-writer"));
+  // Waking up is no reason to take the processor from the thread that put something.
+  const sched_param none{};
+  static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_BATCH, &none));
   // Of this thread alone, as Linux has it.
   if (nice > 0) static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice));
   while (queue_.wait_for_work()) {
