@@ -5,18 +5,24 @@
 # with 8 in flight, past the page cache, the write ended by a sync. Every figure of Cairn's
 # is to be read beside these, from the same run.
 #
-#   bench/disk_ceiling.sh [--json] DIR SIZE        SIZE as fio takes it, such as 1g
+#   bench/disk_ceiling.sh [--json] [--write] DIR SIZE    SIZE as fio takes it, such as 1g;
+#                                                        --write measures that direction alone
 #
 # Where O_DIRECT is refused (tmpfs) it measures through the page cache and says so.
 set -euo pipefail
 
 json=false
-if [[ ${1:-} == --json ]]; then
-  json=true
+write_only=false
+while [[ ${1:-} == --* ]]; do
+  case $1 in
+    --json) json=true ;;
+    --write) write_only=true ;;
+    *) echo "disk_ceiling.sh: no such option: $1" >&2 && exit 2 ;;
+  esac
   shift
-fi
-dir=${1:?usage: disk_ceiling.sh [--json] DIR SIZE}
-size=${2:?usage: disk_ceiling.sh [--json] DIR SIZE}
+done
+dir=${1:?usage: disk_ceiling.sh [--json] [--write] DIR SIZE}
+size=${2:?usage: disk_ceiling.sh [--json] [--write] DIR SIZE}
 command -v fio >/dev/null || {
   echo "disk_ceiling.sh: fio is missing: ./dev setup bench" >&2
   exit 1
@@ -36,7 +42,8 @@ measure() { # bytes per second of one direction
 }
 
 write=$(measure write)
-read=$(measure read)
+read=0
+$write_only || read=$(measure read)
 if $json; then
   echo "{\"write_bw_bytes\": $write, \"read_bw_bytes\": $read, \"direct\": $direct}"
 else

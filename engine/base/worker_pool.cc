@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/worker_pool.h"
 
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
+
+#include "engine/base/background_thread.h"
 
 namespace cairn {
 namespace {
 
 bool prepare_thread(const char* name, int nice) {
-  static_cast<void>(pthread_setname_np(pthread_self(), name));
-  // Of this thread alone, as Linux has it.
-  if (nice > 0) static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice));
+  become_background_thread(name, nice);
   return true;
 }
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/write/async_writer.h"
 
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
+#include "engine/base/background_thread.h"
 #include "engine/base/errors.h"
 #include "engine/content/digester.h"
 
@@ -199,9 +196,7 @@ void AsyncWriter::close() {
 }
 
 void AsyncWriter::run(int nice) {
-  static_cast<void>(pthread_setname_np(pthread_self(), "cairn-writer"));
-  // Of this thread alone, as Linux has it.
-  if (nice > 0) static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice));
+  become_background_thread("cairn-writer", nice);
   while (queue_.wait_for_work()) {
     const std::unique_lock turn(parts_.turn);
     const Status written = Session(*this).run();

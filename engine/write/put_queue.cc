@@ -213,15 +213,17 @@ void PutQueue::stage(Entering& entering) {
       return;
     }
     if (entering.piecemeal) wait_for_room(*entering.turn, entering.needs[i]);
-    const std::shared_ptr<const void> granted(
+    std::shared_ptr<const void> granted(
         new Granted{.budget = entering.lane->budget,
                     .bytes = entering.needs[i],
                     .memory = nullptr,
                     .release = put.handover == Handover::move ? std::move(put.release) : nullptr,
                     .group = entering.group});
-    const std::lock_guard lock(mutex_);
-    entering.states[i]->memory = put.bytes;
-    entering.states[i]->hold = granted;
+    {
+      const std::lock_guard lock(mutex_);
+      entering.states[i]->memory = put.bytes;
+      entering.states[i]->hold = std::move(granted);
+    }
     work_.notify_one();
   }
 }
@@ -249,12 +251,14 @@ Status PutQueue::copy(Entering& entering, std::size_t which) {
                                                          .memory = std::move(piece.hold),
                                                          .release = nullptr,
                                                          .group = nullptr});
-    const std::lock_guard lock(mutex_);
-    if (error_) {
-      if (!entering.piecemeal) entering.lane->budget->release(left_of_grant);
-      return *error_;
+    {
+      const std::lock_guard lock(mutex_);
+      if (error_) {
+        if (!entering.piecemeal) entering.lane->budget->release(left_of_grant);
+        return *error_;
+      }
+      state.pieces.push_back(std::move(piece));
     }
-    state.pieces.push_back(std::move(piece));
     work_.notify_one();
   }
   if (total == 0) {

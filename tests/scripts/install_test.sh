@@ -3,9 +3,12 @@
 #
 # What is installed is enough for a program outside the tree: installs this build into a
 # temporary prefix, moves it, and builds and runs one program with find_package(cairn) and with
-# pkg-config --static. The program includes every installed header and archives a file.
+# pkg-config --static. The program includes every installed header and archives a file. The
+# README's example, api/examples/save_tensors, is built and run as well: with the package, and
+# with a shared library, which shows what the headers declare and no more.
 set -euo pipefail
 : "${CAIRN_BINARY_DIR:?the build}"
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 if grep -qE '^CAIRN_SANITIZE:[A-Z]+=.' "$CAIRN_BINARY_DIR/CMakeCache.txt"; then
   echo "built with sanitizers: a program outside the tree would need them, too; left out"
@@ -66,6 +69,16 @@ cmake -S program -B built -DCMAKE_PREFIX_PATH="$scratch/prefix" >configure.log 2
 cmake --build built >build.log 2>&1 || { cat build.log && exit 1; }
 try built/outside
 echo "find_package(cairn): built and run"
+
+example=$source_dir/api/examples/save_tensors
+cmake -S "$example" -B example -DCMAKE_PREFIX_PATH="$scratch/prefix" >example.log 2>&1 &&
+  cmake --build example >>example.log 2>&1 || { cat example.log && exit 1; }
+saved_tensors() { # what the example prints, but for the ids
+  "$@" | cut -d ' ' -f 1-3 | sort
+}
+[[ $(saved_tensors example/save_tensors "$scratch/tensors") == $'bias 2048 bytes\nweight 524288 bytes' ]]
+echo "save_tensors: built and run"
+
 sed -i 's/cairn 0\.1/cairn 99.0/' program/CMakeLists.txt
 if cmake -S program -B newer -DCMAKE_PREFIX_PATH="$scratch/prefix" >newer.log 2>&1; then
   echo "a version that is not there was found" && exit 1
@@ -80,6 +93,21 @@ read -ra libraries <<<"$(pkg-config --static --libs cairn)"
 "${CXX:-c++}" -std=c++20 "${flags[@]}" program/main.cc -o by-pkg-config "${libraries[@]}"
 LD_LIBRARY_PATH=$scratch/${pc%/pkgconfig} try ./by-pkg-config
 echo "pkg-config --static: built and run"
+
+# A shared library of the same objects: all that the example and the program need is visible.
+mkdir shared
+"${CXX:-c++}" -shared -o shared/libcairn.so -Wl,--whole-archive "${pc%/pkgconfig}/libcairn.a" \
+  -Wl,--no-whole-archive "${libraries[@]}"
+for source in program/main.cc "$example/save_tensors.cc"; do
+  "${CXX:-c++}" -std=c++20 "${flags[@]}" "$source" -o "shared/$(basename "$source" .cc)" -Lshared -lcairn \
+    -Wl,-rpath,"$scratch/shared" -Wl,--allow-shlib-undefined
+done
+try shared/main
+[[ $(saved_tensors shared/save_tensors "$scratch/more-tensors") == $'bias 2048 bytes\nweight 524288 bytes' ]]
+if nm -DC shared/libcairn.so | grep -E ' [TW] cairn::(LogWriter|PutQueue|BlockSink)::'; then
+  echo "a shared library would show the above, which no header declares" && exit 1
+fi
+echo "as a shared library: built and run"
 
 # Nothing in the installed text leads back to the tree, the build or the first place.
 if grep -rIlE "$CAIRN_BINARY_DIR|${CAIRN_SOURCE_DIR:-$CAIRN_BINARY_DIR}|$scratch/first" prefix; then

@@ -21,6 +21,8 @@
 #include "cairn/progress.h"
 #include "cairn/result.h"
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 using Tags = std::map<std::string, std::string>;
@@ -166,3 +168,4 @@ class Archive {
 };
 
 }  // namespace cairn
+#pragma GCC visibility pop

@@ -14,6 +14,8 @@
 
 #include "cairn/result.h"
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 // The digest of a store is chosen when it is created and never changes.
@@ -47,6 +49,7 @@ std::string to_hex(DigestKind kind, const Digest& digest);
 Result<Digest> parse_digest(DigestKind kind, std::string_view text);
 
 }  // namespace cairn
+#pragma GCC visibility pop
 
 template <>
 struct std::hash<cairn::Digest> {

@@ -9,6 +9,8 @@
 
 #include "cairn/result.h"
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 enum class DType : std::uint8_t {
@@ -53,3 +55,4 @@ unsigned dtype_bits(DType dtype) noexcept;
 bool dtype_is_valid(std::uint8_t value) noexcept;
 
 }  // namespace cairn
+#pragma GCC visibility pop

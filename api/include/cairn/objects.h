@@ -20,6 +20,8 @@
 #include "cairn/dtype.h"
 #include "cairn/result.h"
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 // Whatever is worth knowing about an object: layer type, model name, run, …
@@ -117,3 +119,4 @@ struct WriterStats {
 };
 
 }  // namespace cairn
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <stop_token>
 #include <string>
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 struct ProgressState {
@@ -32,3 +34,4 @@ struct Progress {
 };
 
 }  // namespace cairn
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 #include <utility>
 #include <variant>
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 enum class ErrorCode : std::uint8_t {
@@ -100,6 +102,7 @@ class [[nodiscard]] Result<void> {
 using Status = Result<void>;
 
 }  // namespace cairn
+#pragma GCC visibility pop
 
 #define CAIRN_CONCAT_INNER(a, b) a##b
 #define CAIRN_CONCAT(a, b) CAIRN_CONCAT_INNER(a, b)

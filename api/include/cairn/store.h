@@ -15,6 +15,8 @@
 #include "cairn/result.h"
 #include "cairn/ticket.h"
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 struct CreateOptions {
@@ -182,3 +184,4 @@ class Store {
 };
 
 }  // namespace cairn
+#pragma GCC visibility pop

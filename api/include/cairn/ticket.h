@@ -13,6 +13,8 @@
 
 #include "cairn/result.h"
 
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
 namespace cairn {
 
 class TicketState;
@@ -58,3 +60,4 @@ class Ticket {
 };
 
 }  // namespace cairn
+#pragma GCC visibility pop

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the ingest benchmark measures: one function each, in a file of its name.
+#pragma once
+
+#include <string>
+
+namespace bench {
+
+struct Setup {
+  std::string folder;  // on the file system that is measured
+  int rounds = 5;
+};
+
+void caller_cost(const Setup& setup);   // what put_async costs the thread that calls it
+void durable_rate(const Setup& setup);  // bytes per second until they survive power loss
+void large_values(const Setup& setup);  // values of mebibytes beside other stores
+void small_values(const Setup& setup);  // values of a line or a page beside other stores
+void memory(const Setup& setup);        // what the process takes for a thousand saves
+
+}  // namespace bench
