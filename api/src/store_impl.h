@@ -76,7 +76,7 @@ class StoreImpl {
   Result<Writing> begin_writing();
 
   // The writer of objects that are put directly, begun by the first call. The same errors.
-  Result<AsyncWriter*> writer();
+  Result<std::shared_ptr<AsyncWriter>> writer();
   // Waits until what was put before is committed. Not an error that some of it failed.
   Status settle_puts();
   WriterStats writer_stats() const;
@@ -111,7 +111,7 @@ class StoreImpl {
   FairMutex writing_;
   const StoreOptions options_;
   mutable std::mutex writer_mutex_;
-  std::unique_ptr<AsyncWriter> writer_;  // guarded by writer_mutex_
+  std::shared_ptr<AsyncWriter> writer_;  // guarded by writer_mutex_; calls under way keep it
   const int pid_;                        // of the process that opened the store
   bool temporary_ = false;
   Position checkpointed_;  // what the index on disk surely holds

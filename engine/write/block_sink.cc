@@ -46,7 +46,7 @@ Result<BlockSink::Block> BlockSink::prepare(std::shared_ptr<const void> hold, By
   block.dtype = dtype;
   block.hold = std::move(hold);
   block.content = content;
-  CAIRN_TRY(block.claimed, claim(block.digest));
+  CAIRN_CHECK(claim(block));
   if (!block.claimed || options_.dry_run) return block;
   if (Status encoded = encode_block(block); !encoded.ok()) {
     disclaim(block);
@@ -71,17 +71,38 @@ Status BlockSink::encode_block(Block& block) {
   return {};
 }
 
-// True when the caller is to write the block. Claiming before looking in the index, and
-// releasing only after the index has it, leaves no moment in which two callers write it.
-Result<bool> BlockSink::claim(const Digest& digest) {
+// Claiming before looking in the index, and releasing only after the index has it, leaves
+// no moment in which two callers write it.
+Status BlockSink::claim(Block& block) {
   {
     const std::lock_guard lock(claims_mutex_);
-    if (!claims_.try_emplace(digest, Claim::taken).second) return false;
+    if (!claims_.try_emplace(block.digest, Claim::taken).second) return {};
   }
-  auto known = index_.find_block(digest);
+  auto known = index_.find_block(block.digest);
+  block.known = known.ok() && known->has_value();
+  block.claimed = known.ok() && !block.known;
+  if (block.claimed) return {};
+  const std::lock_guard lock(claims_mutex_);
+  claims_.erase(block.digest);
+  if (!known.ok()) return std::move(known).error();
+  return {};
+}
+
+// True when the block is to be written here. Blocks are prepared in any order and appended
+// in one. Whoever comes first in the log writes the block, also when a later one has claimed
+// it: what follows may rely on it.
+Result<bool> BlockSink::take_over(const Block& block) {
+  if (block.known) return false;
+  {
+    const std::lock_guard lock(claims_mutex_);
+    const auto [claim, unclaimed] = claims_.try_emplace(block.digest, Claim::appended);
+    if (!unclaimed) return std::exchange(claim->second, Claim::appended) == Claim::taken;
+  }
+  // Whoever had claimed it has committed it meanwhile, or has given it up.
+  auto known = index_.find_block(block.digest);
   if (known.ok() && !known->has_value()) return true;
   const std::lock_guard lock(claims_mutex_);
-  claims_.erase(digest);
+  claims_.erase(block.digest);
   if (!known.ok()) return std::move(known).error();
   return false;
 }
@@ -96,12 +117,7 @@ void BlockSink::disclaim(const Block& block) {
 Result<bool> BlockSink::append(const Block& block) {
   bool fresh = block.claimed;
   if (!options_.dry_run) {
-    // Blocks are prepared in any order and appended in one. Whoever comes first in the log
-    // writes the block, also when a later one has claimed it: what follows may rely on it.
-    const std::lock_guard lock(claims_mutex_);
-    const auto claim = claims_.find(block.digest);
-    fresh = claim != claims_.end() && claim->second == Claim::taken;
-    if (fresh) claim->second = Claim::appended;
+    CAIRN_TRY(fresh, take_over(block));
   }
   if (!fresh) {
     ++counters_.known_blocks;
