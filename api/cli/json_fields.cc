@@ -111,6 +111,8 @@ Json to_json(const StoreStats& stats) {
           {"disk_bytes", stats.disk_bytes},
           {"log_bytes", stats.log_bytes},
           {"index_memory_bytes", stats.index_memory_bytes},
+          {"objects", stats.objects},
+          {"object_bytes", stats.object_bytes},
           {"refs", stats.refs},
           {"snapshots", stats.snapshots},
           {"trees", stats.trees},

@@ -14,17 +14,19 @@ void print_stats(Output& out, const StoreStats& stats) {
     return whole == 0 ? std::string() : fmt::format("{} of {}", ratio_text(part, whole), of);
   };
   Table sizes({{""}, {"", Table::Align::right}, {""}});
+  const std::uint64_t held = stats.logical_bytes + stats.object_bytes;
   sizes.add({"all versions hold", size_text(stats.logical_bytes), ""});
-  sizes.add(
-      {"without duplicates", size_text(stats.unique_bytes), share(stats.unique_bytes, stats.logical_bytes, "that")});
+  if (stats.objects > 0) sizes.add({"objects put directly hold", size_text(stats.object_bytes), ""});
+  sizes.add({"without duplicates", size_text(stats.unique_bytes), share(stats.unique_bytes, held, "that")});
   sizes.add({"compressed", size_text(stats.stored_bytes), share(stats.stored_bytes, stats.unique_bytes, "that")});
-  sizes.add({"on the disk", size_text(stats.disk_bytes), share(stats.disk_bytes, stats.logical_bytes, "all versions")});
+  sizes.add({"on the disk", size_text(stats.disk_bytes), share(stats.disk_bytes, held, "what was put in")});
   sizes.add({"  of it the log", size_text(stats.log_bytes), "in " + count_text(stats.segments, "file", "files")});
   sizes.add({"index in memory", size_text(stats.index_memory_bytes), ""});
   out.table(sizes);
   out.text("\n");
   Table counts({{""}, {"", Table::Align::right}});
   for (const auto& [what, count] : {std::pair{"versions", stats.refs},
+                                    {"objects put directly", stats.objects},
                                     {"snapshots", stats.snapshots},
                                     {"trees", stats.trees},
                                     {"model files", stats.models},

@@ -8,13 +8,15 @@
 namespace cairn {
 namespace {
 
-Ticket failed_ticket(const std::vector<Put>& puts, const Error& error) {
+std::shared_ptr<TicketState> push(StoreImpl& store, std::vector<Put> puts, const PutOptions& options) {
+  const auto writer = store.writer();
+  if (writer.ok()) return (*writer)->queue().push(std::move(puts), options);
   for (const Put& put : puts) {
     if (put.handover == Handover::move && put.release) put.release();
   }
-  auto state = std::make_shared<TicketState>();
-  state->fail(error, false);
-  return Ticket(std::move(state));
+  auto failed = std::make_shared<TicketState>();
+  failed->fail(writer.error(), false);
+  return failed;
 }
 
 }  // namespace
@@ -26,9 +28,7 @@ Ticket Store::put_async(Put put, const PutOptions& options) {
 }
 
 Ticket Store::put_many_async(std::vector<Put> puts, const PutOptions& options) {
-  const auto writer = impl_->writer();
-  if (!writer.ok()) return failed_ticket(puts, writer.error());
-  return Ticket((*writer)->queue().push(std::move(puts), options));
+  return Ticket(push(*impl_, std::move(puts), options));
 }
 
 Result<std::string> Store::put(Put put) {
@@ -38,19 +38,18 @@ Result<std::string> Store::put(Put put) {
 }
 
 Result<std::vector<std::string>> Store::put_many(std::vector<Put> puts) {
-  CAIRN_TRY(AsyncWriter * writer, impl_->writer());
-  const std::shared_ptr<TicketState> ticket = writer->queue().push(std::move(puts), {});
+  const std::shared_ptr<TicketState> ticket = push(*impl_, std::move(puts), {});
   CAIRN_CHECK(ticket->wait(TicketState::kCommitted));
   return ticket->ids();
 }
 
 Status Store::sync() {
-  CAIRN_TRY(AsyncWriter * writer, impl_->writer());
+  CAIRN_TRY(const std::shared_ptr<AsyncWriter> writer, impl_->writer());
   return writer->queue().settle();
 }
 
 Status Store::warm_up() {
-  CAIRN_TRY(AsyncWriter * writer, impl_->writer());
+  CAIRN_TRY(const std::shared_ptr<AsyncWriter> writer, impl_->writer());
   return writer->queue().warm_up();
 }
 

@@ -9,7 +9,11 @@ Store StoreImpl::handle(std::unique_ptr<StoreImpl> impl) { return Store(std::mov
 
 Store::Store(std::unique_ptr<StoreImpl> impl) : impl_(std::move(impl)) {}
 Store::Store(Store&&) noexcept = default;
-Store& Store::operator=(Store&&) noexcept = default;
+Store& Store::operator=(Store&& other) noexcept {
+  const Store old(std::move(*this));
+  impl_ = std::move(other.impl_);
+  return *this;
+}
 // In a forked child the parent's threads are missing: what waits for them would wait forever.
 Store::~Store() {
   if (impl_ && impl_->forked()) static_cast<void>(impl_.release());

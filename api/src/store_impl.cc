@@ -241,7 +241,7 @@ Result<StoreImpl::Writing> StoreImpl::begin_writing() {
   return writing;
 }
 
-Result<AsyncWriter*> StoreImpl::writer() {
+Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
   CAIRN_CHECK(check_usable());
   const std::lock_guard lock(writer_mutex_);
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
@@ -250,11 +250,11 @@ Result<AsyncWriter*> StoreImpl::writer() {
     const WriteOptions write{.digest = header_.digest,
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
-    writer_ = std::make_unique<AsyncWriter>(
+    writer_ = std::make_shared<AsyncWriter>(
         AsyncWriter::Parts{.index = *index_, .log = *log_, .pool = *pool_, .turn = writing_}, write, options_.writer,
         options_.nice);
   }
-  return writer_.get();
+  return writer_;
 }
 
 Status StoreImpl::follow() {
@@ -267,10 +267,10 @@ Status StoreImpl::follow() {
 }
 
 void StoreImpl::settle_puts() {
-  AsyncWriter* writer = nullptr;
+  std::shared_ptr<AsyncWriter> writer;
   {
     const std::lock_guard lock(writer_mutex_);
-    writer = writer_.get();
+    writer = writer_;
   }
   // Reading goes on after the writer has failed.
   if (writer != nullptr) static_cast<void>(writer->queue().settle().ok());
@@ -280,6 +280,7 @@ WriterStats StoreImpl::writer_stats() const {
   const std::lock_guard lock(writer_mutex_);
   WriterStats stats;
   if (writer_) stats = writer_->queue().stats();
+  if (log_) stats.log_bytes = log_->appended_bytes();
   return stats;
 }
 
@@ -321,8 +322,11 @@ Status StoreImpl::close() {
       if (status.ok()) status = std::move(checkpoint);
     }
   }
-  writer_.reset();
-  log_.reset();
+  {
+    const std::lock_guard guard(writer_mutex_);
+    writer_.reset();
+    log_.reset();
+  }
   lock_.reset();
   if (temporary_ && status.ok()) status = destroy(fs_, layout_.folder);
   return status;

@@ -77,7 +77,7 @@ class StoreImpl {
   Result<Writing> begin_writing();
 
   // The writer of objects that are put directly, begun by the first call. The same errors.
-  Result<AsyncWriter*> writer();
+  Result<std::shared_ptr<AsyncWriter>> writer();
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
@@ -116,7 +116,7 @@ class StoreImpl {
   FairMutex writing_;
   const StoreOptions options_;
   mutable std::mutex writer_mutex_;
-  std::unique_ptr<AsyncWriter> writer_;  // guarded by writer_mutex_
+  std::shared_ptr<AsyncWriter> writer_;  // guarded by writer_mutex_; calls under way keep it
   std::mutex following_;
   std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
   const int pid_;                             // of the process that opened the store

@@ -58,6 +58,15 @@ Result<StoreStats> Store::stats() {
     return {};
   };
   CAIRN_CHECK(index.for_each_ref(count_ref));
+  std::optional<std::pair<RecordKind, Digest>> last;  // names of one object are together
+  const auto count_root = [&](const Root& root) -> Result<bool> {
+    if (last == std::pair(root.kind, root.id)) return true;
+    last.emplace(root.kind, root.id);
+    ++stats.objects;
+    stats.object_bytes += root.bytes;
+    return true;
+  };
+  CAIRN_CHECK(index.for_each_root({}, count_root));
   const StoreLayout& layout = impl_->layout();
   CAIRN_TRY(stats.disk_bytes, folder_bytes(impl_->fs(), layout.folder));
   CAIRN_TRY(stats.log_bytes, folder_bytes(impl_->fs(), layout.log()));

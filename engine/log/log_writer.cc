@@ -65,6 +65,10 @@ Status LogWriter::poison(Status status) {
     failure_->code = failure_->code == ErrorCode::no_space ? ErrorCode::no_space : ErrorCode::poisoned;
     failure_->retryable = false;
     failure_->message += "; the log takes no more writes until the store is reopened";
+    // Nothing more will be written: payloads need not be held.
+    queue_.reset();  // waits for writes in flight
+    writing_.clear();
+    group_ = Group{};
   }
   return status;
 }

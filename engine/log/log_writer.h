@@ -9,6 +9,7 @@
 // unknown; a new writer starts from what recovery finds.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -91,9 +92,11 @@ class LogWriter {
   void fail(const Error& error) { static_cast<void>(poison(error).ok()); }
   // Whether a write or sync has failed: nothing more will succeed.
   bool failed() const noexcept { return failure_.has_value(); }
+  // What every later call returns then.
+  const std::optional<Error>& failure() const noexcept { return failure_; }
   std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }
-  // Bytes added to the log's files by this writer, headers and padding included.
-  std::uint64_t appended_bytes() const noexcept { return appended_bytes_; }
+  // Bytes added to the log's files by this writer, headers and padding included. Any thread.
+  std::uint64_t appended_bytes() const noexcept { return appended_bytes_.load(std::memory_order_relaxed); }
 
  private:
   struct Group {
@@ -134,7 +137,7 @@ class LogWriter {
   std::uint64_t next_tag_ = 0;
   std::uint64_t synced_through_ = 0;  // in the open segment
   std::uint64_t unsynced_bytes_ = 0;
-  std::uint64_t appended_bytes_ = 0;
+  std::atomic<std::uint64_t> appended_bytes_ = 0;
   bool folder_synced_ = true;
   std::vector<std::pair<std::uint32_t, RecordDescriptor>> unreported_;
   struct SegmentEnd {

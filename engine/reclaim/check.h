@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verifies that everything the index promises is in the log, and that everything names
-// refer to is there, whole. Changes nothing.
+// Verifies that everything the index promises is in the log, and that everything names and
+// objects that were put directly refer to is there, whole. Changes nothing.
 #pragma once
 
 #include "cairn/store.h"

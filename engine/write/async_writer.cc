@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
+#include <tuple>
 
 #include "engine/base/background_thread.h"
 #include "engine/base/errors.h"
@@ -139,10 +141,14 @@ class AsyncWriter::Session {
     return small_written_ && Clock::now() - last_commit_ >= kSmallCommitInterval && !writer_.queue_.small_waits();
   }
 
-  // What a name says already need not be said again.
+  // What a name says already need not be said again, unless it says something else by now.
   Result<bool> is_known(const Root& root) {
     CAIRN_TRY(const auto present, writer_.parts_.index.find_root(root.kind, root.id, root.name));
-    return present && present->attributes == root.attributes;
+    if (!present) return false;
+    std::tuple key(root.kind, root.id, root.name);
+    if (present->attributes == root.attributes) return !reworded_.contains(key);
+    reworded_.insert(std::move(key));
+    return false;
   }
 
   // All groups that are written become visible, in the order in which they were.
@@ -165,6 +171,7 @@ class AsyncWriter::Session {
       writer_.queue_.count_commit();
     }
     for (const auto& group : std::exchange(written_, {})) writer_.queue_.settled(*group, {});
+    reworded_.clear();
     small_written_ = false;
     last_commit_ = Clock::now();
     return {};
@@ -177,7 +184,8 @@ class AsyncWriter::Session {
 
   AsyncWriter& writer_;
   BlockSink sink_;
-  std::vector<std::shared_ptr<PutGroup>> written_;  // and not committed
+  std::vector<std::shared_ptr<PutGroup>> written_;                  // and not committed
+  std::set<std::tuple<RecordKind, Digest, std::string>> reworded_;  // names in the index whose attributes change
   bool small_written_ = false;
   std::uint64_t roots_bytes_ = 0;
   Clock::time_point last_commit_;
@@ -191,7 +199,7 @@ AsyncWriter::AsyncWriter(const Parts& parts, const WriteOptions& write, const Wr
 AsyncWriter::~AsyncWriter() { close(); }
 
 void AsyncWriter::close() {
-  queue_.close(std::nullopt);
+  queue_.close();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -203,7 +211,7 @@ void AsyncWriter::run(int nice) {
     if (written.ok()) continue;
     // The log's end is in doubt, or the index is: nothing may be built upon them.
     if (!parts_.log.failed()) parts_.log.fail(written.error());
-    queue_.close(written.error());
+    queue_.fail(written.error(), *parts_.log.failure());
     return;
   }
 }

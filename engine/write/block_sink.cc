@@ -46,7 +46,7 @@ Result<BlockSink::Block> BlockSink::prepare(std::shared_ptr<const void> hold, By
   block.dtype = dtype;
   block.hold = std::move(hold);
   block.content = content;
-  CAIRN_TRY(block.claimed, claim(block.digest));
+  CAIRN_CHECK(claim(block));
   if (!block.claimed || options_.dry_run) return block;
   if (Status encoded = encode_block(block); !encoded.ok()) {
     disclaim(block);
@@ -71,19 +71,21 @@ Status BlockSink::encode_block(Block& block) {
   return {};
 }
 
-// True when the caller is to write the block. Claiming before looking in the index, and
-// releasing only after the index has it, leaves no moment in which two callers write it.
-Result<bool> BlockSink::claim(const Digest& digest) {
+// Claiming before looking in the index, and releasing only after the index has it, leaves
+// no moment in which two callers write it.
+Status BlockSink::claim(Block& block) {
   {
     const std::lock_guard lock(claims_mutex_);
-    if (!claims_.try_emplace(digest, Claim::taken).second) return false;
+    if (!claims_.try_emplace(block.digest, Claim::taken).second) return {};
   }
-  auto known = index_.find_block(digest);
-  if (known.ok() && !known->has_value()) return true;
+  auto known = index_.find_block(block.digest);
+  block.known = known.ok() && known->has_value();
+  block.claimed = known.ok() && !block.known;
+  if (block.claimed) return {};
   const std::lock_guard lock(claims_mutex_);
-  claims_.erase(digest);
+  claims_.erase(block.digest);
   if (!known.ok()) return std::move(known).error();
-  return false;
+  return {};
 }
 
 void BlockSink::disclaim(const Block& block) {
@@ -94,25 +96,17 @@ void BlockSink::disclaim(const Block& block) {
 }
 
 // Whether the block is to be written now. Blocks are prepared in any order and appended in
-// one: whoever comes first in the log writes, also when a later one has claimed the block,
-// because what follows may rely on it.
+// one. Whoever comes first in the log writes the block, also when a later one has claimed it:
+// what follows may rely on it. Only the thread that appends commits: what is in the index
+// stays as it is meanwhile.
 Result<bool> BlockSink::begin_append(const Block& block) {
   if (options_.dry_run) return block.claimed;
-  std::unique_lock lock(claims_mutex_);
-  const auto is_taken = [&] {
-    const auto claim = claims_.find(block.digest);
-    return claim != claims_.end() && claim->second == Claim::taken;
-  };
-  if (!is_taken()) return false;
-  if (!block.claimed) {
-    // The other one may just be looking whether the index has it.
-    lock.unlock();
-    CAIRN_TRY(const auto known, index_.find_block(block.digest));
-    if (known) return false;
-    lock.lock();
-  }
-  claims_[block.digest] = Claim::appended;
-  return true;
+  if (block.known) return false;
+  CAIRN_TRY(const auto committed, index_.find_block(block.digest));
+  if (committed) return false;
+  const std::lock_guard lock(claims_mutex_);
+  const auto claim = claims_.try_emplace(block.digest, Claim::taken).first;
+  return std::exchange(claim->second, Claim::appended) == Claim::taken;
 }
 
 Result<bool> BlockSink::append(const Block& block) {

@@ -40,7 +40,8 @@ class BlockSink {
     DType dtype = DType::opaque;
     std::shared_ptr<const void> hold;
     Bytes content;
-    bool claimed = false;  // by this one, for writing; else it is known
+    bool claimed = false;  // by this one, for writing
+    bool known = false;    // in the index; when neither, somebody else had claimed it
     CodecId codec = CodecId::raw;
     std::shared_ptr<const void> payload_hold;
     Bytes payload;
@@ -79,7 +80,7 @@ class BlockSink {
   // Of blocks that are not in the index yet.
   enum class Claim : std::uint8_t { taken, appended };
 
-  Result<bool> claim(const Digest& digest);
+  Status claim(Block& block);
   Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status encode_block(Block& block);
   Result<bool> begin_append(const Block& block);

@@ -52,12 +52,30 @@ struct PutQueue::Entering {
   bool piecemeal = false;            // more than the budget: granted bit by bit
 };
 
+// How tickets ask for haste: they may outlive the queue.
+struct PutQueue::Bell {
+  explicit Bell(PutQueue& rung) : queue(&rung) {}
+  void ring() {
+    const std::lock_guard lock(mutex);
+    if (queue != nullptr) queue->hurry();
+  }
+  std::mutex mutex;
+  PutQueue* queue;  // null once it is gone
+};
+
 PutQueue::PutQueue(const WriterOptions& options, std::uint32_t block_bytes)
     : options_(options),
       block_bytes_(block_bytes),
+      bell_(std::make_shared<Bell>(*this)),
+      staged_groups_(std::make_shared<std::atomic<std::uint64_t>>(0)),
       small_(std::max<std::uint64_t>(options.budget_bytes / 8, MiB)),
       bulk_(std::max(
           {options.budget_bytes - options.budget_bytes / 8, kBudgetBytesMin, std::uint64_t{8} * block_bytes})) {}
+
+PutQueue::~PutQueue() {
+  const std::lock_guard lock(bell_->mutex);
+  bell_->queue = nullptr;
+}
 
 Status PutQueue::warm_up() {
   std::call_once(warmed_, [&] {
@@ -77,8 +95,10 @@ std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOpti
   entering.group = std::make_shared<PutGroup>();
   PutGroup& group = *entering.group;
   group.durability = options.durability;
-  group.ticket = options.durability == Durability::lazy ? std::make_shared<TicketState>([this] { hurry(); })
-                                                        : std::make_shared<TicketState>();
+  group.staged_groups = staged_groups_;
+  group.ticket = options.durability == Durability::lazy
+                     ? std::make_shared<TicketState>([bell = bell_] { bell->ring(); })
+                     : std::make_shared<TicketState>();
   std::size_t words = 0;
   for (const Put& put : entering.puts) {
     auto layout = ValueLayout::of(put);
@@ -203,29 +223,32 @@ Status PutQueue::enqueue(Entering& entering) {
 // Brings the bytes where the writer finds them.
 void PutQueue::stage(Entering& entering) {
   for (std::size_t i = 0; i < entering.puts.size(); ++i) {
-    Put& put = entering.puts[i];
-    if (put.handover == Handover::copy) {
-      const Status copied = copy(entering, i);
-      entering.group->memory_is_free();
-      if (copied.ok()) continue;
-      // Part of it may be on its way: the writer must not wait for the rest.
-      close(copied.error());
-      return;
+    if (entering.puts[i].handover != Handover::copy) {
+      hand_over(entering, i);
+      continue;
     }
-    if (entering.piecemeal) wait_for_room(*entering.turn, entering.needs[i]);
-    std::shared_ptr<const void> granted(
-        new Granted{.budget = entering.lane->budget,
-                    .bytes = entering.needs[i],
-                    .memory = nullptr,
-                    .release = put.handover == Handover::move ? std::move(put.release) : nullptr,
-                    .group = entering.group});
-    {
-      const std::lock_guard lock(mutex_);
-      entering.states[i]->memory = put.bytes;
-      entering.states[i]->hold = std::move(granted);
-    }
-    work_.notify_one();
+    // A copy ends early when everything fails: the ticket has been told.
+    static_cast<void>(copy(entering, i).ok());
+    entering.group->memory_is_free();
   }
+}
+
+void PutQueue::hand_over(Entering& entering, std::size_t which) {
+  Put& put = entering.puts[which];
+  if (entering.piecemeal) wait_for_room(*entering.turn, entering.needs[which]);
+  std::shared_ptr<const void> granted(
+      new Granted{.budget = entering.lane->budget,
+                  .bytes = entering.needs[which],
+                  .memory = nullptr,
+                  .release = put.handover == Handover::move ? std::move(put.release) : nullptr,
+                  .group = entering.group});
+  {
+    const std::lock_guard lock(mutex_);
+    if (error_) return;  // nobody will draw it
+    entering.states[which]->memory = put.bytes;
+    entering.states[which]->hold = std::move(granted);
+  }
+  work_.notify_one();
 }
 
 Status PutQueue::copy(Entering& entering, std::size_t which) {
@@ -240,7 +263,12 @@ Status PutQueue::copy(Entering& entering, std::size_t which) {
     if (entering.piecemeal) wait_for_room(*entering.turn, grant);
     left_of_grant -= grant;
     MutableBytes into;
-    CAIRN_TRY(PutState::Piece piece, take_piece(*entering.lane, bytes, into));
+    auto taken = take_piece(*entering.lane, bytes, into);
+    if (!taken.ok()) {
+      entering.lane->budget->release(grant + (entering.piecemeal ? 0 : left_of_grant));
+      return std::move(taken).error();
+    }
+    PutState::Piece piece = std::move(taken).value();
     if (state.layout.contiguous()) {
       copy_past_cache(into, from.subspan(offset, bytes));
     } else {
@@ -272,7 +300,12 @@ Status PutQueue::copy(Entering& entering, std::size_t which) {
 Result<PutState::Piece> PutQueue::take_piece(Lane& lane, std::size_t bytes, MutableBytes& into) {
   if (&lane == &bulk_) {
     StagingArena::Slab slab = arena_->take();
-    CAIRN_INVARIANT(slab.hold != nullptr);  // there is one for every grant
+    if (slab.hold == nullptr) {
+      // There is one for every grant, until everything fails and everything is granted.
+      const std::lock_guard lock(mutex_);
+      CAIRN_INVARIANT(error_.has_value());
+      return *error_;
+    }
     into = slab.bytes.first(bytes);
     return PutState::Piece{.hold = std::move(slab.hold), .bytes = into};
   }
@@ -297,33 +330,38 @@ Status PutQueue::settle() {
   return {};
 }
 
-void PutQueue::close(const std::optional<Error>& error) {
+void PutQueue::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  work_.notify_one();
+}
+
+void PutQueue::fail(const Error& error, const Error& from_now_on) {
   std::map<std::uint64_t, std::shared_ptr<PutGroup>> failed;
   std::deque<std::shared_ptr<PutState>> dropped;
   {
     const std::lock_guard lock(mutex_);
-    closed_ = true;
-    if (error && !error_) {
-      error_ = error;
-      failed = std::exchange(pending_, {});
-      dropped = std::exchange(small_.puts, {});
-      for (auto& put : std::exchange(bulk_.puts, {})) dropped.push_back(std::move(put));
-      stats_.failed += failed.size();
-      stats_.pending_puts = stats_.pending_bytes = 0;
-      grouped_ = 0;
-    }
+    error_ = from_now_on;
+    failed = std::exchange(pending_, {});
+    dropped = std::exchange(small_.puts, {});
+    for (auto& put : std::exchange(bulk_.puts, {})) dropped.push_back(std::move(put));
+    stats_.failed += failed.size();
+    stats_.pending_puts = stats_.pending_bytes = 0;
+    grouped_ = 0;
     small_.budget->open_up();
     bulk_.budget->open_up();
     work_.notify_one();
   }
-  for (const auto& [sequence, group] : failed) group->ticket->fail(*error, group->unstaged > 0);
+  for (const auto& [sequence, group] : failed) group->ticket->fail(error, group->unstaged > 0);
   const std::lock_guard lock(mutex_);
   settled_.notify_all();
 }
 
 WriterStats PutQueue::stats() const {
   const std::lock_guard lock(mutex_);
-  return stats_;
+  WriterStats stats = stats_;
+  stats.staged = *staged_groups_;
+  return stats;
 }
 
 // With mutex_ held, as the following ones.

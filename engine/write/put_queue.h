@@ -23,6 +23,7 @@ namespace cairn {
 class PutQueue {
  public:
   PutQueue(const WriterOptions& options, std::uint32_t block_bytes);
+  ~PutQueue();
 
   // --- Any thread ---
 
@@ -35,9 +36,10 @@ class PutQueue {
   // The same, and waits until all of it is committed or has failed.
   // The error with which everything fails, if there is one.
   Status settle();
-  // Nothing more is accepted. With an error, all that is pending fails with it; without, it
-  // is still written.
-  void close(const std::optional<Error>& error);
+  // Nothing more is accepted; what is pending is still written.
+  void close();
+  // All that is pending fails with `error`, and whatever comes later with `from_now_on`.
+  void fail(const Error& error, const Error& from_now_on);
   WriterStats stats() const;
 
   // --- The writer's thread ---
@@ -67,11 +69,13 @@ class PutQueue {
     std::deque<std::shared_ptr<PutState>> puts;
   };
   struct Entering;
+  struct Bell;
 
   bool admit(Entering& entering, OnFull on_full);
   void wait_for_room(ByteBudget::Turn& turn, std::uint64_t bytes);
   Status enqueue(Entering& entering);
   void stage(Entering& entering);
+  void hand_over(Entering& entering, std::size_t which);
   Status copy(Entering& entering, std::size_t which);
   Result<PutState::Piece> take_piece(Lane& lane, std::size_t bytes, MutableBytes& into);
   void refuse(Entering& entering, const Error& error);
@@ -81,6 +85,8 @@ class PutQueue {
 
   const WriterOptions options_;
   const std::uint32_t block_bytes_;
+  const std::shared_ptr<Bell> bell_;
+  const std::shared_ptr<std::atomic<std::uint64_t>> staged_groups_;
   std::once_flag warmed_;
   Status warm_;
   std::unique_ptr<StagingArena> arena_;

@@ -24,7 +24,8 @@ struct PutGroup {
   Durability durability = Durability::grouped;
   std::shared_ptr<TicketState> ticket;
   std::uint64_t bytes = 0;
-  std::atomic<std::size_t> unstaged = 0;  // values whose memory is in use
+  std::atomic<std::size_t> unstaged = 0;                      // values whose memory is in use
+  std::shared_ptr<std::atomic<std::uint64_t>> staged_groups;  // of the queue: counts those without any
   // The writer's own.
   std::size_t unwritten = 0;   // values that are not appended yet
   std::vector<Root> roots;     // in the order of the values
@@ -32,7 +33,9 @@ struct PutGroup {
 
   // The memory of one more value is free.
   void memory_is_free() {
-    if (--unstaged == 0) ticket->reach(TicketState::kStaged);
+    if (--unstaged > 0) return;
+    ++*staged_groups;
+    ticket->reach(TicketState::kStaged);
   }
 };
 

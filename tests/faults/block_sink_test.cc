@@ -53,6 +53,17 @@ TEST_F(BlockSinkTest, ADisclaimedBlockIsWrittenByTheNextOne) {
   ASSERT_TRUE(sink_->commit().ok());
 }
 
+TEST_F(BlockSinkTest, ABlockIsWrittenThoughWhoeverHadClaimedItGaveItUp) {
+  const std::vector<std::byte> content(5000, std::byte{9});
+  const BlockSink::Block first = prepare(content), second = prepare(content);
+  EXPECT_FALSE(second.claimed || second.known);
+  sink_->disclaim(first);
+  EXPECT_TRUE(sink_->append(second).value());
+  ASSERT_TRUE(sink_->commit().ok());
+  EXPECT_TRUE(impl_->index().find_block(second.digest).value().has_value());
+  EXPECT_TRUE(prepare(content).known);
+}
+
 TEST_F(BlockSinkTest, RootsAreInTheIndexAfterTheCommitAndAfterAReplay) {
   const Root kept{.kind = RecordKind::blob, .name = "a", .bytes = 3, .attributes = {{"layer", "0"}}};
   Root gone = kept;

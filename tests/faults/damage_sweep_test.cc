@@ -3,6 +3,7 @@
 // Every byte of a small store is damaged in turn, every file cut short at many lengths and
 // taken away: what comes back is an error, a report, or exactly what was put in. Never
 // other bytes, never a crash, never a hang.
+#include <algorithm>
 #include <atomic>
 
 #include "engine/log/segment_files.h"
@@ -17,6 +18,10 @@ namespace {
 constexpr char kStore[] = "store";
 constexpr std::uint64_t kSmallFile = 512;
 using Versions = std::map<std::string, std::map<std::string, std::string>>;  // name@version: files
+struct PutObject {
+  std::string content, name;
+};
+using Objects = std::map<std::string, PutObject>;  // put directly, by id
 
 // A closed store of a few segments, some of them sealed, all in some tens of KiB: blocks
 // and segments are smaller than any that create() makes, and mean the same.
@@ -38,11 +43,15 @@ class TinyStore {
     add(store, inputs, "model", {{"m.safetensors", safetensors_of({{"b", bf16_weights(600, 4)}, {"s", shared}})}});
     add(store, inputs, "data", {{"opaque", random_bytes(9000, 3) + "tail"}});
     must(store.archive().tag("data@2", {{"k", "v"}}));
+    put(store, random_bytes(9000, 5), {}, "several blocks");
+    put(store, bf16_weights(700, 6), TensorLayout{.dtype = DType::bf16, .shape = {7, 100}}, "tensor");
+    put(store, "small", {}, "");
     must(store.close());
   }
 
   SimFileSystem fs;
   Versions versions;
+  Objects objects;
 
   // Every file but the lock, which says nothing.
   std::vector<std::pair<std::string, std::uint64_t>> files() {
@@ -79,6 +88,12 @@ class TinyStore {
     must(added);
     versions[name + "@" + std::to_string(added->version)] = files;
   }
+
+  void put(Store& store, const std::string& content, std::optional<TensorLayout> tensor, const std::string& name) {
+    const auto id = store.put({.bytes = std::as_bytes(std::span(content)), .tensor = std::move(tensor), .name = name});
+    must(id);
+    objects[*id] = {content, name};
+  }
 };
 
 struct Outcome {
@@ -87,8 +102,7 @@ struct Outcome {
   std::string silent;     // what came back wrong without a word; empty: nothing
 };
 
-// Reads all there is. An error from a read counts as said; wrong bytes never do.
-void read_everything(Store& store, const Versions& versions, Outcome& outcome) {
+void read_versions(Store& store, const Versions& versions, Outcome& outcome) {
   const auto refs = store.archive().list();
   if (!refs.ok()) outcome.reported = true;
   for (const auto& [ref, files] : versions) {
@@ -107,7 +121,37 @@ void read_everything(Store& store, const Versions& versions, Outcome& outcome) {
   }
 }
 
-Outcome look(FileSystem& fs, const Versions& versions, Access access) {
+void read_objects(Store& store, const Objects& objects, Outcome& outcome) {
+  for (const auto& [id, object] : objects) {
+    const auto read = store.get(id);
+    if (!read.ok() && read.error().code != ErrorCode::not_found) {
+      outcome.reported = true;
+    } else if (!read.ok()) {
+      if (!outcome.reported) outcome.silent = id + " is gone: " + read.error().message;
+    } else if (!std::ranges::equal(*read, std::as_bytes(std::span(object.content)))) {
+      outcome.silent = id + " has other content";
+      return;
+    }
+  }
+  const auto page = store.list();
+  if (!page.ok()) outcome.reported = true;
+  if (!page.ok() || outcome.reported) return;
+  bool same = page->objects.size() == objects.size();
+  for (const Object& object : page->objects) {
+    const auto expected = objects.find(object.id);
+    same = same && expected != objects.end() && object.names.size() == 1 &&
+           object.names.front().name == expected->second.name;
+  }
+  if (!same) outcome.silent = "other objects are listed";
+}
+
+// Reads all there is. An error from a read counts as said; wrong bytes never do.
+void read_everything(Store& store, const TinyStore& tiny, Outcome& outcome) {
+  read_versions(store, tiny.versions, outcome);
+  if (outcome.silent.empty()) read_objects(store, tiny.objects, outcome);
+}
+
+Outcome look(FileSystem& fs, const TinyStore& tiny, Access access) {
   Outcome outcome;
   auto impl = StoreImpl::open(fs, kStore, {.access = access, .threads = 1}, {});
   if (!impl.ok()) {
@@ -121,14 +165,14 @@ Outcome look(FileSystem& fs, const Versions& versions, Access access) {
   Store store = StoreImpl::handle(std::move(impl).value());
   const auto check = store.check({.read_data = true});
   if (!check.ok() || !check->damaged.empty()) outcome.reported = true;
-  read_everything(store, versions, outcome);
+  read_everything(store, tiny, outcome);
   return outcome;
 }
 
 // What is in the index is in the log as well: a writer puts it right by itself.
 std::string wrong_after_index_damage(const TinyStore& tiny, SimFileSystem& damaged) {
   {
-    const Outcome writer = look(damaged, tiny.versions, Access::read_write);
+    const Outcome writer = look(damaged, tiny, Access::read_write);
     if (!writer.silent.empty()) return "for a writer " + writer.silent;
   }
   auto impl = StoreImpl::open(damaged, kStore, {.threads = 1}, {});
@@ -136,7 +180,7 @@ std::string wrong_after_index_damage(const TinyStore& tiny, SimFileSystem& damag
   Store store = StoreImpl::handle(std::move(impl).value());
   if (!store.info().recovery.damage.empty()) return "the log is damaged: " + store.info().recovery.damage.front();
   Outcome outcome;
-  read_everything(store, tiny.versions, outcome);
+  read_everything(store, tiny, outcome);
   if (!outcome.silent.empty() || outcome.reported) return "after a writer opened it, it is not whole";
   return {};
 }
@@ -200,7 +244,7 @@ class Sweep {
         const unsigned bit = static_cast<unsigned>(mix(seed, position, 1) % 8);
         say("without an index, bit " + std::to_string(bit) + " of " + path + " at " + std::to_string(offset));
         if (!fs->flip_bit(path, offset, bit).ok()) return "cannot be flipped";
-        const Outcome outcome = look(*fs, tiny_.versions, Access::read_only);
+        const Outcome outcome = look(*fs, tiny_, Access::read_only);
         if (!outcome.silent.empty()) return outcome.silent;
         if (outcome.torn != (offset >= witness)) return outcome.torn ? "is cut off" : "the witness is not missed";
         if (outcome.torn && outcome.reported) return "the loss of the witness is damage";
@@ -248,7 +292,7 @@ class Sweep {
   void say(const std::string& what) { std::snprintf(tally_.at, sizeof(tally_.at), "%s", what.c_str()); }
 
   std::string judge(SimFileSystem& fs, const std::string& path) {
-    const Outcome outcome = look(fs, tiny_.versions, Access::read_only);
+    const Outcome outcome = look(fs, tiny_, Access::read_only);
     ++(outcome.reported ? tally_.reported : tally_.harmless);
     // What the header says decides how the store is written: no byte of it may be in doubt.
     if (!outcome.reported && path == StoreLayout(kStore).header()) return "the header is believed";

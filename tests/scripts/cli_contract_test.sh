@@ -208,7 +208,7 @@ expect 0 tag model
 grep -q best out || fail "tag does not show tags"
 expect 12 tag nobody a=b
 expect 0 --json stats
-json '{"logical_bytes", "unique_bytes", "stored_bytes", "disk_bytes", "snapshots", "tensors", "blobs", "blocks", "segments"} <= set(d)'
+json '{"logical_bytes", "unique_bytes", "stored_bytes", "disk_bytes", "snapshots", "tensors", "blobs", "blocks", "segments", "objects", "object_bytes"} <= set(d)'
 expect 0 stats
 
 # --- get, cat, tensor --------------------------------------------------------------------

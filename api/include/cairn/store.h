@@ -74,6 +74,8 @@ struct StoreStats {
   std::uint64_t log_bytes = 0;      // of that, the log's segments
   std::uint64_t index_memory_bytes = 0;
   std::uint64_t refs = 0, snapshots = 0, trees = 0, models = 0, tensors = 0, blobs = 0, blocks = 0, segments = 0;
+  std::uint64_t objects = 0;       // that were put directly
+  std::uint64_t object_bytes = 0;  // what they hold, before deduplication; not in logical_bytes
   std::map<std::string, std::uint64_t> blocks_by_codec;
 };
 
@@ -85,9 +87,11 @@ struct CheckOptions {
 };
 
 struct Damage {
-  std::string what;                   // what is wrong, and where: file and offset
-  std::string id;                     // of the block or object, or empty
-  std::vector<std::string> affected;  // name@version:path that cannot be restored
+  std::string what;  // what is wrong, and where: file and offset
+  std::string id;    // of the block or object, or empty
+  // What cannot be read whole: name@version:path of a file, or the id of an object that was
+  // put directly, followed by its name in brackets when it has one.
+  std::vector<std::string> affected;
 };
 
 struct CheckReport {

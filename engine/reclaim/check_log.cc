@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/reclaim/check_log.h"
+
+#include <limits>
+
+#include "engine/base/errors.h"
+#include "engine/log/segment_files.h"
+#include "engine/log/segment_scan.h"
+
+namespace cairn {
+namespace {
+
+Status check_segment(const OpenSegment& segment, bool last, const Position& applied, Findings& findings) {
+  // The last one may be a husk, or be written at this moment by another process.
+  const bool header_good = read_segment_header(segment).ok();
+  if (!header_good && !(last && applied.segment < segment.number)) {
+    findings.damage(segment.path + " at 0: segment header is damaged");
+  }
+  std::string wrong;
+  CAIRN_TRY(const auto table, read_table(segment, wrong));
+  // The last one may be about to be sealed, unless the index has seen its end already.
+  const bool seal_applied = applied.segment == segment.number && applied.offset == segment.size;
+  if (!wrong.empty() && (!last || seal_applied)) findings.damage(wrong);
+  if (!table && !last && wrong.empty() && header_good) {
+    // Sealed before the next was begun; unless damage once made the log go on elsewhere.
+    findings.damage(segment.path + " at " + std::to_string(segment.size) +
+                    ": the table at the segment's end is damaged");
+  }
+  ScanOptions options{.verify_payloads = false};
+  options.known_synced = applied.segment == segment.number ? applied.offset : 0;
+  if (!last || table) options.known_synced = std::numeric_limits<std::uint64_t>::max();
+  if (table) options.to = table->groups_end;
+  CAIRN_TRY(const ScanResult scan, scan_groups(segment, options, [](const GroupHead&) { return Status(); }));
+  if (table || last) {
+    for (const std::string& place : scan.damage) findings.damage(place);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, const Position& applied,
+                 const Progress& progress, Findings& findings) {
+  CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, log_folder));
+  ProgressMeter meter(progress, "check log", 0);
+  for (const std::uint32_t number : segments) {
+    CAIRN_CHECK(meter.check_stop());
+    CAIRN_TRY(const OpenSegment segment, open_segment(fs, log_folder, number, store_tag));
+    meter.begin(segment.path);
+    findings.segment_bytes[number] = segment.size;
+    CAIRN_CHECK(check_segment(segment, number == segments.back(), applied, findings));
+    meter.add(segment.size);
+  }
+  return {};
+}
+
+}  // namespace cairn

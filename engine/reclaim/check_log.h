@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The first step of a check: the structure of the log.
+#pragma once
+
+#include "engine/base/progress_meter.h"
+#include "engine/index/index.h"
+#include "engine/io/file_system.h"
+#include "engine/reclaim/findings.h"
+
+namespace cairn {
+
+// Headers, heads and tables of every segment; notes how long each is.
+Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, const Position& applied,
+                 const Progress& progress, Findings& findings);
+
+}  // namespace cairn
