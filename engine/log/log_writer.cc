@@ -131,6 +131,7 @@ Status LogWriter::open_segment() {
     return refuse_segment(end_.segment, std::move(reserved).error());
   }
   CAIRN_TRY(queue_, fs_.write_queue(*file_, options_.groups_in_flight));
+  file_bytes_ = end_.offset;
   synced_through_ = end_.offset;
   return {};
 }
@@ -174,6 +175,7 @@ Status LogWriter::create_segment(std::uint32_t segment) {
   end_.offset = kPageBytes;
   end_.sealed = false;
   end_.open_records.clear();
+  file_bytes_ = kPageBytes;
   synced_through_ = 0;
   folder_synced_ = false;
   appended_bytes_ += kPageBytes;
@@ -218,6 +220,7 @@ Status LogWriter::write_group() {
   encode_group_head(header, group_.records, group_.head.first(header.head_bytes()));
   group_.pad(header.payload_bytes - group_.used);
 
+  CAIRN_CHECK(grow_file(header.offset + header.total_bytes()));
   CAIRN_CHECK(wait_for_writes(options_.groups_in_flight - 1));
   const std::uint64_t tag = next_tag_++;
   std::vector<Bytes> parts{group_.head.first(header.head_bytes())};
@@ -227,6 +230,17 @@ Status LogWriter::write_group() {
   CAIRN_CHECK(queue_->submit(header.offset, std::move(parts), tag));
   end_.offset += header.total_bytes();
   appended_bytes_ += header.total_bytes();
+  return {};
+}
+
+// Writes that move a file's end take turns in the file system; those below it do not. Growing
+// by a step leaves few zeros behind the last group for recovery to look at.
+Status LogWriter::grow_file(std::uint64_t through) {
+  if (through <= file_bytes_) return {};
+  const std::uint64_t step = options_.groups_in_flight * options_.group_bytes;
+  const std::uint64_t grown = std::max(through, std::min(through + step, options_.segment_bytes));
+  CAIRN_CHECK(file_->truncate(grown));
+  file_bytes_ = grown;
   return {};
 }
 

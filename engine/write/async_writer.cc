@@ -15,8 +15,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Appended bytes after which finished values are committed though more is waiting.
+// Finished values are committed though more is waiting once this much was appended and this
+// much time has passed: a slow disk need not sync too often, nor a fast one.
 constexpr std::uint64_t kCommitBytes = 128 * MiB;
+constexpr std::chrono::milliseconds kCommitInterval{200};
 // Small values between large ones are committed this often: a commit waits for what is
 // being written.
 constexpr std::chrono::milliseconds kSmallCommitInterval{50};
@@ -146,8 +148,9 @@ class AsyncWriter::Session {
 
   bool due() const {
     if (written_.empty()) return false;
-    if (writer_.parts_.log.unsynced_bytes() >= kCommitBytes) return true;
-    return small_written_ && Clock::now() - last_commit_ >= kSmallCommitInterval && !writer_.queue_.small_waits();
+    const auto waited = Clock::now() - last_commit_;
+    if (writer_.parts_.log.unsynced_bytes() >= kCommitBytes && waited >= kCommitInterval) return true;
+    return small_written_ && waited >= kSmallCommitInterval && !writer_.queue_.small_waits();
   }
 
   // What a name says already need not be said again, unless it says something else by now.

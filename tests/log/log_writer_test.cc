@@ -334,7 +334,8 @@ TEST_F(LogWriterTest, GoingOnCutsWhatNeverFinished) {
   ASSERT_TRUE(append(log, 4, 10).ok());
   const std::uint64_t end_offset = synced(log).end_offset;
   const ScannedSegment segment = scan(fs, 1);
-  EXPECT_EQ(segment.size, end_offset) << "bytes of an earlier life came back";
+  EXPECT_EQ(segment.result.end, end_offset);
+  EXPECT_EQ(segment.result.torn_bytes, 0u) << "bytes of an earlier life came back";
   ASSERT_EQ(segment.records().size(), 2u);
   EXPECT_EQ(segment.records().back().key, key_of(4));
 }
