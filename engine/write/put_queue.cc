@@ -134,11 +134,10 @@ std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOpti
   group.roots.resize(entering.puts.size());
   for (std::size_t i = 0; i < entering.puts.size(); ++i) {
     const std::uint64_t bytes = entering.states[i]->layout.total_bytes();
-    // Copies take whole slabs; other memory is what it is.
+    // Copies take whole slabs. Of other memory counts what will be written, however large
+    // the array is that it is a view of.
     const bool slabs = entering.states[i]->copied && !small;
-    entering.needs.push_back(slabs                        ? align_up(bytes, block_bytes_)
-                             : entering.states[i]->copied ? bytes
-                                                          : entering.puts[i].bytes.size());
+    entering.needs.push_back(slabs ? align_up(bytes, block_bytes_) : bytes);
     entering.need += entering.needs.back();
   }
   if (!small) {
@@ -180,6 +179,9 @@ bool PutQueue::admit(Entering& entering, OnFull on_full) {
   {
     const std::lock_guard lock(mutex_);
     ++(on_full == OnFull::fail ? stats_.refused : stats_.dropped);
+    // Others that nobody asked for may have taken the room: there is some for the next one.
+    hurry_through_ = next_sequence_ - 1;
+    work_.notify_one();
   }
   refuse(entering,
          Error{.code = ErrorCode::overloaded,
@@ -342,7 +344,7 @@ void PutQueue::fail(const Error& error, const Error& from_now_on) {
   {
     const std::lock_guard lock(mutex_);
     error_ = from_now_on;
-    failed = std::exchange(pending_, {});
+    failed = pending_;
     dropped = std::exchange(small_.puts, {});
     for (auto& put : std::exchange(bulk_.puts, {})) dropped.push_back(std::move(put));
     stats_.failed += failed.size();
@@ -353,7 +355,9 @@ void PutQueue::fail(const Error& error, const Error& from_now_on) {
     work_.notify_one();
   }
   for (const auto& [sequence, group] : failed) group->ticket->fail(error, group->unstaged > 0);
+  // Who waits for everything then finds every ticket decided.
   const std::lock_guard lock(mutex_);
+  pending_.clear();
   settled_.notify_all();
 }
 

@@ -55,7 +55,12 @@ struct ChildEnd {
 
 // Threads are not there in a forked child, though those who started them (RocksDB does)
 // believe that they are. So a process that forks must never have opened a store itself.
-inline ChildEnd run_in_child(const std::function<std::string()>& work, std::chrono::seconds limit) {
+struct Child {
+  pid_t pid = 0;
+  int says = -1;  // the end of a pipe
+};
+
+inline Child start_child(const std::function<std::string()>& work) {
   int ends[2];
   if (::pipe(ends) != 0) throw std::bad_alloc();
   std::fflush(nullptr);
@@ -73,27 +78,35 @@ inline ChildEnd run_in_child(const std::function<std::string()>& work, std::chro
     ::_exit(at == said.size() ? 0 : 1);
   }
   ::close(ends[1]);
+  return {child, ends[0]};
+}
+
+inline ChildEnd end_of(const Child& child, std::chrono::seconds limit) {
   ChildEnd end;
   const auto deadline = std::chrono::steady_clock::now() + limit;
   for (char buffer[4096];;) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    pollfd ready{.fd = ends[0], .events = POLLIN, .revents = 0};
+    pollfd ready{.fd = child.says, .events = POLLIN, .revents = 0};
     if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) == 0) {
       end.timed_out = true;
-      ::kill(child, SIGKILL);
+      ::kill(child.pid, SIGKILL);
       break;
     }
-    const ssize_t got = ::read(ends[0], buffer, sizeof(buffer));
+    const ssize_t got = ::read(child.says, buffer, sizeof(buffer));
     if (got <= 0) break;
     end.said.append(buffer, static_cast<std::size_t>(got));
   }
-  ::close(ends[0]);
+  ::close(child.says);
   int status = 0;
-  ::waitpid(child, &status, 0);
+  ::waitpid(child.pid, &status, 0);
   if (WIFSIGNALED(status)) end.signal = WTERMSIG(status);
   if (WIFEXITED(status)) end.exit_code = WEXITSTATUS(status);
   return end;
+}
+
+inline ChildEnd run_in_child(const std::function<std::string()>& work, std::chrono::seconds limit) {
+  return end_of(start_child(work), limit);
 }
 
 inline bool is_first_to_run(const ::testing::TestInfo& test) {

@@ -294,6 +294,60 @@ TEST_F(ObjectsTest, ManyThreadsPutTheSameAndDifferentContentOnce) {
   EXPECT_EQ(writer.pending_puts, 0u);
 }
 
+// As above, without waiting in between, in groups, and as tensors beside blobs.
+TEST_F(ObjectsTest, ManyThreadsInFlightStoreEverythingOnceAndAreCountedExactly) {
+  constexpr unsigned kThreads = 64, kGroups = 4;
+  const auto shared = random_bytes(300'000, 20), small = random_bytes(500, 21);
+  const TensorLayout flat{.dtype = DType::u8, .shape = {shared.size()}};
+  std::vector<std::vector<std::byte>> own;
+  for (unsigned i = 0; i < kThreads * kGroups; ++i) own.push_back(random_bytes(70'000, 2000 + i));
+  std::atomic<unsigned> released = 0, committed = 0;
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::vector<Ticket> tickets;
+      for (unsigned g = 0; g < kGroups; ++g) {
+        std::vector<Put> puts;
+        puts.push_back({.bytes = own[t * kGroups + g], .handover = Handover::borrow, .name = std::to_string(t)});
+        puts.push_back({.bytes = shared,
+                        .tensor = g % 2 == 0 ? std::optional(flat) : std::nullopt,
+                        .handover = Handover::move,
+                        .release = [&] { ++released; }});
+        tickets.push_back(store_.put_many_async(std::move(puts)));
+        tickets.push_back(store_.put_async({.bytes = small, .name = "small"}));
+        tickets.back().committed().on_ready([&](const Status& status) { committed += status.ok() ? 1 : 0; });
+      }
+      for (const Ticket& ticket : tickets) EXPECT_TRUE(ticket.committed().wait().ok());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  ASSERT_TRUE(store_.sync().ok());
+  EXPECT_EQ(released, kThreads * kGroups);
+  EXPECT_EQ(committed, kThreads * kGroups);
+  const std::uint64_t distinct = kThreads * kGroups * 70'000 + shared.size() + small.size();
+  const WriterStats writer = store_.writer_stats();
+  EXPECT_EQ(writer.accepted, 2u * kThreads * kGroups);
+  EXPECT_EQ(writer.staged, writer.accepted);
+  EXPECT_EQ(writer.synced, writer.accepted);
+  EXPECT_EQ(writer.committed, writer.accepted);
+  EXPECT_EQ(writer.accepted_bytes, kThreads * kGroups * (70'000 + shared.size() + small.size()));
+  EXPECT_EQ(writer.failed + writer.refused + writer.dropped + writer.pending_puts + writer.pending_bytes, 0u);
+  EXPECT_EQ(writer.new_bytes, distinct);
+  EXPECT_LT(writer.log_bytes, distinct + distinct / 4) << "one copy of each in the log";
+  for (int turn = 0; turn < 2; ++turn) {
+    const StoreStats stats = store_.stats().value();
+    EXPECT_EQ(stats.objects, kThreads * kGroups + 3) << "each thread's own, the shared one as a blob and as a tensor, "
+                                                        "and the small one";
+    EXPECT_EQ(stats.object_bytes, distinct + shared.size());
+    EXPECT_EQ(stats.blocks, kThreads * kGroups * 2 + 5 + 1);
+    EXPECT_EQ(stats.tensors, 1u);
+    EXPECT_EQ(stats.unique_bytes, distinct);
+    EXPECT_LE(stats.stored_bytes, distinct) << "random bytes are stored as they are, once";
+    EXPECT_TRUE(store_.check({.read_data = true}).value().damaged.empty());
+    reopen();
+  }
+}
+
 TEST_F(ObjectsTest, PutsAndArchivesTakeTurns) {
   const std::string file = folder_.path().string() + "/input";
   std::atomic<bool> done = false;

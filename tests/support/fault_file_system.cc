@@ -45,7 +45,7 @@ class FaultFile final : public File {
     return fs_.make(Side::write, name(offset), write, [&] { write_half(offset, {&bytes, 1}); });
   }
   Status sync() override {
-    return fs_.make(Side::write, path_, [&] { return base_->sync(); });
+    return fs_.make(Side::write, path_, [&] { return fs_.syncs_left_out_ ? Status() : base_->sync(); });
   }
   Result<std::uint64_t> size() override {
     return fs_.make(Side::read, path_, [&] { return base_->size(); });
@@ -150,7 +150,7 @@ Status FaultFileSystem::remove_directory(const std::string& path) {
   return make(Side::write, path, [&] { return base_.remove_directory(path); });
 }
 Status FaultFileSystem::sync_directory(const std::string& path) {
-  return make(Side::write, path, [&] { return base_.sync_directory(path); });
+  return make(Side::write, path, [&] { return syncs_left_out_ ? Status() : base_.sync_directory(path); });
 }
 Result<std::vector<std::string>> FaultFileSystem::list_directory(const std::string& path) {
   return make(Side::read, path, [&] { return base_.list_directory(path); });

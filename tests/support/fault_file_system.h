@@ -33,6 +33,9 @@ class FaultFileSystem final : public FileSystem {
   // The process dies by SIGKILL in the n-th write-side call from now.
   void kill_at(std::uint64_t n, KillPoint point);
   void clear_faults() { plan_.clear(); }
+  // From now on syncs are counted and not made: a process that dies leaves to the kernel what
+  // it has written, synced or not, and a test of that need not wait for the device.
+  void leave_out_syncs() { syncs_left_out_ = true; }
 
   std::uint64_t calls() const { return plan_.calls(); }
   std::uint64_t write_calls() const { return plan_.write_calls(); }
@@ -64,6 +67,7 @@ class FaultFileSystem final : public FileSystem {
   FileSystem& base_;
   FaultPlan plan_;
   KillPoint kill_point_ = KillPoint::before;
+  bool syncs_left_out_ = false;
 };
 
 }  // namespace cairn::testing

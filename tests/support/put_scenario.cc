@@ -122,7 +122,6 @@ void PutScenario::put_all(Store& store, std::size_t thread, Run& run) {
     }
     const auto synced = run.wait(oldest.ticket.synced(), what + ": synced");
     const auto committed = run.wait(oldest.ticket.committed(), what + ": committed");
-    if (synced && synced->ok()) acknowledged_[oldest.which] = true;
     if (synced && !synced->ok()) run.failed(synced->error());
     if (committed && synced && committed->ok() != synced->ok()) run.broken(what + ": synced and not committed");
     if (committed && committed->ok() && !oldest.ticket.id().ok()) run.broken(what + ": committed without an id");
@@ -149,6 +148,10 @@ void PutScenario::put_all(Store& store, std::size_t thread, Run& run) {
       puts.push_back(std::move(put));
     }
     waiting.push_back({which, store.put_many_async(std::move(puts)), borrowed});
+    // Noted at the earliest moment, on the writer's thread: a process may die in the next one.
+    waiting.back().ticket.synced().on_ready([acknowledged = &acknowledged_[which]](const Status& synced) {
+      if (synced.ok()) *acknowledged = true;
+    });
     for (const auto& memory : copied) spoil(*memory);
     if (waiting.size() == kInFlight) finish_oldest();
   }
