@@ -48,10 +48,10 @@ asio::awaitable<void> train(asio::io_context& io, cairn::Store& store, bool& fai
 }  // namespace
 
 int main(int argc, char** argv) {
+  asio::io_context io;  // before the store, so that it outlives it
   auto store = cairn::Store::open(argc > 1 ? argv[1] : "store", {.mode = cairn::OpenMode::create});
   if (!store.ok()) return std::cerr << store.error().message << '\n', 1;
   bool failed = false;
-  asio::io_context io;
   asio::co_spawn(io, train(io, *store, failed), asio::detached);
   io.run();  // until the last put is committed
   return !failed && store->close().ok() ? 0 : 1;

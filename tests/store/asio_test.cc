@@ -55,8 +55,8 @@ class AsioTest : public ::testing::Test {
   }
 
   ScratchFolder folder_;
-  std::optional<Store> store_;
   asio::io_context io_;
+  std::optional<Store> store_;  // closed before the context goes
 };
 
 TEST_F(AsioTest, ACoroutineGetsTheIdAndMayThenReuseBorrowedMemory) {
@@ -125,6 +125,7 @@ TEST_F(AsioTest, HandlersOfAStrandTakeTurns) {
   }
   pool.join();
   EXPECT_EQ(calls, 200);
+  store_.reset();
 }
 
 TEST_F(AsioTest, AnInitiationMayBeDeferredAndAHandlerMovedOnly) {

@@ -17,8 +17,9 @@
 //   an executor that is Asio's system executor, with a thread of its own: bind_executor().
 // - Memory comes from the handler's associated allocator, in the initiating call, and is
 //   returned before the handler runs, on its executor.
-// - The execution context outlives the operation, as it does every other of Asio's. To end
-//   one early, close the store first: every ticket is decided then.
+// - The execution context is destroyed after the store was closed (declare it before): the
+//   writer's thread posts to it, and may not be done with it when the handler has run.
+//   Closing decides every ticket.
 #pragma once
 
 #include <atomic>
@@ -69,9 +70,7 @@ class Operation {
   // Any thread. What crosses to the executor's own is one pointer.
   static void complete(Owner operation, Outcome outcome) {
     operation->outcome_.emplace(std::move(outcome));
-    // The handler may run, and its context run out of work, before post() has returned.
-    const auto work = operation->work_;
-    auto executor = work.get_executor();
+    auto executor = operation->work_.get_executor();
     boost::asio::post(executor, [operation = std::move(operation)]() mutable { finish(std::move(operation)); });
   }
 
