@@ -130,14 +130,13 @@ TEST_F(PutQueueTest, AFullBudgetFailsDropsOrBlocksUntilThereIsRoom) {
   EXPECT_FALSE(over(blocked, 20ms));
   // While somebody stands in line, nobody else is let in.
   EXPECT_EQ(push(moved(), {.on_full = OnFull::fail})->wait(TicketState::kSynced).error().code, ErrorCode::overloaded);
-  ASSERT_TRUE(queue_->wait_for_work()) << "the budget needs it";
-  write_session();
+  auto writer = write_all();  // the budget needs it, though nobody asks
   ASSERT_TRUE(over(blocked));
-  EXPECT_TRUE(first->wait(TicketState::kCommitted).ok());
-  EXPECT_TRUE(first->wait(TicketState::kStaged).ok());
-  ASSERT_TRUE(queue_->wait_for_work());
-  write_session();
-  EXPECT_TRUE(blocked.get()->wait(TicketState::kCommitted).ok());
+  EXPECT_TRUE(first->wait_for(TicketState::kCommitted, kPatience)->ok());
+  EXPECT_TRUE(first->wait_for(TicketState::kStaged, kPatience)->ok());
+  EXPECT_TRUE(blocked.get()->wait_for(TicketState::kCommitted, kPatience)->ok());
+  queue_->close();
+  ASSERT_TRUE(over(writer));
   EXPECT_EQ(released, 5);
   EXPECT_EQ(queue_->stats().committed, 2u);
   EXPECT_EQ(queue_->stats().staged, 2u);
@@ -286,7 +285,8 @@ TEST_F(PutQueueTest, AFailureReachesEverybodyAndFreesEverything) {
     return Put{.bytes = bytes, .handover = Handover::move, .release = [&] { ++released; }};
   };
   const Ticket copied = push_lazily({.bytes = large}), pending = push_lazily(moved(small));
-  auto half = beside([&] { return push(moved(huge)); });  // has no room, and others wait behind it
+  auto half = beside([&] { return push(moved(huge)); });  // accepted without room; others wait behind it
+  while (queue_->stats().accepted < 3) std::this_thread::yield();
   auto blocked = beside([&] { return push({.bytes = large}); });
   auto settled = beside([&] { return queue_->settle(); });
   // The writer has a part of it in its hands.
