@@ -212,6 +212,26 @@ TEST_F(ObjectsTest, EveryNameKeepsItsAttributesAndKnownContentIsStoredOnce) {
   EXPECT_EQ(store_.get(id).value(), value);
 }
 
+TEST_F(ObjectsTest, TheLastWordOnANameCounts) {
+  const auto value = random_bytes(1000, 30);
+  const auto word = [&](const std::string& says) {
+    return store_.put_async({.bytes = value, .name = "a", .attributes = {{"says", says}}});
+  };
+  const std::string id = word("one").id().value();
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"two"}, {"three", "two", "three"}, {"four", "three"}}) {
+    std::vector<Ticket> tickets;
+    for (const std::string& says : words) tickets.push_back(word(says));
+    for (const Ticket& ticket : tickets) ASSERT_TRUE(ticket.committed().wait().ok());
+    for (int turn = 0; turn < 2; ++turn) {
+      const Object object = store_.describe(id).value().value();
+      ASSERT_EQ(object.names.size(), 1u);
+      EXPECT_EQ(object.names[0].attributes, (Attributes{{"says", words.back()}}));
+      reopen();
+    }
+  }
+}
+
 TEST_F(ObjectsTest, AListComesInPagesThatOutliveChanges) {
   std::vector<std::string> ids;
   std::vector<Put> puts;
