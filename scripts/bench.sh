@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `./dev bench [NAME...]`: the benchmark programs whose names hold one of the words given
-# (all without one), after the disk's own ceiling; the word `peers` runs the comparison with
-# other tools, and `throughput` measures the command beside the disk. BENCH_DIR is the folder to measure in (default: build/bench-data).
+# (all without one), after the disk's own ceiling. Three words measure more, each with options
+# of its own: `throughput` the command beside the disk, `ingest` what putting values costs,
+# `peers` the command beside other tools. BENCH_DIR is the folder to measure in (default:
+# build/bench-data).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,6 +16,9 @@ if [[ ${1:-} == peers ]]; then
 fi
 if [[ ${1:-} == throughput ]]; then
   exec bench/throughput.py --dir "$dir" "${@:2}"
+fi
+if [[ ${1:-} == ingest ]]; then
+  exec build/release/bench/ingest --dir "$dir" "${@:2}"
 fi
 
 echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(stat -f -c %T "$dir"), commit $(git describe --always --dirty)"

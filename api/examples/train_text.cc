@@ -16,11 +16,13 @@
 #include <fstream>
 #include <iterator>
 
+#include "adam.h"
 #include "safetensors_writer.h"
 #include "tiny_transformer.h"
 
 namespace {
 
+using example::Adam;
 using example::Dtype;
 using example::Random;
 using example::SafetensorsWriter;
@@ -58,33 +60,6 @@ std::string read_folder(const std::filesystem::path& folder) {
   }
   return text;
 }
-
-// Adam (Kingma and Ba, 2015) over all parameters that are not frozen.
-class Adam {
- public:
-  explicit Adam(std::size_t count) : first(count), second(count) {}
-
-  std::vector<float> first, second;
-
-  void step(TinyTransformer& model, const std::vector<bool>& frozen, float rate) {
-    ++steps_;
-    const float correct1 = 1 - static_cast<float>(std::pow(0.9, steps_));
-    const float correct2 = 1 - static_cast<float>(std::pow(0.99, steps_));
-    for (std::size_t t = 0; t < model.tensors.size(); ++t) {
-      if (frozen[t]) continue;
-      const Tensor& tensor = model.tensors[t];
-      for (std::size_t i = tensor.offset; i < tensor.offset + tensor.count; ++i) {
-        const float gradient = model.gradients[i];
-        first[i] = 0.9F * first[i] + 0.1F * gradient;
-        second[i] = 0.99F * second[i] + 0.01F * gradient * gradient;
-        model.values[i] -= rate * (first[i] / correct1) / (std::sqrt(second[i] / correct2) + 1e-8F);
-      }
-    }
-  }
-
- private:
-  int steps_ = 0;
-};
 
 // One steep batch must not throw the weights away: longer gradients are cut to length one.
 void clip(std::vector<float>& gradients) {

@@ -68,7 +68,10 @@ class Adding {
     if (tree_.entries.empty()) {
       return make_error(ErrorCode::io, "none of the inputs could be read: nothing was archived");
     }
-    CAIRN_CHECK(publish());
+    if (Status published = publish(); !published.ok()) {
+      if (!log_.failed()) CAIRN_CHECK(path_.sink().commit());
+      return std::move(published).error();
+    }
     report_.new_bytes = path_.sink().counters().new_bytes;
     report_.new_blocks = path_.sink().counters().new_blocks;
     report_.known_blocks = path_.sink().counters().known_blocks;

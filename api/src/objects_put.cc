@@ -32,15 +32,19 @@ Ticket Store::put_many_async(std::vector<Put> puts, const PutOptions& options) {
 }
 
 Result<std::string> Store::put(Put put) {
-  const Ticket ticket = put_async(std::move(put));
-  CAIRN_CHECK(ticket.committed().wait());
-  return ticket.id();
+  std::vector<Put> puts;
+  puts.push_back(std::move(put));
+  CAIRN_TRY(const std::vector<std::string> ids, put_many(std::move(puts)));
+  return ids.front();
 }
 
+// A put that failed may have memory in use for a moment longer.
 Result<std::vector<std::string>> Store::put_many(std::vector<Put> puts) {
-  const std::shared_ptr<TicketState> ticket = push(*impl_, std::move(puts), {});
-  CAIRN_CHECK(ticket->wait(TicketState::kCommitted));
-  return ticket->ids();
+  const Ticket ticket = put_many_async(std::move(puts));
+  const Status committed = ticket.committed().wait();
+  static_cast<void>(ticket.staged().wait().ok());
+  CAIRN_CHECK(committed);
+  return ticket.ids();
 }
 
 Status Store::sync() {

@@ -10,7 +10,7 @@ Result<std::uint64_t> folder_bytes(FileSystem& fs, const std::string& folder) {
   CAIRN_TRY(const std::vector<std::string> names, fs.list_directory(folder));
   std::uint64_t total = 0;
   for (const std::string& name : names) {
-    const std::string path = folder + "/" + name;
+    const std::string path = folder + '/' + name;
     const auto info = fs.info(path);
     if (!info.ok()) {
       if (info.error().code == ErrorCode::not_found) continue;  // a live writer removed it

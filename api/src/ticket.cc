@@ -6,6 +6,7 @@
 namespace cairn {
 
 bool Milestone::ready() const noexcept { return state_->ready(which_); }
+void Milestone::hurry() const { state_->hurry(which_); }
 Status Milestone::wait() const { return state_->wait(which_); }
 std::optional<Status> Milestone::wait_for(std::chrono::nanoseconds time) const {
   return state_->wait_for(which_, time);
@@ -17,8 +18,13 @@ Milestone Ticket::synced() const { return {state_, TicketState::kSynced}; }
 Milestone Ticket::committed() const { return {state_, TicketState::kCommitted}; }
 
 Result<std::string> Ticket::id() const {
+  CAIRN_TRY(const std::vector<std::string> all, ids());
+  return all.front();
+}
+
+Result<std::vector<std::string>> Ticket::ids() const {
   CAIRN_CHECK(state_->wait(TicketState::kIdentified));
-  return state_->ids().front();
+  return state_->ids();
 }
 
 }  // namespace cairn

@@ -4,8 +4,8 @@
 //
 //   build/release/bench/ingest [--dir DIR] [--rounds N] [SUBJECT...]
 //
-// SUBJECT is caller_cost, durable_rate, large_values, small_values or memory; all without
-// one. Each runs in a process of its own, so that none inherits the memory of another. The
+// SUBJECT is caller_cost, durable_rate, large_values, small_values, training, live_reader or
+// memory; all without one. Each runs in a process of its own, so that none inherits the memory of another. The
 // first lines of each subject's file say what is held constant and what to expect.
 #include "bench/ingest/subjects.h"
 
@@ -27,6 +27,8 @@ constexpr Subject kSubjects[] = {{"caller_cost", bench::caller_cost},
                                  {"durable_rate", bench::durable_rate},
                                  {"large_values", bench::large_values},
                                  {"small_values", bench::small_values},
+                                 {"training", bench::training},
+                                 {"live_reader", bench::live_reader},
                                  {"memory", bench::memory}};
 
 bool run_alone(const Subject& subject, const bench::Setup& setup) {

@@ -16,6 +16,8 @@ void caller_cost(const Setup& setup);   // what put_async costs the thread that 
 void durable_rate(const Setup& setup);  // bytes per second until they survive power loss
 void large_values(const Setup& setup);  // values of mebibytes beside other stores
 void small_values(const Setup& setup);  // values of a line or a page beside other stores
+void training(const Setup& setup);      // what saving after every step costs a training process
+void live_reader(const Setup& setup);   // how far a reader in another process is behind, and what it costs the writer
 void memory(const Setup& setup);        // what the process takes for a thousand saves
 
 }  // namespace bench

@@ -11,13 +11,12 @@ AlignedBuffer AlignedBuffer::allocate(std::size_t capacity) {
   AlignedBuffer buffer;
   const std::size_t rounded = align_up(capacity == 0 ? 1 : capacity, kPageBytes);
   const bool huge = rounded >= kHugePageBytes;
-  // Not aligned_alloc(), which asks for a multiple of the alignment.
-  void* memory = nullptr;
-  if (::posix_memalign(&memory, huge ? kHugePageBytes : kPageBytes, rounded) != 0) return buffer;
-  auto* const data = static_cast<std::byte*>(memory);
+  // Unlike aligned_alloc(), this one takes any size with any alignment.
+  void* data = nullptr;
+  if (::posix_memalign(&data, huge ? kHugePageBytes : kPageBytes, rounded) != 0) return buffer;
   // A wish: where it is refused the buffer is as good, only slower.
   if (huge) ::madvise(data, rounded, MADV_HUGEPAGE);
-  buffer.data_ = std::shared_ptr<std::byte>(data, [](std::byte* p) { std::free(p); });
+  buffer.data_ = std::shared_ptr<std::byte>(static_cast<std::byte*>(data), [](std::byte* p) { std::free(p); });
   buffer.capacity_ = rounded;
   return buffer;
 }

@@ -60,10 +60,10 @@ LogWriter::~LogWriter() { queue_.reset(); }
 
 Status LogWriter::poison(Status status) {
   if (status.ok()) return status;
+  status.error().retryable = false;  // not with this writer
   if (!failure_) {
     failure_ = status.error();
     failure_->code = failure_->code == ErrorCode::no_space ? ErrorCode::no_space : ErrorCode::poisoned;
-    failure_->retryable = false;
     failure_->message += "; the log takes no more writes until the store is reopened";
     // Nothing more will be written: payloads need not be held.
     queue_.reset();  // waits for writes in flight
@@ -75,18 +75,21 @@ Status LogWriter::poison(Status status) {
 
 Status LogWriter::append(const NewRecord& record) {
   if (failure_) return *failure_;
-  return poison(append_record(record));
+  Status appended = append_record(record);
+  // No segment is open: the next one could not be begun. The log ends where it did.
+  if (!appended.ok() && appended.error().code == ErrorCode::no_space && !file_) return appended;
+  return poison(std::move(appended));
 }
 
 Status LogWriter::append_record(const NewRecord& record) {
   CAIRN_CHECK(open_segment());
   const bool whole_pages = record.codec == 0 && record.payload.size() % kPageBytes == 0;
   const std::size_t alignment = whole_pages ? kPageBytes : kPackAlign;
-  std::size_t at = align_up(group_.used, alignment);
-  if (!group_.empty() && at + record.payload.size() > options_.group_bytes) {
+  if (!group_.empty() && align_up(group_.used, alignment) + record.payload.size() > options_.group_bytes) {
     CAIRN_CHECK(write_group());
-    at = 0;
   }
+  CAIRN_CHECK(make_room(align_up(group_.used, alignment) + record.payload.size()));
+  const std::size_t at = align_up(group_.used, alignment);
   const bool in_place = record.hold && whole_pages && record.payload.size() >= kInPlaceBytesMin && is_page(record);
   if (in_place) {
     group_.pad(at - group_.used);
@@ -113,7 +116,7 @@ Status LogWriter::append_record(const NewRecord& record) {
   return {};
 }
 
-// Makes sure that a segment with room is open.
+// Makes sure that a segment is open.
 Status LogWriter::open_segment() {
   if (file_) return {};
   if (end_.sealed) return begin_segment(end_.segment + 1);
@@ -122,16 +125,39 @@ Status LogWriter::open_segment() {
   // What lies beyond the end is a write that never finished; nothing of it may come back.
   CAIRN_CHECK(file_->truncate(end_.offset));
   CAIRN_CHECK(file_->sync());
-  CAIRN_CHECK(file_->preallocate(options_.segment_bytes));
+  if (Status reserved = file_->preallocate(options_.segment_bytes); !reserved.ok()) {
+    // Whatever could be reserved is given back.
+    if (reserved.error().code == ErrorCode::no_space) CAIRN_CHECK(file_->truncate(end_.offset));
+    return refuse_segment(end_.segment, std::move(reserved).error());
+  }
   CAIRN_TRY(queue_, fs_.write_queue(*file_, options_.groups_in_flight));
+  file_bytes_ = end_.offset;
   synced_through_ = end_.offset;
   return {};
 }
 
+// For want of space the segment is not open, and may be tried again.
+Error LogWriter::refuse_segment(std::uint32_t segment, Error error) {
+  if (error.code != ErrorCode::no_space) return error;
+  file_.reset();
+  error.retryable = true;
+  return std::move(error).with_context("no room for " + std::to_string(options_.segment_bytes) + " bytes of " +
+                                       segment_path(folder_, segment));
+}
+
 Status LogWriter::begin_segment(std::uint32_t segment) {
+  Status begun = create_segment(segment);
+  if (begun.ok()) return {};
+  Error refused = refuse_segment(segment, std::move(begun).error());
+  // A file that is left behind holds nothing, and may hold space.
+  if (!file_) static_cast<void>(fs_.remove_file(segment_path(folder_, segment)).ok());
+  return refused;
+}
+
+Status LogWriter::create_segment(std::uint32_t segment) {
   const std::string path = segment_path(folder_, segment);
   // Recovery found nothing in a file of this number: at most the husk of one whose
-  // creation a crash interrupted.
+  // creation was interrupted.
   CAIRN_TRY(file_, fs_.open(path, {.write = true, .create = true, .truncate = true, .direct = true}));
   CAIRN_CHECK(file_->preallocate(options_.segment_bytes));
   AlignedBuffer page = AlignedBuffer::allocate(kPageBytes);
@@ -149,30 +175,40 @@ Status LogWriter::begin_segment(std::uint32_t segment) {
   end_.offset = kPageBytes;
   end_.sealed = false;
   end_.open_records.clear();
+  file_bytes_ = kPageBytes;
   synced_through_ = 0;
   folder_synced_ = false;
   appended_bytes_ += kPageBytes;
   return {};
 }
 
-// Closes the open group and starts writing it, in a new segment when this one is full.
-Status LogWriter::write_group() {
-  if (group_.empty()) return {};
-  GroupHeader header{.store_tag = store_tag_of(options_.store),
-                     .record_count = static_cast<std::uint32_t>(group_.records.size()),
-                     .payload_bytes = align_up(group_.used, kPageBytes)};
-  const std::size_t table_records = end_.open_records.size() + group_.records.size();
+// Before a record is added to the open group, which has `payload_bytes` with it: what is in
+// the group fits in its segment, at all times. So what was taken has its place, and only a
+// record that is not taken yet can meet a disk without room for the next segment.
+Status LogWriter::make_room(std::size_t payload_bytes) {
+  const GroupHeader grown{.record_count = static_cast<std::uint32_t>(group_.records.size() + 1),
+                          .payload_bytes = align_up(payload_bytes, kPageBytes)};
+  const std::size_t table_records = end_.open_records.size() + grown.record_count;
   const std::uint64_t table_bytes = align_up(table_records * RecordDescriptor::kSize, kPageBytes) + kPageBytes;
   // The witness of a close must fit as well: it never comes to a new segment or a seal.
-  const bool full = end_.offset + header.total_bytes() + kWitnessBytes + table_bytes > options_.segment_bytes ||
+  const bool full = end_.offset + grown.total_bytes() + kWitnessBytes + table_bytes > options_.segment_bytes ||
                     table_records > kTableRecordsMax;
-  if (full && end_.offset > kPageBytes) {
-    CAIRN_CHECK(seal());
-    CAIRN_CHECK(begin_segment(end_.segment + 1));
-  }
-  header.segment = end_.segment;
-  header.offset = end_.offset;
-  header.synced_through = synced_through_;
+  const bool has_any = end_.offset > kPageBytes || !group_.empty();
+  if (!full || !has_any) return {};
+  CAIRN_CHECK(write_group());
+  CAIRN_CHECK(seal());
+  return begin_segment(end_.segment + 1);
+}
+
+// Closes the open group and starts writing it.
+Status LogWriter::write_group() {
+  if (group_.empty()) return {};
+  const GroupHeader header{.store_tag = store_tag_of(options_.store),
+                           .segment = end_.segment,
+                           .record_count = static_cast<std::uint32_t>(group_.records.size()),
+                           .offset = end_.offset,
+                           .payload_bytes = align_up(group_.used, kPageBytes),
+                           .synced_through = synced_through_};
 
   for (RecordDescriptor& record : group_.records) {
     record.payload_offset += end_.offset + header.head_bytes();
@@ -184,6 +220,7 @@ Status LogWriter::write_group() {
   encode_group_head(header, group_.records, group_.head.first(header.head_bytes()));
   group_.pad(header.payload_bytes - group_.used);
 
+  CAIRN_CHECK(grow_file(header.offset + header.total_bytes()));
   CAIRN_CHECK(wait_for_writes(options_.groups_in_flight - 1));
   const std::uint64_t tag = next_tag_++;
   std::vector<Bytes> parts{group_.head.first(header.head_bytes())};
@@ -193,6 +230,17 @@ Status LogWriter::write_group() {
   CAIRN_CHECK(queue_->submit(header.offset, std::move(parts), tag));
   end_.offset += header.total_bytes();
   appended_bytes_ += header.total_bytes();
+  return {};
+}
+
+// Writes that move a file's end take turns in the file system; those below it do not. Growing
+// by a step leaves few zeros behind the last group for recovery to look at.
+Status LogWriter::grow_file(std::uint64_t through) {
+  if (through <= file_bytes_) return {};
+  const std::uint64_t step = options_.groups_in_flight * options_.group_bytes;
+  const std::uint64_t grown = std::max(through, std::min(through + step, options_.segment_bytes));
+  CAIRN_CHECK(file_->truncate(grown));
+  file_bytes_ = grown;
   return {};
 }
 
@@ -225,8 +273,8 @@ Result<LogWriter::Synced> LogWriter::sync() {
   if (file_) {
     CAIRN_CHECK(poison(write_group()));
     CAIRN_CHECK(poison(sync_all()));
-    live_.publish({end_.segment, end_.offset});
   }
+  if (file_ || sealed_) live_.publish({end_.segment, end_.offset});
   unsynced_bytes_ = 0;
   sealed_.reset();
   return Synced{.records = std::exchange(unreported_, {}),
@@ -275,7 +323,7 @@ Status LogWriter::seal() {
   CAIRN_CHECK(sync_all());
   end_.sealed = true;
   sealed_ = {end_.segment, end_.offset};
-  unsynced_bytes_ = group_.used;  // the group that did not fit
+  unsynced_bytes_ = 0;
   queue_.reset();
   file_.reset();
   return {};

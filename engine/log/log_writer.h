@@ -7,6 +7,10 @@
 // cannot point at bytes that a crash can take away. The first failed write or sync is
 // final: every later call returns it as `poisoned`, because the file's tail is then
 // unknown; a new writer starts from what recovery finds.
+//
+// A disk without room for a segment is no such failure. Segments are preallocated whole,
+// before a record is promised a place in them: append() returns `no_space`, retryable, has
+// not taken the record, and will try again with the next.
 #pragma once
 
 #include <atomic>
@@ -63,7 +67,8 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Adds the record to the open group and may start writing it.
+  // Adds the record to the open group and may start writing it. When it fails for want of
+  // space and failed() is false, all is as before the call.
   Status append(const NewRecord& record);
 
   struct Synced {
@@ -95,6 +100,8 @@ class LogWriter {
   // What every later call returns then.
   const std::optional<Error>& failure() const noexcept { return failure_; }
   std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }
+  // Whether records were appended that sync() or take_sealed() have not returned.
+  bool has_unreported() const noexcept { return !unreported_.empty() || !group_.empty(); }
   // Bytes added to the log's files by this writer, headers and padding included. Any thread.
   std::uint64_t appended_bytes() const noexcept { return appended_bytes_.load(std::memory_order_relaxed); }
 
@@ -115,7 +122,11 @@ class LogWriter {
   Status append_record(const NewRecord& record);
   Status open_segment();
   Status begin_segment(std::uint32_t segment);
+  Status create_segment(std::uint32_t segment);
+  Error refuse_segment(std::uint32_t segment, Error error);
+  Status make_room(std::size_t payload_bytes);
   Status write_group();
+  Status grow_file(std::uint64_t through);
   Status wait_for_writes(std::size_t at_most_in_flight);
   Status sync_all();
   Status write_witness();
@@ -129,12 +140,13 @@ class LogWriter {
   LogEnd end_;
 
   LivePositionWriter live_;
-  std::unique_ptr<File> file_;  // the open segment; null until the first append
+  std::unique_ptr<File> file_;  // the open segment; null until the first append, and while there is no room for one
   std::unique_ptr<WriteQueue> queue_;
   Group group_;
   std::deque<std::pair<std::uint64_t, Group>> writing_;  // by tag
   std::vector<AlignedBuffer> spare_;
   std::uint64_t next_tag_ = 0;
+  std::uint64_t file_bytes_ = 0;      // of the open segment, zeros behind its last group included
   std::uint64_t synced_through_ = 0;  // in the open segment
   std::uint64_t unsynced_bytes_ = 0;
   std::atomic<std::uint64_t> appended_bytes_ = 0;

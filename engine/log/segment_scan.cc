@@ -2,6 +2,7 @@
 #include "engine/log/segment_scan.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/base/aligned_buffer.h"
 #include "engine/base/errors.h"
@@ -13,6 +14,11 @@ namespace {
 
 // No group that Cairn writes has a larger head or payload than a segment can hold.
 constexpr std::uint64_t kReadChunk = 4 * MiB;
+
+bool is_zero(Bytes bytes) {
+  // Equal to itself one further on, and zero at the first.
+  return bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
 
 std::string place(const OpenSegment& segment, std::uint64_t offset) {
   return segment.path + " at " + std::to_string(offset);
@@ -36,7 +42,7 @@ class Scanner {
       CAIRN_TRY(const After after, look_behind(at));
       const bool was_synced = at < options_.known_synced || at < after.synced_through;
       if (!was_synced) {
-        result.torn_bytes = end_ - at;
+        result.torn_bytes = std::max(at, after.data_end) - at;
         break;
       }
       result.damage.push_back(place(segment_, at) + ": " + group.wrong);
@@ -58,6 +64,7 @@ class Scanner {
   struct After {
     std::optional<std::uint64_t> next_good;
     std::uint64_t synced_through = 0;  // the highest that any good group behind promises
+    std::uint64_t data_end = 0;        // behind the last page that is not all zeros
   };
 
   Status read(std::uint64_t offset, MutableBytes into, std::size_t& got) {
@@ -111,26 +118,35 @@ class Scanner {
     return std::string();
   }
 
-  // Finds the good groups behind a bad one, by looking at every page.
+  // Finds the good groups behind a bad one, by looking at every page from there on.
   Result<After> look_behind(std::uint64_t bad_at) {
     After after;
     std::vector<std::byte> chunk(kReadChunk);
-    std::uint64_t at = bad_at + kPageBytes;
+    std::uint64_t at = bad_at;
     while (at < end_) {
       std::size_t got = 0;
       CAIRN_CHECK(read(at, chunk, got));
-      for (std::size_t page = 0; page + kPageBytes <= got; page += kPageBytes) {
-        const auto peeked = peek_group_header(Bytes(chunk).subspan(page, kPageBytes));
-        if (!peeked.ok() || peeked->offset != at + page) continue;
-        CAIRN_TRY(const Group group, read_group(at + page, false));
-        if (!group.wrong.empty()) continue;
-        after.synced_through = std::max(after.synced_through, group.head.header.synced_through);
-        if (!after.next_good) after.next_good = at + page;
+      got = std::min<std::uint64_t>(got, end_ - at);
+      for (std::size_t page = 0; page < got; page += kPageBytes) {
+        const Bytes bytes = Bytes(chunk).first(got).subspan(page, std::min(kPageBytes, got - page));
+        if (is_zero(bytes)) continue;
+        after.data_end = at + page + bytes.size();
+        if (at + page > bad_at && bytes.size() == kPageBytes) CAIRN_CHECK(look_at(at + page, bytes, after));
       }
       if (got < kReadChunk) break;
       at += kReadChunk;
     }
     return after;
+  }
+
+  Status look_at(std::uint64_t at, Bytes page, After& after) {
+    const auto peeked = peek_group_header(page);
+    if (!peeked.ok() || peeked->offset != at) return {};
+    CAIRN_TRY(const Group group, read_group(at, false));
+    if (!group.wrong.empty()) return {};
+    after.synced_through = std::max(after.synced_through, group.head.header.synced_through);
+    if (!after.next_good) after.next_good = at;
+    return {};
   }
 
   const OpenSegment& segment_;

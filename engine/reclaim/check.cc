@@ -103,7 +103,7 @@ class Check {
     const auto visit = [&](const Digest& id, const RecordLocation& at) -> Status {
       CAIRN_CHECK(meter.check_stop());
       ++findings_.report.objects_checked;
-      const Status status = check_object(id, at);
+      Status status = check_object(id, at);
       if (status.ok()) return {};
       if (!is_damage(status.error())) return status;
       findings_.damage(status.error().message, id_text(id));

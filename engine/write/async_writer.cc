@@ -15,8 +15,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Appended bytes after which finished values are committed though more is waiting.
+// Finished values are committed though more is waiting once this much was appended and this
+// much time has passed: a slow disk need not sync too often, nor a fast one.
 constexpr std::uint64_t kCommitBytes = 128 * MiB;
+constexpr std::chrono::milliseconds kCommitInterval{200};
 // Small values between large ones are committed this often: a commit waits for what is
 // being written.
 constexpr std::chrono::milliseconds kSmallCommitInterval{50};
@@ -34,7 +36,8 @@ class AsyncWriter::Session {
   explicit Session(AsyncWriter& writer)
       : writer_(writer), sink_(writer.write_, writer.parts_.index, writer.parts_.log), last_commit_(Clock::now()) {}
 
-  // Fails only when the log or the index does: an error of one value is in its ticket.
+  // Fails only when the log or the index does: an error of one value is in its ticket, and
+  // so is a disk without room for what was put.
   Status run() {
     const auto next = [&]() -> Result<std::optional<PutQueue::Cut>> {
       if (writer_.parts_.turn.has_waiters()) return std::optional<PutQueue::Cut>();
@@ -76,12 +79,20 @@ class AsyncWriter::Session {
     } else if (group.error) {
       sink_.disclaim(*block);
     } else if (cut.length > 0) {
-      CAIRN_CHECK(append_block(put, std::move(*block)));
+      CAIRN_CHECK(taken(group, append_block(put, std::move(*block))));
     }
     cut.hold.reset();
     if (cut.last) CAIRN_CHECK(finish(put));
     if (due()) return commit();
     return written_.empty() ? sink_.commit_if_due() : Status();
+  }
+
+  // Where the log had no room it is as it was: the values have failed, not the writer.
+  Status taken(PutGroup& group, const Status& appended) {
+    if (appended.ok()) return {};
+    if (appended.error().code != ErrorCode::no_space || writer_.parts_.log.failed()) return appended;
+    group.error = appended.error();
+    return {};
   }
 
   Status append_block(PutState& put, BlockSink::Block block) {
@@ -98,7 +109,7 @@ class AsyncWriter::Session {
   // Every block of the value is in the log, or known.
   Status finish(PutState& put) {
     PutGroup& group = *put.group;
-    if (!group.error) CAIRN_CHECK(write_manifests(put));
+    if (!group.error) CAIRN_CHECK(taken(group, write_manifests(put)));
     put.whole.reset();
     if (--group.unwritten > 0) return {};
     if (group.error) {
@@ -137,8 +148,9 @@ class AsyncWriter::Session {
 
   bool due() const {
     if (written_.empty()) return false;
-    if (writer_.parts_.log.unsynced_bytes() >= kCommitBytes) return true;
-    return small_written_ && Clock::now() - last_commit_ >= kSmallCommitInterval && !writer_.queue_.small_waits();
+    const auto waited = Clock::now() - last_commit_;
+    if (writer_.parts_.log.unsynced_bytes() >= kCommitBytes && waited >= kCommitInterval) return true;
+    return small_written_ && waited >= kSmallCommitInterval && !writer_.queue_.small_waits();
   }
 
   // What a name says already need not be said again, unless it says something else by now.
@@ -154,6 +166,7 @@ class AsyncWriter::Session {
   // All groups that are written become visible, in the order in which they were.
   Status commit() {
     std::vector<Root> roots;
+    std::vector<PutGroup*> of;  // whose roots these are
     for (const auto& group : written_) {
       std::vector<Root> changed;
       for (const Root& root : group->roots) {
@@ -161,25 +174,30 @@ class AsyncWriter::Session {
         if (!known) changed.push_back(root);
       }
       roots_bytes_ += encode(RootsRecord{.roots = changed}).size();
-      if (roots_bytes_ > kRootsBytesMax / 2 && !roots.empty()) CAIRN_CHECK(write_roots(roots));
+      if (roots_bytes_ > kRootsBytesMax / 2 && !roots.empty()) CAIRN_CHECK(write_roots(roots, of));
+      if (!changed.empty()) of.push_back(group.get());
       std::move(changed.begin(), changed.end(), std::back_inserter(roots));
     }
-    if (!roots.empty()) CAIRN_CHECK(write_roots(roots));
+    if (!roots.empty()) CAIRN_CHECK(write_roots(roots, of));
     // What is known and committed needs no sync.
-    if (writer_.parts_.log.unsynced_bytes() > 0) {
+    if (writer_.parts_.log.has_unreported()) {
       CAIRN_CHECK(sink_.commit());
       writer_.queue_.count_commit();
     }
-    for (const auto& group : std::exchange(written_, {})) writer_.queue_.settled(*group, {});
+    for (const auto& group : std::exchange(written_, {})) {
+      writer_.queue_.settled(*group, group->error ? Status(*group->error) : Status());
+    }
     reworded_.clear();
     small_written_ = false;
     last_commit_ = Clock::now();
     return {};
   }
 
-  Status write_roots(std::vector<Root>& roots) {
+  Status write_roots(std::vector<Root>& roots, std::vector<PutGroup*>& of) {
     roots_bytes_ = 0;
-    return sink_.write_roots(std::exchange(roots, {}));
+    const Status written = sink_.write_roots(std::exchange(roots, {}));
+    for (PutGroup* const group : std::exchange(of, {})) CAIRN_CHECK(taken(*group, written));
+    return {};
   }
 
   AsyncWriter& writer_;

@@ -115,19 +115,28 @@ Result<bool> BlockSink::append(const Block& block) {
     ++counters_.known_blocks;
     return false;
   }
+  if (!options_.dry_run) {
+    if (Status written = write_block(block); !written.ok()) {
+      // Whoever brings it next shall write it.
+      const std::lock_guard lock(claims_mutex_);
+      claims_.erase(block.digest);
+      return std::move(written).error();
+    }
+  }
   ++counters_.new_blocks;
   counters_.new_bytes += block.content.size();
-  if (options_.dry_run) return true;
-  Block written = block;
-  if (!block.claimed) CAIRN_CHECK(encode_block(written));
-  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::block,
-                                    .codec = static_cast<std::uint8_t>(written.codec),
-                                    .logical_bytes = static_cast<std::uint32_t>(written.content.size()),
-                                    .key = written.digest,
-                                    .payload = written.payload,
-                                    .hold = written.codec == CodecId::raw ? written.hold : written.payload_hold,
-                                    .checksum = written.checksum}));
   return true;
+}
+
+Status BlockSink::write_block(Block block) {
+  if (!block.claimed) CAIRN_CHECK(encode_block(block));
+  return log_.append(NewRecord{.kind = RecordKind::block,
+                               .codec = static_cast<std::uint8_t>(block.codec),
+                               .logical_bytes = static_cast<std::uint32_t>(block.content.size()),
+                               .key = block.digest,
+                               .payload = block.payload,
+                               .hold = block.codec == CodecId::raw ? block.hold : block.payload_hold,
+                               .checksum = block.checksum});
 }
 
 Status BlockSink::write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes) {
@@ -144,12 +153,12 @@ Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload)
     return make_error(ErrorCode::resource_exhausted, std::string(record_kind_name(kind)) + " " +
                                                          to_text(options_.digest, id) + " lists too many parts");
   }
-  pending_objects_.emplace(kind, id);
   CAIRN_CHECK(log_.append(NewRecord{.kind = kind,
                                     .codec = 0,
                                     .logical_bytes = static_cast<std::uint32_t>(payload.size()),
                                     .key = id,
                                     .payload = payload}));
+  pending_objects_.emplace(kind, id);
   return commit_if_due();
 }
 

@@ -31,7 +31,8 @@ struct WriteCounters {
 };
 
 // Owned by one thread, which alone writes to `log` and applies to `index` meanwhile, but
-// for prepare().
+// for prepare(). What the log had no room for (ErrorCode::no_space, and the log has not
+// failed) is as if it had not been handed over; commit() covers all the rest.
 class BlockSink {
  public:
   // A block on its way in. `hold` and `payload_hold` keep the memory that the others view.
@@ -83,6 +84,7 @@ class BlockSink {
   Status claim(Block& block);
   Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status encode_block(Block& block);
+  Status write_block(Block block);
   Result<bool> begin_append(const Block& block);
 
   const WriteOptions options_;

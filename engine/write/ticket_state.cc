@@ -12,15 +12,19 @@ Status TicketState::status_of(unsigned step) const {
   return {};
 }
 
-Status TicketState::wait(unsigned step) {
+void TicketState::hurry(unsigned step) const {
   if (!ready(step) && hurry_) hurry_();
+}
+
+Status TicketState::wait(unsigned step) {
+  hurry(step);
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return ready(step); });
   return status_of(step);
 }
 
 std::optional<Status> TicketState::wait_for(unsigned step, std::chrono::nanoseconds time) {
-  if (!ready(step) && hurry_) hurry_();
+  hurry(step);
   // A point in time that no clock can name would pass for one that is over.
   constexpr std::chrono::nanoseconds kForEver = std::chrono::years(100);
   std::unique_lock lock(mutex_);

@@ -22,10 +22,11 @@ class TicketState {
  public:
   enum Step : unsigned { kIdentified, kStaged, kSynced, kCommitted, kSteps };
 
-  // `hurry` is called by whoever begins to wait, without locks.
+  // `hurry` is called by whoever begins to wait, or asks, without locks.
   explicit TicketState(std::function<void()> hurry = {}) : hurry_(std::move(hurry)) {}
 
   bool ready(unsigned step) const noexcept { return (done_.load(std::memory_order_acquire) >> step & 1) != 0; }
+  void hurry(unsigned step) const;
   Status wait(unsigned step);
   std::optional<Status> wait_for(unsigned step, std::chrono::nanoseconds time);
   void on_ready(unsigned step, std::function<void(const Status&)> then);

@@ -83,8 +83,8 @@ Result<Digest> WritePath::write_opaque(const ByteSource& source, ProgressMeter& 
     out.bytes = cut->bytes;
     return std::optional<Cut>(std::move(out));
   };
-  const auto work = [&](Cut& cut) { return process(nullptr, cut); };
-  const auto consume = [&](Cut, BlockSink::Block block) -> Status {
+  const auto work = [&](Cut& cut) { return sink_.prepare(std::move(cut.hold), cut.bytes, cut.dtype); };
+  const auto consume = [&](Cut, const BlockSink::Block& block) -> Status {
     whole.push(block.hold, block.content);
     blocks.push_back({block.digest, static_cast<std::uint32_t>(block.content.size())});
     return append(block, meter);
@@ -134,8 +134,8 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
     at += cut.length;
     return std::optional<Cut>(std::move(cut));
   };
-  const auto work = [&](Cut& cut) { return process(&source, cut); };
-  const auto consume = [&](Cut cut, BlockSink::Block block) -> Status {
+  const auto work = [&](Cut& cut) { return process(source, cut); };
+  const auto consume = [&](const Cut& cut, const BlockSink::Block& block) -> Status {
     whole.push(block.hold, block.content);
     if (cut.gap) {
       gaps.update(block.content);
@@ -198,17 +198,12 @@ Result<WritePath::ReadBlock> WritePath::read(const ByteSource& source, std::uint
 }
 
 // On a pool thread: read, digest, known? encode.
-Result<BlockSink::Block> WritePath::process(const ByteSource* source, Cut& cut) {
-  if (!cut.hold) {
-    CAIRN_TRY(ReadBlock read_block,
-              cut.coming.valid() ? cut.coming.get() : read(*source, cut.offset, cut.length, false));
-    cut.hold = std::move(read_block.hold);
-    cut.bytes = read_block.bytes;
-  }
-  if (!cut.gap) return sink_.prepare(std::move(cut.hold), cut.bytes, cut.dtype);
+Result<BlockSink::Block> WritePath::process(const ByteSource& source, Cut& cut) {
+  CAIRN_TRY(ReadBlock read_block, cut.coming.valid() ? cut.coming.get() : read(source, cut.offset, cut.length, false));
+  if (!cut.gap) return sink_.prepare(std::move(read_block.hold), read_block.bytes, cut.dtype);
   BlockSink::Block gap;
-  gap.hold = std::move(cut.hold);
-  gap.content = cut.bytes;
+  gap.hold = std::move(read_block.hold);
+  gap.content = read_block.bytes;
   return gap;
 }
 

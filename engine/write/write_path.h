@@ -39,7 +39,7 @@ class WritePath {
   struct ReadBlock;
 
   Result<ReadBlock> read(const ByteSource& source, std::uint64_t offset, std::uint32_t length, bool from_device);
-  Result<BlockSink::Block> process(const ByteSource* source, Cut& cut);
+  Result<BlockSink::Block> process(const ByteSource& source, Cut& cut);
   Status append(const BlockSink::Block& block, ProgressMeter& meter);
   std::size_t window() const { return 4 * pool_.threads() + 4; }
 

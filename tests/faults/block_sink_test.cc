@@ -4,6 +4,7 @@
 // first, whoever has claimed it.
 #include "engine/write/block_sink.h"
 
+#include "engine/content/digester.h"
 #include "tests/faults/log_records.h"
 #include "tests/support/sim_file_system.h"
 #include "tests/support/store_scenario.h"
@@ -62,6 +63,23 @@ TEST_F(BlockSinkTest, ABlockIsWrittenThoughWhoeverHadClaimedItGaveItUp) {
   ASSERT_TRUE(sink_->commit().ok());
   EXPECT_TRUE(impl_->index().find_block(second.digest).value().has_value());
   EXPECT_TRUE(prepare(content).known);
+}
+
+// What the log had no room for is nobody's claim.
+TEST_F(BlockSinkTest, ABlockOrObjectWithoutRoomIsWrittenByTheNextOne) {
+  const std::vector<std::byte> content(5000, std::byte{10}), manifest(300, std::byte{11});
+  const Digest id = digest_of(DigestKind::blake3, manifest);
+  const BlockSink::Block first = prepare(content), second = prepare(content);
+  fs_.set_capacity(0);
+  EXPECT_EQ(sink_->append(first).error().code, ErrorCode::no_space);
+  EXPECT_EQ(sink_->write_object(RecordKind::tensor, id, manifest).error().code, ErrorCode::no_space);
+  ASSERT_TRUE(sink_->commit().ok());
+  fs_.set_capacity(1 * GiB);
+  EXPECT_TRUE(sink_->append(second).value());
+  ASSERT_TRUE(sink_->write_object(RecordKind::tensor, id, manifest).ok());
+  ASSERT_TRUE(sink_->commit().ok());
+  EXPECT_TRUE(impl_->index().find_block(second.digest).value().has_value());
+  EXPECT_TRUE(impl_->index().find_object(RecordKind::tensor, id).value().has_value());
 }
 
 TEST_F(BlockSinkTest, RootsAreInTheIndexAfterTheCommitAndAfterAReplay) {

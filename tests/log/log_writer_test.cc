@@ -197,6 +197,80 @@ TEST_F(LogWriterTest, GroupsPromiseOnlyWhatWasSynced) {
   EXPECT_EQ(segment.groups[2].header.synced_through, first_end);
 }
 
+// One record that does not fit fails, however often it is tried; what was taken stays, and
+// the log goes on where it was once there is room.
+TEST_F(LogWriterTest, ADiskWithoutRoomForASegmentRefusesARecordAndNoMore) {
+  const std::uint64_t segment_bytes = small_log().segment_bytes;
+  fs.set_capacity(2 * segment_bytes + segment_bytes / 2);
+  LogWriter log = writer();
+  std::vector<std::uint64_t> taken;
+  std::size_t refused = 0;
+  std::uint64_t n = 0;
+  const auto fill = [&](std::size_t times) {
+    for (std::size_t i = 0; i < times; ++i, ++n) {
+      const Status appended = append(log, n, 3'000 + 700 * (n % 9));
+      ASSERT_FALSE(log.failed());
+      if (appended.ok()) {
+        taken.push_back(n);
+        continue;
+      }
+      ++refused;
+      EXPECT_EQ(appended.error().code, ErrorCode::no_space) << appended.error().message;
+      EXPECT_TRUE(appended.error().retryable);
+      EXPECT_EQ(list_segments(fs, kLog)->size(), 2u) << "what cannot be used takes space";
+    }
+  };
+  std::vector<std::pair<std::uint32_t, RecordDescriptor>> found;
+  const auto collect = [&](const LogWriter::Synced& synced) {
+    found.insert(found.end(), synced.records.begin(), synced.records.end());
+  };
+  fill(60);
+  EXPECT_GT(refused, 5u);
+  collect(synced(log));
+  EXPECT_FALSE(log.has_unreported());
+  fill(3);
+  EXPECT_EQ(taken.size(), found.size());
+  fs.set_capacity(1 * GiB);
+  const std::size_t refused_before = refused;
+  fill(30);
+  EXPECT_EQ(refused, refused_before);
+  collect(synced(log));
+  ASSERT_TRUE(log.close().ok());
+  ASSERT_EQ(found.size(), taken.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_TRUE(is_there(found[i].first, found[i].second, taken[i])) << i;
+    EXPECT_EQ(found[i].second.sequence, i + 1);
+  }
+}
+
+// The last segment of an earlier life, whose reserved rest was given back.
+TEST_F(LogWriterTest, GoingOnInASegmentNeedsRoomForTheRestOfIt) {
+  LogEnd end{.segment = 1, .sealed = false};
+  {
+    LogWriter log = writer();
+    ASSERT_TRUE(append(log, 1, 5'000).ok());
+    synced(log);
+    const auto closed = log.close();
+    ASSERT_TRUE(closed.ok());
+    end.offset = closed->end_offset;
+    end.next_sequence = closed->next_sequence;
+  }
+  end.open_records = scan(fs, 1).records();
+  fs.set_capacity(small_log().segment_bytes / 2);
+  LogWriter log = writer(end);
+  for (int turn = 0; turn < 2; ++turn) {
+    const Status refused = append(log, 2, 100);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::no_space);
+    EXPECT_EQ(fs.info(segment_path(kLog, 1))->size, end.offset);
+  }
+  fs.set_capacity(1 * GiB);
+  ASSERT_TRUE(append(log, 2, 100).ok());
+  synced(log);
+  EXPECT_EQ(scan(fs, 1).records().size(), 2u);
+}
+
+// But for beginning a segment, where a full disk is none of them.
 TEST_F(LogWriterTest, AFailedCallIsFinal) {
   std::uint64_t calls = 0;
   {
@@ -209,6 +283,7 @@ TEST_F(LogWriterTest, AFailedCallIsFinal) {
     calls = fs.write_calls() - before - kHintCalls;
   }
   ASSERT_GT(calls, 10u);
+  std::size_t without_room = 0;
   for (const bool full : {false, true}) {
     for (std::uint64_t at = 1; at <= calls; ++at) {
       SimFileSystem disk;
@@ -217,9 +292,18 @@ TEST_F(LogWriterTest, AFailedCallIsFinal) {
       disk.fail_at(at, {.code = full ? ErrorCode::no_space : ErrorCode::io, .message = "planned", .sys_errno = EIO},
                    Repeat::once);
       bool failed = false;
-      for (std::uint64_t n = 0; n < 20; ++n) failed = !append(log, n, 10'000).ok() || failed;
+      for (std::uint64_t n = 0; n < 20; ++n) {
+        const Status appended = append(log, n, 10'000);
+        failed = !appended.ok() || failed;
+        EXPECT_TRUE(appended.ok() || appended.error().retryable == !log.failed());
+      }
       failed = !log.sync().ok() || failed;
-      ASSERT_TRUE(failed && log.failed()) << "call " << at;
+      ASSERT_TRUE(failed) << "call " << at;
+      if (full && !log.failed()) {
+        ++without_room;
+        continue;
+      }
+      ASSERT_TRUE(log.failed()) << "call " << at;
       // The disk is well again, and still nothing is promised.
       const ErrorCode expected = full ? ErrorCode::no_space : ErrorCode::poisoned;
       const Status appended = append(log, 99, 10);
@@ -231,6 +315,8 @@ TEST_F(LogWriterTest, AFailedCallIsFinal) {
       EXPECT_FALSE(log.close().ok());
     }
   }
+  // Creating, reserving and naming each segment.
+  EXPECT_EQ(without_room, 3 * list_segments(fs, kLog)->size());
 }
 
 TEST_F(LogWriterTest, GoingOnCutsWhatNeverFinished) {
@@ -248,7 +334,8 @@ TEST_F(LogWriterTest, GoingOnCutsWhatNeverFinished) {
   ASSERT_TRUE(append(log, 4, 10).ok());
   const std::uint64_t end_offset = synced(log).end_offset;
   const ScannedSegment segment = scan(fs, 1);
-  EXPECT_EQ(segment.size, end_offset) << "bytes of an earlier life came back";
+  EXPECT_EQ(segment.result.end, end_offset);
+  EXPECT_EQ(segment.result.torn_bytes, 0u) << "bytes of an earlier life came back";
   ASSERT_EQ(segment.records().size(), 2u);
   EXPECT_EQ(segment.records().back().key, key_of(4));
 }

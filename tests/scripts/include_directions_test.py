@@ -51,11 +51,14 @@ WHY = {
                 "like any other, and only api/src knows both",
     "public": "an installed header includes the standard library and cairn/ only, because a user "
               "has nothing else of ours",
+    "optional": "the library must not need what an optional header needs",
     "face": "a program or binding uses the installed headers only, or users could not write it",
     "rocksdb": "one source file includes RocksDB, so that the index can be replaced and its "
                "errors are translated in one place",
     "unknown": "a new folder needs a place in the order of the layers: add it to this table",
 }
+# Headers for users who have more than the standard library; nothing else includes them.
+OPTIONAL = {"api/include/cairn/asio.h": "boost/asio/"}
 SUFFIXES = {".h", ".cc"}
 
 
@@ -85,6 +88,10 @@ def rule_broken(including, mark, target, beside):
         return "unknown"
     is_ours = target.startswith(("cairn/", "engine/", "replication/", "api/")) or beside
     if layer == "api/include":
+        if mark == "<" and including in OPTIONAL and target.startswith(OPTIONAL[including]):
+            return None
+        if "api/include/" + target in OPTIONAL:
+            return "optional"
         is_standard = mark == "<" and re.fullmatch(r"[a-z0-9_]+", target)
         return None if is_standard or target.startswith("cairn/") else "public"
     if not is_ours:
@@ -124,6 +131,7 @@ PLANTED = {
     "layer": {"engine/io/disk.cc": '#include "engine/log/log.h"\n'},
     "separate": {"replication/s3/push.cc": '#include "engine/log/log.h"\n'},
     "public": {"api/include/cairn/store.h": "#include <fmt/format.h>\n"},
+    "optional": {"api/include/cairn/store.h": '#include "cairn/asio.h"\n'},
     "face": {"api/cli/main.cc": '  #  include "engine/base/bytes.h"\n'},
     "rocksdb": {"engine/index/a.cc": "#include <rocksdb/db.h>\n", "engine/read/b.cc": "#include <rocksdb/db.h>\n"},
     "unknown": {"engine/attic/old.cc": "#include <vector>\n"},
@@ -134,6 +142,7 @@ ALLOWED = {
     "api/src/store.cc": '#include "engine/write/write_path.h"\n#include "replication/s3/push.h"\n',
     "api/examples/train.cc": '#include "cairn/store.h"\n#include "model.h"\n',
     "api/examples/model.h": "#include <cmath>\n",
+    "api/include/cairn/asio.h": '#include <boost/asio/post.hpp>\n#include "cairn/store.h"\n',
 }
 
 

@@ -5,7 +5,8 @@
 # temporary prefix, moves it, and builds and runs one program with find_package(cairn) and with
 # pkg-config --static. The program includes every installed header and archives a file. The
 # README's example, api/examples/save_tensors, is built and run as well: with the package, and
-# with a shared library, which shows what the headers declare and no more.
+# with a shared library, which shows what the headers declare and no more. Only cairn/asio.h
+# needs Boost, and it is tried where there is one.
 set -euo pipefail
 : "${CAIRN_BINARY_DIR:?the build}"
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -22,9 +23,14 @@ cd "$scratch"
 DESTDIR='' cmake --install "$CAIRN_BINARY_DIR" --prefix "$scratch/first" >install.log || { cat install.log && exit 1; }
 mv first prefix # whatever names the first place is wrong
 
+with_boost=false
+if "${CXX:-c++}" -std=c++20 -fsyntax-only -x c++ - <<<'#include <boost/asio/deferred.hpp>' 2>/dev/null; then
+  with_boost=true
+fi
+
 mkdir program
 {
-  (cd prefix/include && find cairn -name '*.h' | sort) | sed 's/.*/#include <&>/'
+  (cd prefix/include && find cairn -name '*.h' ! -name asio.h | sort) | sed 's/.*/#include <&>/'
   cat <<'CC'
 #include <fstream>
 #include <iostream>
@@ -109,12 +115,21 @@ if nm -DC shared/libcairn.so | grep -E ' [TW] cairn::(LogWriter|PutQueue|BlockSi
 fi
 echo "as a shared library: built and run"
 
+if $with_boost; then
+  "${CXX:-c++}" -std=c++20 "${flags[@]}" "$source_dir/api/examples/save_with_asio.cc" -o save_with_asio "${libraries[@]}"
+  [[ $(./save_with_asio "$scratch/steps" | cut -d ' ' -f 1-2 | sort) == $'step 1\nstep 2\nstep 3' ]]
+  echo "cairn/asio.h: built and run"
+fi
+if grep -rIil boost prefix | grep -v '/cairn/asio\.h$'; then
+  echo "the installed files above need Boost" && exit 1
+fi
+
 # Nothing in the installed text leads back to the tree, the build or the first place.
 if grep -rIlE "$CAIRN_BINARY_DIR|${CAIRN_SOURCE_DIR:-$CAIRN_BINARY_DIR}|$scratch/first" prefix; then
   echo "the files above name folders that are not part of what is installed" && exit 1
 fi
-# Headers need no others than the standard library's.
-if grep -rhoE '^ *#include *[<"][^>"]*[>"]' prefix/include | grep -vE '[<"]cairn/[a-z_]+\.h[>"]|<[a-z_]+>'; then
+# Headers need no others than the standard library's, but for the one that is for Asio.
+if grep -rhoE --exclude=asio.h '^ *#include *[<"][^>"]*[>"]' prefix/include | grep -vE '[<"]cairn/[a-z_]+\.h[>"]|<[a-z_]+>'; then
   echo "an installed header includes the above" && exit 1
 fi
 prefix/bin/cairn --version

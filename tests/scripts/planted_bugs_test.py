@@ -62,7 +62,10 @@ BUGS = [
         "return record.first > sealed_->segment;", "return record.first > sealed_->segment + 1;",
         "test_log", "LogWriterTest.*"),
     Bug("groups promise what was never synced", WRITER,
-        "header.synced_through = synced_through_;", "header.synced_through = end_.offset;",
+        "                           .payload_bytes = align_up(group_.used, kPageBytes),\n"
+        "                           .synced_through = synced_through_};",
+        "                           .payload_bytes = align_up(group_.used, kPageBytes),\n"
+        "                           .synced_through = end_.offset};",
         "test_log", "LogWriterTest.*"),
     Bug("a torn tail is not cut off", WRITER,
         "  CAIRN_CHECK(file_->truncate(end_.offset));\n  CAIRN_CHECK(file_->sync());\n",
@@ -130,15 +133,16 @@ BUGS = [
         "at = tensor.offset + tensor.length;", "at = tensor.offset + tensor.length + (size_ > 99 ? 1 : 0);",
         "test_faults", "ReferenceModelTest.*"),
     Bug("tickets are synced before the commit", ASYNC,
-        "    if (writer_.parts_.log.unsynced_bytes() > 0) {",
+        "    if (writer_.parts_.log.has_unreported()) {",
         "    for (const auto& group : written_) group->ticket->reach(TicketState::kSynced);\n"
-        "    if (writer_.parts_.log.unsynced_bytes() > 0) {",
+        "    if (writer_.parts_.log.has_unreported()) {",
         "test_faults", "FailedSyncTest.*"),
     Bug("a part of what is put together becomes visible", ASYNC,
         "    if (--group.unwritten > 0) return {};",
         "    if (--group.unwritten > 0) {\n"
         "      std::vector<Root> early{group.roots[put.place]};\n"
-        "      return write_roots(early);\n"
+        "      std::vector<PutGroup*> of{&group};\n"
+        "      return write_roots(early, of);\n"
         "    }",
         "test_faults", "PutPowerLossTest.AGroup*"),
     Bug("new attributes of a name are taken for known", ASYNC,

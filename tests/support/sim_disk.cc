@@ -201,8 +201,10 @@ int SimDisk::write(SimNode& node, std::uint64_t offset, Bytes bytes, bool comple
 }
 
 int SimDisk::truncate(SimNode& node, std::uint64_t size) {
-  if (const int failed = charge(node, size)) return failed;
-  node.preallocated = 0;
+  // What lies behind a file's end stays reserved when the file only grows.
+  const std::uint64_t kept = size > node.current.size() ? node.preallocated : 0;
+  if (const int failed = charge(node, std::max(size, kept))) return failed;
+  node.preallocated = kept;
   SimChange change{.sequence = next_sequence_++, .truncates = true, .offset = size};
   apply_change(change, node.current);
   node.pending.push_back(std::move(change));

@@ -24,7 +24,8 @@ enum class ErrorCode : std::uint8_t {
   held,                // another process has the store open for writing
   corruption,          // bytes that were stored are not the bytes read
   unsupported,         // a newer format version, or a feature this build lacks
-  no_space,            // the device or a quota is full; retry once there is space
+  no_space,            // the device or a quota is full; retry once there is space, and reopen
+                       // the store before when Error::retryable is false
   io,                  // the operating system refused; see Error::sys_errno
   poisoned,            // an earlier sync failed; the store must be reopened
   cancelled,           // the caller asked to stop

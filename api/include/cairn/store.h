@@ -145,7 +145,8 @@ class Store {
   Ticket put_async(Put put, const PutOptions& options = {});
   // All of them or, after a crash, none. One ticket for all; its id() is the first's.
   Ticket put_many_async(std::vector<Put> puts, const PutOptions& options = {});
-  // The same, and waits until they are committed. Returns the ids.
+  // The same, and waits until they are committed, or have failed, and no memory of theirs
+  // is in use. Returns the ids.
   Result<std::string> put(Put put);
   Result<std::vector<std::string>> put_many(std::vector<Put> puts);
   // Everything accepted before is committed, or its ticket has failed.

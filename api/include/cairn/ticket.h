@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cairn/result.h"
 
@@ -24,12 +25,14 @@ class Milestone {
  public:
   // Whether it has come (or failed). Never waits.
   bool ready() const noexcept;
+  // Asks for it now when the put is Durability::lazy; waiting does so too.
+  void hurry() const;
   // Waits for it. An error means that the outcome is unknown: repeating the put is safe.
   Status wait() const;
   // The same for at most `time`; nothing when that was too short.
   std::optional<Status> wait_for(std::chrono::nanoseconds time) const;
   // Calls `then` once: at once and on this thread when ready, else on the writer's thread,
-  // which it must not keep (no waiting, no calls of the store that wait).
+  // which it must not keep (no waiting, no calls of the store that wait). Asks for nothing.
   void on_ready(std::function<void(const Status&)> then) const;
 
  private:
@@ -54,6 +57,8 @@ class Ticket {
   // The object's id in its text form. Waits until the content is digested, which needs no
   // disk while the writer's budget has room.
   Result<std::string> id() const;
+  // The same for each value that was put with it, in their order.
+  Result<std::vector<std::string>> ids() const;
 
  private:
   std::shared_ptr<TicketState> state_;
