@@ -280,7 +280,10 @@ WriterStats StoreImpl::writer_stats() const {
   const std::lock_guard lock(writer_mutex_);
   WriterStats stats;
   if (writer_) stats = writer_->queue().stats();
-  if (log_) stats.log_bytes = log_->appended_bytes();
+  if (log_) {
+    stats.log_bytes = log_->appended_bytes();
+    stats.index_bytes = index_->written_bytes();
+  }
   return stats;
 }
 

@@ -84,6 +84,8 @@ class StoreImpl {
   // Waits until what was put here before is committed. Not an error that some of it failed.
   void settle_puts();
   WriterStats writer_stats() const;
+  // For a person; see Store::state_dump().
+  std::string state_dump() const;
 
   // An error in a child of the process that opened the store: the threads are the parent's,
   // and so is the lock.

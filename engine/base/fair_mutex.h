@@ -28,6 +28,11 @@ class FairMutex {
     ++serving_;
     turned_.notify_all();
   }
+  // The holder and those who wait behind it.
+  std::uint64_t present() const {
+    const std::lock_guard guard(mutex_);
+    return next_ - serving_;
+  }
   // Whether somebody waits behind the holder.
   bool has_waiters() const {
     const std::lock_guard guard(mutex_);

@@ -133,6 +133,8 @@ class Index {
 
   // Resident memory of the index, in bytes: caches, memtables, table readers.
   virtual std::uint64_t memory_bytes() const = 0;
+  // Written to its files since it was opened: flushes, compactions, and what describes them.
+  virtual std::uint64_t written_bytes() const = 0;
 };
 
 }  // namespace cairn

@@ -32,6 +32,7 @@ class KeyValueIndex final : public Index {
   Status apply(const IndexBatch& batch) override;
   Status checkpoint() override;
   std::uint64_t memory_bytes() const override { return store_->memory_bytes(); }
+  std::uint64_t written_bytes() const override { return store_->written_bytes(); }
 
  private:
   KeyValueIndex(std::unique_ptr<KeyValueStore> store, const IndexState& state)

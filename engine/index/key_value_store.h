@@ -43,6 +43,7 @@ class KeyValueStore {
   virtual Status checkpoint(Position applied) = 0;
 
   virtual std::uint64_t memory_bytes() const = 0;
+  virtual std::uint64_t written_bytes() const { return 0; }
 };
 
 // The least string greater than every string that starts with `prefix`; empty when there

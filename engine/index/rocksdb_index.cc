@@ -15,6 +15,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -122,11 +123,13 @@ class ContentFile final : public rocksdb::FSRandomAccessFile {
 
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  WritableFile(std::unique_ptr<File> file, Failures& failures) : file_(std::move(file)), failures_(failures) {}
+  WritableFile(std::unique_ptr<File> file, Failures& failures, std::atomic<std::uint64_t>& written_bytes)
+      : file_(std::move(file)), failures_(failures), written_bytes_(written_bytes) {}
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
     const Status written = file_->write_at(size_, std::as_bytes(std::span(data.data(), data.size())));
     if (written.ok()) size_ += data.size();
+    written_bytes_.fetch_add(data.size(), std::memory_order_relaxed);
     return failures_(written);
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
@@ -137,6 +140,7 @@ class WritableFile final : public rocksdb::FSWritableFile {
  private:
   std::unique_ptr<File> file_;
   Failures& failures_;
+  std::atomic<std::uint64_t>& written_bytes_;  // of all files
   std::uint64_t size_ = 0;
 };
 
@@ -160,6 +164,7 @@ class FolderFileSystem final : public rocksdb::FileSystem {
       : fs_(fs), folder_(folder), failures_(failures) {}
 
   const char* Name() const override { return "cairn"; }
+  std::uint64_t written_bytes() const { return written_bytes_.load(std::memory_order_relaxed); }
 
   IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions&,
                              std::unique_ptr<rocksdb::FSSequentialFile>* result, IODebugContext*) override {
@@ -180,7 +185,7 @@ class FolderFileSystem final : public rocksdb::FileSystem {
   IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions&,
                            std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext*) override {
     auto file = folder_.create(path);
-    if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file), failures_);
+    if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file), failures_, written_bytes_);
     return failures_(file);
   }
   IOStatus NewDirectory(const std::string& path, const IOOptions&, std::unique_ptr<rocksdb::FSDirectory>* result,
@@ -248,6 +253,7 @@ class FolderFileSystem final : public rocksdb::FileSystem {
   cairn::FileSystem& fs_;
   GuardedFolder& folder_;
   Failures& failures_;
+  std::atomic<std::uint64_t> written_bytes_{0};
 };
 
 // After a failed flush RocksDB lets a second go by before it might try again. Here nothing
@@ -324,7 +330,8 @@ class RocksDbStore final : public KeyValueStore {
         access_(access),
         guard_(guard),
         folder_(fs, folder, guard, std::move(checked), access),
-        env_(std::make_unique<IndexEnv>(std::make_shared<FolderFileSystem>(fs, folder_, failures_))),
+        files_(std::make_shared<FolderFileSystem>(fs, folder_, failures_)),
+        env_(std::make_unique<IndexEnv>(files_)),
         cache_(rocksdb::NewLRUCache(kCacheBytes)) {}
 
   Status open() {
@@ -412,6 +419,7 @@ class RocksDbStore final : public KeyValueStore {
     db_->GetIntProperty(rocksdb::DB::Properties::kEstimateTableReadersMem, &readers);
     return cache_->GetUsage() + readers;  // memtables are charged to the cache
   }
+  std::uint64_t written_bytes() const override { return files_->written_bytes(); }
 
  private:
   Status check_usable() const {
@@ -477,6 +485,7 @@ class RocksDbStore final : public KeyValueStore {
   Guard guard_;  // the one on disk
   GuardedFolder folder_;
   Failures failures_;
+  const std::shared_ptr<FolderFileSystem> files_;
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<rocksdb::Cache> cache_;
   bool changed_ = false;  // since the guard on disk

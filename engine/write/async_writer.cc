@@ -34,7 +34,10 @@ std::int64_t wall_clock_ns() {
 class AsyncWriter::Session {
  public:
   explicit Session(AsyncWriter& writer)
-      : writer_(writer), sink_(writer.write_, writer.parts_.index, writer.parts_.log), last_commit_(Clock::now()) {}
+      : writer_(writer),
+        sink_(writer.write_, writer.parts_.index, writer.parts_.log),
+        log_bytes_(writer.parts_.log.appended_bytes()),
+        last_commit_(Clock::now()) {}
 
   // Fails only when the log or the index does: an error of one value is in its ticket, and
   // so is a disk without room for what was put.
@@ -119,6 +122,7 @@ class AsyncWriter::Session {
     std::vector<std::string> ids;
     for (const Root& root : group.roots) ids.push_back(to_text(writer_.write_.digest, root.id));
     group.ticket->identify(std::move(ids));
+    writer_.queue_.appended(group);
     written_.push_back(put.group);
     small_written_ = small_written_ || group.bytes < writer_.write_.block_bytes;
     return {};
@@ -182,7 +186,8 @@ class AsyncWriter::Session {
     // What is known and committed needs no sync.
     if (writer_.parts_.log.has_unreported()) {
       CAIRN_CHECK(sink_.commit());
-      writer_.queue_.count_commit();
+      const std::uint64_t log_bytes = writer_.parts_.log.appended_bytes();
+      writer_.queue_.count_commit(log_bytes - std::exchange(log_bytes_, log_bytes));
     }
     for (const auto& group : std::exchange(written_, {})) {
       writer_.queue_.settled(*group, group->error ? Status(*group->error) : Status());
@@ -206,6 +211,7 @@ class AsyncWriter::Session {
   std::set<std::tuple<RecordKind, Digest, std::string>> reworded_;  // names in the index whose attributes change
   bool small_written_ = false;
   std::uint64_t roots_bytes_ = 0;
+  std::uint64_t log_bytes_;  // when this session had last committed
   Clock::time_point last_commit_;
 };
 

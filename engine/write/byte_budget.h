@@ -39,6 +39,8 @@ class ByteBudget {
 
   std::uint64_t limit() const noexcept { return limit_; }
   std::uint64_t used() const;
+  // Those who have a turn, or wait for theirs.
+  std::uint64_t in_line() const { return line_.present(); }
 
  private:
   bool fits(std::uint64_t bytes) const { return open_ || used_ == 0 || (bytes <= limit_ && used_ <= limit_ - bytes); }

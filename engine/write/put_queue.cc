@@ -50,6 +50,7 @@ struct PutQueue::Entering {
   std::vector<std::uint64_t> needs;  // bytes of the budget, for each value
   std::uint64_t need = 0;            // of all of them
   bool piecemeal = false;            // more than the budget: granted bit by bit
+  Clock::duration stalled{0};
 };
 
 // How tickets ask for haste: they may outlive the queue.
@@ -154,6 +155,7 @@ std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOpti
   }
   if (!entering.piecemeal) entering.turn.reset();
   stage(entering);
+  if (entering.stalled > Clock::duration(0)) stall_time_.add(entering.stalled);
   return group.ticket;
 }
 
@@ -170,8 +172,8 @@ bool PutQueue::admit(Entering& entering, OnFull on_full) {
   ByteBudget& budget = *entering.lane->budget;
   entering.piecemeal = entering.need > budget.limit();
   if (on_full == OnFull::block) {
-    entering.turn.emplace(budget);
-    if (!entering.piecemeal) wait_for_room(*entering.turn, entering.need);
+    stand_in_line(entering);
+    if (!entering.piecemeal) wait_for_room(entering, entering.need);
     return true;
   }
   entering.turn.emplace(budget, std::try_to_lock);
@@ -191,14 +193,25 @@ bool PutQueue::admit(Entering& entering, OnFull on_full) {
   return false;
 }
 
-void PutQueue::wait_for_room(ByteBudget::Turn& turn, std::uint64_t bytes) {
-  if (turn.try_acquire(bytes)) return;
+void PutQueue::stand_in_line(Entering& entering) {
+  ByteBudget& budget = *entering.lane->budget;
+  entering.turn.emplace(budget, std::try_to_lock);
+  if (entering.turn->first()) return;
+  const auto since = Clock::now();
+  entering.turn.emplace(budget);
+  entering.stalled += Clock::now() - since;
+}
+
+void PutQueue::wait_for_room(Entering& entering, std::uint64_t bytes) {
+  if (entering.turn->try_acquire(bytes)) return;
+  const auto since = Clock::now();
   {
     const std::lock_guard lock(mutex_);
     ++blocked_;
     work_.notify_one();
   }
-  turn.acquire(bytes);
+  entering.turn->acquire(bytes);
+  entering.stalled += Clock::now() - since;
   const std::lock_guard lock(mutex_);
   --blocked_;
 }
@@ -209,9 +222,10 @@ Status PutQueue::enqueue(Entering& entering) {
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
   PutGroup& group = *entering.group;
   group.sequence = next_sequence_++;
+  group.accepted = Clock::now();
   pending_.emplace(group.sequence, entering.group);
   if (group.durability == Durability::grouped) {
-    if (grouped_ == 0) linger_until_ = std::chrono::steady_clock::now() + options_.linger;
+    if (grouped_ == 0) linger_until_ = group.accepted + options_.linger;
     ++grouped_;
   }
   for (const auto& state : entering.states) entering.lane->puts.push_back(state);
@@ -237,7 +251,7 @@ void PutQueue::stage(Entering& entering) {
 
 void PutQueue::hand_over(Entering& entering, std::size_t which) {
   Put& put = entering.puts[which];
-  if (entering.piecemeal) wait_for_room(*entering.turn, entering.needs[which]);
+  if (entering.piecemeal) wait_for_room(entering, entering.needs[which]);
   std::shared_ptr<const void> granted(
       new Granted{.budget = entering.lane->budget,
                   .bytes = entering.needs[which],
@@ -262,7 +276,7 @@ Status PutQueue::copy(Entering& entering, std::size_t which) {
     const std::size_t bytes = std::min<std::uint64_t>(block_bytes_, total - offset);
     const bool small = entering.lane == &small_;
     const std::uint64_t grant = small ? bytes : block_bytes_;
-    if (entering.piecemeal) wait_for_room(*entering.turn, grant);
+    if (entering.piecemeal) wait_for_room(entering, grant);
     left_of_grant -= grant;
     MutableBytes into;
     auto taken = take_piece(*entering.lane, bytes, into);
@@ -327,7 +341,9 @@ Status PutQueue::settle() {
   const std::uint64_t through = next_sequence_ - 1;
   hurry_through_ = through;
   work_.notify_one();
+  ++settling_;
   settled_.wait(lock, [&] { return pending_.empty() || pending_.begin()->first > through; });
+  --settling_;
   if (error_) return *error_;
   return {};
 }
@@ -359,13 +375,6 @@ void PutQueue::fail(const Error& error, const Error& from_now_on) {
   const std::lock_guard lock(mutex_);
   pending_.clear();
   settled_.notify_all();
-}
-
-WriterStats PutQueue::stats() const {
-  const std::lock_guard lock(mutex_);
-  WriterStats stats = stats_;
-  stats.staged = *staged_groups_;
-  return stats;
 }
 
 // With mutex_ held, as the following ones.
@@ -434,8 +443,10 @@ bool PutQueue::small_waits() const {
 }
 
 void PutQueue::settled(PutGroup& group, const Status& status) {
+  const auto now = Clock::now();
   // The ticket first: who waits for everything then finds every ticket decided.
   if (status.ok()) {
+    sync_time_.add(now - group.accepted);
     group.ticket->reach(TicketState::kSynced);
     group.ticket->reach(TicketState::kCommitted);
   } else {
@@ -444,22 +455,15 @@ void PutQueue::settled(PutGroup& group, const Status& status) {
   const std::lock_guard lock(mutex_);
   if (pending_.erase(group.sequence) == 0) return;  // everything has failed meanwhile
   if (group.durability == Durability::grouped) --grouped_;
-  if (grouped_ > 0) linger_until_ = std::chrono::steady_clock::now() + options_.linger;
+  if (grouped_ > 0) linger_until_ = now + options_.linger;
   stats_.pending_bytes -= group.bytes;
   --stats_.pending_puts;
   ++(status.ok() ? stats_.committed : stats_.failed);
-  if (status.ok()) ++stats_.synced;
+  if (status.ok()) {
+    ++stats_.synced;
+    stats_.committed_bytes += group.bytes;
+  }
   settled_.notify_all();
-}
-
-void PutQueue::count_block(std::uint64_t new_bytes) {
-  const std::lock_guard lock(mutex_);
-  stats_.new_bytes += new_bytes;
-}
-
-void PutQueue::count_commit() {
-  const std::lock_guard lock(mutex_);
-  ++stats_.commits;
 }
 
 }  // namespace cairn

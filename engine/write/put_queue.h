@@ -14,8 +14,10 @@
 #include <optional>
 #include <vector>
 
+#include "engine/base/atomic_histogram.h"
 #include "engine/write/byte_budget.h"
 #include "engine/write/put_state.h"
+#include "engine/write/queue_state.h"
 #include "engine/write/staging_arena.h"
 
 namespace cairn {
@@ -41,6 +43,7 @@ class PutQueue {
   // All that is pending fails with `error`, and whatever comes later with `from_now_on`.
   void fail(const Error& error, const Error& from_now_on);
   WriterStats stats() const;
+  QueueState state() const;
 
   // --- The writer's thread ---
 
@@ -59,10 +62,14 @@ class PutQueue {
   bool small_waits() const;
   // The group is out of the writer's hands.
   void settled(PutGroup& group, const Status& status);
+  // The group's records are in the log.
+  void appended(const PutGroup& group);
   void count_block(std::uint64_t new_bytes);
-  void count_commit();
+  // Of everything since the last one, which has appended so much to the log.
+  void count_commit(std::uint64_t log_bytes);
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct Lane {
     explicit Lane(std::uint64_t limit) : budget(std::make_shared<ByteBudget>(limit)) {}
     std::shared_ptr<ByteBudget> budget;  // memory on its way out may outlive the queue
@@ -72,7 +79,8 @@ class PutQueue {
   struct Bell;
 
   bool admit(Entering& entering, OnFull on_full);
-  void wait_for_room(ByteBudget::Turn& turn, std::uint64_t bytes);
+  void stand_in_line(Entering& entering);
+  void wait_for_room(Entering& entering, std::uint64_t bytes);
   Status enqueue(Entering& entering);
   void stage(Entering& entering);
   void hand_over(Entering& entering, std::size_t which);
@@ -99,11 +107,15 @@ class PutQueue {
   std::map<std::uint64_t, std::shared_ptr<PutGroup>> pending_;  // by sequence
   std::size_t grouped_ = 0;                                     // of them with Durability::grouped
   std::uint64_t hurry_through_ = 0;                             // sequence
-  std::chrono::steady_clock::time_point linger_until_;          // for the grouped ones
+  Clock::time_point linger_until_;                              // for the grouped ones
   std::size_t blocked_ = 0;                                     // putters that wait for room
+  std::size_t settling_ = 0;                                    // callers of settle()
+  std::optional<Clock::time_point> last_commit_;
   bool closed_ = false;
   std::optional<Error> error_;
   WriterStats stats_;
+
+  AtomicHistogram append_time_, sync_time_, stall_time_;
 };
 
 }  // namespace cairn

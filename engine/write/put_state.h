@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ namespace cairn {
 // Values that were put together, and become visible together.
 struct PutGroup {
   std::uint64_t sequence = 0;  // of acceptance
+  std::chrono::steady_clock::time_point accepted;
   Durability durability = Durability::grouped;
   std::shared_ptr<TicketState> ticket;
   std::uint64_t bytes = 0;

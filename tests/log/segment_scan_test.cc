@@ -49,6 +49,45 @@ TEST_F(SegmentScanTest, ATornTailIsCutAndCounted) {
   }
 }
 
+// A file that somebody writes to: what lies from `from` on is zeros until a read reaches
+// beyond `to`, as it is for a reader that comes early.
+class FileBeingWritten final : public File {
+ public:
+  FileBeingWritten(std::unique_ptr<File> file, std::uint64_t from, std::uint64_t to)
+      : file_(std::move(file)), from_(from), to_(to) {}
+  Result<std::size_t> read_at(std::uint64_t offset, MutableBytes into) override {
+    auto got = file_->read_at(offset, into);
+    written_ = written_ || offset + into.size() > to_;
+    if (!written_ && offset >= from_) std::fill(into.begin(), into.end(), std::byte{0});
+    return got;
+  }
+  Status write_at(std::uint64_t, Bytes) override { return {}; }
+  Status sync() override { return {}; }
+  Result<std::uint64_t> size() override { return file_->size(); }
+  Status truncate(std::uint64_t) override { return {}; }
+  Status preallocate(std::uint64_t) override { return {}; }
+  bool direct() const override { return file_->direct(); }
+
+ private:
+  const std::unique_ptr<File> file_;
+  const std::uint64_t from_, to_;
+  bool written_ = false;
+};
+
+TEST_F(SegmentScanTest, AGroupThatAWriterFinishesMeanwhileIsNoDamage) {
+  write_groups(4);
+  auto segment = open_segment(fs, kLog, 1, store_tag_of(kLogStore)).value();
+  segment.file = std::make_unique<FileBeingWritten>(std::move(segment.file), at(1), at(2));
+  std::size_t groups = 0;
+  const auto result = scan_groups(segment, {.from = at(0)}, [&](const GroupHead&) -> Status {
+    ++groups;
+    return {};
+  });
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->damage.empty()) << result->damage.front();
+  EXPECT_EQ(groups, 4u);
+}
+
 TEST_F(SegmentScanTest, DamageToWhatWasPromisedIsReportedAndTheRestIsRead) {
   write_groups(4);
   for (const std::uint64_t offset : {at(1) + 30, at(1) + 4000, payload_at(1), payload_at(1) + 11'999}) {

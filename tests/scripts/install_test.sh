@@ -77,6 +77,10 @@ try built/outside
 echo "find_package(cairn): built and run"
 
 example=$source_dir/api/examples/save_tensors
+# What the README calls the whole program is the whole program.
+sed -n '/^A training process/,$p' "$source_dir/README.md" | sed -n '/^```cpp$/,/^```$/{//!p;}' |
+  sed -n "1,$(($(wc -l <"$example/save_tensors.cc") - 2))p" >quoted.cc
+tail -n +3 "$example/save_tensors.cc" | diff quoted.cc - || { echo "the README quotes another program" && exit 1; }
 cmake -S "$example" -B example -DCMAKE_PREFIX_PATH="$scratch/prefix" >example.log 2>&1 &&
   cmake --build example >>example.log 2>&1 || { cat example.log && exit 1; }
 saved_tensors() { # what the example prints, but for the ids

@@ -82,7 +82,10 @@ TEST_F(LiveReaderTest, ReadersBesideAWriterAtFullSpeedNeverFail) {
         // Anything that was committed before the call is there, and is what was put.
         const unsigned which = turn % seen;
         const auto value = reader.get(ids[which]);
-        if (!value.ok() || *value != value_of(which)) ++failures;
+        if (!value.ok() || *value != value_of(which)) {
+          ++failures;
+          ADD_FAILURE() << "value " << which << ": " << (value.ok() ? "other bytes" : value.error().message);
+        }
         if (turn % 50 == 0) reader = open_reader();
       }
     });

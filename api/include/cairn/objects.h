@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cairn/dtype.h"
+#include "cairn/histogram.h"
 #include "cairn/result.h"
 
 // A shared library shows what is declared from here on.
@@ -114,8 +115,21 @@ struct WriterStats {
   std::uint64_t dropped = 0;                          // OnFull::drop
   std::uint64_t pending_bytes = 0, pending_puts = 0;  // accepted and not yet committed
   std::uint64_t new_bytes = 0;                        // of blocks that were not known before
-  std::uint64_t log_bytes = 0;                        // appended to the log by anyone
+  std::uint64_t committed_bytes = 0;
+  std::uint64_t log_bytes = 0;      // appended to the log by anyone
+  std::uint64_t put_log_bytes = 0;  // of these, by puts
+  std::uint64_t index_bytes = 0;    // written to the index's files, for anyone
   std::uint64_t commits = 0;
+  // Of each put_async or put_many_async:
+  Histogram append_time;  // from its acceptance until its last record was in the log
+  Histogram sync_time;    // from its acceptance until synced()
+  Histogram stall_time;   // that the call waited for room, when it had to (OnFull::block)
+
+  // Bytes written for each byte that was put: below 1 where content was known or compressible.
+  double write_amplification() const {
+    if (committed_bytes == 0) return 0;
+    return static_cast<double>(put_log_bytes + index_bytes) / static_cast<double>(committed_bytes);
+  }
 };
 
 }  // namespace cairn

@@ -154,6 +154,12 @@ class Store {
   // Takes the writer's memory and starts its thread now rather than with the first put.
   Status warm_up();
   WriterStats writer_stats() const;
+  // The same in the text exposition format of Prometheus, names beginning with cairn_,
+  // seconds and bytes. Never waits for the disk or for another call.
+  std::string metrics_text() const;
+  // What a person wants to see when something seems stuck: what is pending and since when,
+  // who waits for what, how far the log is. Never waits either. Its form may change.
+  std::string state_dump() const;
 
   // The content, verified. not_found when no such object was put, or it was removed.
   Result<std::vector<std::byte>> get(const std::string& id);

@@ -3,6 +3,11 @@
 // What becomes of a put after it was handed over: a ticket with three milestones.
 //
 //   accepted → staged → appended → synced → committed
+//
+// Accepted is what the call returned with; nothing tells of appended, on which nobody may
+// rely. Memory that was copied is staged when the call returns, other memory when it has been
+// read. When a put fails, every milestone that has not come fails with it, but staged() not
+// before its memory is free.
 #pragma once
 
 #include <chrono>
@@ -47,11 +52,12 @@ class Ticket {
  public:
   explicit Ticket(std::shared_ptr<TicketState> state) : state_(std::move(state)) {}
 
-  // The memory that was handed over may be changed or freed.
+  // The memory that was handed over may be changed or freed, also when this has failed.
   Milestone staged() const;
-  // The object survives power loss.
+  // The object survives power loss. Told at the end of the commit that synced it, so that
+  // synced() and committed() come together, one right after the other.
   Milestone synced() const;
-  // It is in the index: other readers of the store find it. Soon after synced().
+  // It is in the index as well: readers in this process and in others find it.
   Milestone committed() const;
 
   // The object's id in its text form. Waits until the content is digested, which needs no

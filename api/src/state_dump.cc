@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Store: one page about what it is doing, for a person.
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "api/src/store_impl.h"
+#include "engine/write/async_writer.h"
+
+namespace cairn {
+namespace {
+
+class Page {
+ public:
+  template <class... Args>
+  void line(std::string_view name, fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(text_), "{:<10} ", name);
+    fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
+    text_ += '\n';
+  }
+  std::string text() && { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+void show(Page& page, std::string_view name, const QueueState::Lane& lane) {
+  page.line(name, "{} values to draw{}; budget {} of {} bytes; {} callers in line for room", lane.values,
+            lane.values == 0 ? ""
+            : lane.ready     ? ", the first is ready"
+                             : ", the first still arrives",
+            lane.budget_used, lane.budget_bytes, lane.in_line);
+}
+
+void show(Page& page, const QueueState& queue) {
+  page.line("writer", "{}", queue.error ? "has failed: " + queue.error->message : queue.closed ? "closing" : "runs");
+  show(page, "small", queue.small);
+  show(page, "large", queue.bulk);
+  page.line("waiting", "{} callers for room, {} for everything before (through put {})", queue.blocked, queue.settling,
+            queue.hurry_through);
+  if (queue.since_commit) {
+    page.line("commit", "the last one {:.3f} s ago", seconds(*queue.since_commit));
+  } else {
+    page.line("commit", "none yet");
+  }
+  page.line("pending", "{} puts of {} bytes", queue.pending_puts, queue.pending_bytes);
+  for (const QueueState::Pending& put : queue.oldest) {
+    page.line("", "put {}: {} values of {} bytes, {}, accepted {:.3f} s ago, {}", put.sequence, put.values, put.bytes,
+              put.durability == Durability::lazy ? "lazy" : "grouped", seconds(put.age),
+              put.staged ? "staged" : "its memory is in use");
+  }
+  if (queue.pending_puts > queue.oldest.size()) {
+    page.line("", "and {} more", queue.pending_puts - queue.oldest.size());
+  }
+}
+
+}  // namespace
+
+std::string StoreImpl::state_dump() const {
+  Page page;
+  page.line("store", "{}", layout_.folder);
+  page.line("process", "{}{}", pid_, forked() ? ", which forked this one: this handle is dead" : "");
+  if (forked()) return std::move(page).text();  // whoever held a lock is not here
+  const std::unique_lock lock(writer_mutex_);
+  page.line("open", "{}", closed_ ? "no, closed" : lock_ ? "for reading and writing" : "for reading");
+  const Position applied = index_->applied();
+  page.line("index", "has the log up to byte {} of segment {}", applied.offset, applied.segment);
+  if (!log_) return std::move(page).text();
+  page.line("log", "{} bytes appended since it was opened", log_->appended_bytes());
+  const std::uint64_t writing = writing_.present();
+  page.line("turn", "{}", writing == 0 ? "free" : fmt::format("held; {} wait behind", writing - 1));
+  if (writer_) {
+    show(page, writer_->queue().state());
+  } else {
+    page.line("writer", "not begun: nothing was put");
+  }
+  return std::move(page).text();
+}
+
+std::string Store::state_dump() const { return impl_->state_dump(); }
+
+}  // namespace cairn
