@@ -54,6 +54,50 @@ TEST(PutPowerLossTest, EveryAcknowledgedPutSurvivesACutAtAnyCall) {
   std::printf("%zu states of %lu calls, CAIRN_TEST_SEED=%lu\n", checked, calls, seed);
 }
 
+// It comes in piece by piece, and its first values are in the log long before the last ones.
+TEST(PutPowerLossTest, AGroupLargerThanTheBudgetIsThereOrNot) {
+  const std::string first = "small", large = random_bytes(12'000'000, 1);
+  const auto put_group = [&](FileSystem& fs) {
+    auto impl = StoreImpl::open(fs, "store", {.threads = 2, .writer = {.budget_bytes = 8 << 20}}, {});
+    if (!impl.ok()) return false;
+    Store store = StoreImpl::handle(std::move(impl).value());
+    std::vector<Put> puts;
+    puts.push_back({.bytes = std::as_bytes(std::span(first)), .name = "first"});
+    puts.push_back({.bytes = std::as_bytes(std::span(large)), .name = "large"});
+    return store.put_many_async(std::move(puts)).synced().wait().ok();
+  };
+  const auto fresh = [](std::uint64_t seed) {
+    auto fs = std::make_unique<SimFileSystem>(SimOptions{.seed = seed});
+    const Status created = StoreImpl::create(*fs, "store", kSmallStore);
+    EXPECT_TRUE(created.ok()) << created.error().message;
+    return fs;
+  };
+  const std::uint64_t seed = test_seed(13);
+  const auto whole = fresh(seed);
+  const std::uint64_t before = whole->write_calls();
+  ASSERT_TRUE(put_group(*whole));
+  const std::uint64_t calls = whole->write_calls() - before;
+  const std::uint64_t step = std::max<std::uint64_t>(1, calls / scaled(10, 100));
+  std::size_t there = 0, gone = 0;
+  for (std::uint64_t crash_at = calls; crash_at > 0; crash_at -= std::min(crash_at, step)) {
+    const Watchdog watchdog("cut at call " + std::to_string(crash_at));
+    const auto fs = fresh(seed + crash_at);
+    fs->crash_at(crash_at);
+    const bool acknowledged = put_group(*fs);
+    for (const Loss loss : {Loss::drop_unsynced, Loss::keep_all}) {
+      const auto survivor = fs->survivor(seed, loss);
+      Store store = open_store(*survivor, "store");
+      const auto page = store.list();
+      ASSERT_TRUE(page.ok()) << page.error().message;
+      ASSERT_TRUE(page->objects.size() == 2 || (page->objects.empty() && !acknowledged))
+          << page->objects.size() << " of 2 after a cut at call " << crash_at << " of " << calls;
+      ++(page->objects.empty() ? gone : there);
+      expect_whole(store);
+    }
+  }
+  EXPECT_GT(gone, 3u);
+}
+
 // The second cut comes while the store recovers from the first, or goes on after it.
 TEST(PutPowerLossTest, ACutDuringRecoveryHarmsNothing) {
   PutScenario scenario;

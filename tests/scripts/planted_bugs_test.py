@@ -40,6 +40,8 @@ SCAN = "engine/log/segment_scan.cc"
 REPLAY = "engine/read/replay.cc"
 SINK = "engine/write/block_sink.cc"
 READER = "engine/read/block_reader.cc"
+ASYNC = "engine/write/async_writer.cc"
+QUEUE = "engine/write/put_queue.cc"
 
 BUGS = [
     Bug("a group's checksum is not compared", "engine/format/group.cc",
@@ -60,8 +62,10 @@ BUGS = [
         "return record.first > sealed_->segment;", "return record.first > sealed_->segment + 1;",
         "test_log", "LogWriterTest.*"),
     Bug("groups promise what was never synced", WRITER,
-        ".payload_bytes = align_up(group_.used, kPageBytes),\n                           .synced_through = synced_through_};",
-        ".payload_bytes = align_up(group_.used, kPageBytes),\n                           .synced_through = end_.offset};",
+        "                           .payload_bytes = align_up(group_.used, kPageBytes),\n"
+        "                           .synced_through = synced_through_};",
+        "                           .payload_bytes = align_up(group_.used, kPageBytes),\n"
+        "                           .synced_through = end_.offset};",
         "test_log", "LogWriterTest.*"),
     Bug("a torn tail is not cut off", WRITER,
         "  CAIRN_CHECK(file_->truncate(end_.offset));\n  CAIRN_CHECK(file_->sync());\n",
@@ -108,7 +112,8 @@ BUGS = [
         "claim->second = Claim::appended;\n  return true;",
         "test_faults", "WritePathTest.*"),
     Bug("a block is left to a later one that has claimed it", SINK,
-        "  if (block.known) return false;", "  if (block.known || !block.claimed) return false;",
+        "  const auto claim = claims_.try_emplace(block.digest, Claim::taken).first;",
+        "  if (!block.claimed) return false;\n  const auto claim = claims_.try_emplace(block.digest, Claim::taken).first;",
         "test_faults", "BlockSinkTest.*"),
     Bug("a block that the log had no room for stays claimed", SINK,
         "      claims_.erase(block.digest);\n      return std::move(written).error();",
@@ -132,6 +137,45 @@ BUGS = [
     Bug("a skeleton's gap ends a byte early", "engine/write/skeleton_source.cc",
         "at = tensor.offset + tensor.length;", "at = tensor.offset + tensor.length + (size_ > 99 ? 1 : 0);",
         "test_faults", "ReferenceModelTest.*"),
+    Bug("tickets are synced before the commit", ASYNC,
+        "    if (writer_.parts_.log.has_unreported()) {",
+        "    for (const auto& group : written_) group->ticket->reach(TicketState::kSynced);\n"
+        "    if (writer_.parts_.log.has_unreported()) {",
+        "test_faults", "FailedSyncTest.*"),
+    Bug("a part of what is put together becomes visible", ASYNC,
+        "    if (--group.unwritten > 0) return {};",
+        "    if (--group.unwritten > 0) {\n"
+        "      std::vector<Root> early{group.roots[put.place]};\n"
+        "      std::vector<PutGroup*> of{&group};\n"
+        "      return write_roots(early, of);\n"
+        "    }",
+        "test_faults", "PutPowerLossTest.AGroup*"),
+    Bug("new attributes of a name are taken for known", ASYNC,
+        "if (present->attributes == root.attributes) return", "if (present) return", "test_store", "ObjectsTest.*"),
+    Bug("small values wait behind large ones", QUEUE,
+        "  if (drawable(small_)) return draw(small_);\n  if (drawable(bulk_)) return draw(bulk_);",
+        "  if (drawable(bulk_)) return draw(bulk_);\n  if (drawable(small_)) return draw(small_);",
+        "test_write", "PutQueueTest.Small*"),
+    Bug("what is written does not come back to the budget", QUEUE,
+        "    budget->release(bytes);\n", "", "test_write", "PutQueueTest.WhatIsWritten*"),
+    Bug("borrowed memory is said to be free at once", QUEUE,
+        "                  .group = entering.group});\n",
+        "                  .group = nullptr});\n  entering.group->memory_is_free();\n",
+        "test_write", "PutQueueTest.WhatIsWritten*"),
+    Bug("moved memory is kept when the put is refused", QUEUE,
+        "    if (put.handover == Handover::move && put.release) put.release();", "",
+        "test_write", "PutQueueTest.WhatIsNot*"),
+    Bug("a failure is settled before its tickets are told", QUEUE,
+        "    failed = pending_;", "    failed = std::exchange(pending_, {});", "test_write", "PutQueueTest.WhoSettles*"),
+    Bug("a refused put leaves the writer asleep", QUEUE,
+        "    hurry_through_ = next_sequence_ - 1;\n    work_.notify_one();\n  }\n  refuse(", "  }\n  refuse(",
+        "test_write", "PutQueueTest.ARefused*"),
+    Bug("a failed put says that its memory is free", "engine/write/ticket_state.cc",
+        "    if (step == kStaged && keep_staged) continue;\n", "", "test_write", "TicketStateTest.*"),
+    Bug("the budget lets in more than it has", "engine/write/byte_budget.h",
+        "(bytes <= limit_ && used_ <= limit_ - bytes)", "bytes <= limit_", "test_write", "ByteBudgetTest.Grants*"),
+    Bug("a copy past the cache ends at a whole line", "engine/write/staging_arena.cc",
+        "    std::memcpy(target, source, from.size() - lines);\n", "", "test_write", "CopyPastCacheTest.*"),
 ]
 
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <mutex>
 #include <numeric>
 #include <random>
 #include <thread>
@@ -212,6 +213,26 @@ TEST_F(ObjectsTest, EveryNameKeepsItsAttributesAndKnownContentIsStoredOnce) {
   EXPECT_EQ(store_.get(id).value(), value);
 }
 
+TEST_F(ObjectsTest, TheLastWordOnANameCounts) {
+  const auto value = random_bytes(1000, 30);
+  const auto word = [&](const std::string& says) {
+    return store_.put_async({.bytes = value, .name = "a", .attributes = {{"says", says}}});
+  };
+  const std::string id = word("one").id().value();
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"two"}, {"three", "two", "three"}, {"four", "three"}}) {
+    std::vector<Ticket> tickets;
+    for (const std::string& says : words) tickets.push_back(word(says));
+    for (const Ticket& ticket : tickets) ASSERT_TRUE(ticket.committed().wait().ok());
+    for (int turn = 0; turn < 2; ++turn) {
+      const Object object = store_.describe(id).value().value();
+      ASSERT_EQ(object.names.size(), 1u);
+      EXPECT_EQ(object.names[0].attributes, (Attributes{{"says", words.back()}}));
+      reopen();
+    }
+  }
+}
+
 TEST_F(ObjectsTest, AListComesInPagesThatOutliveChanges) {
   std::vector<std::string> ids;
   std::vector<Put> puts;
@@ -345,6 +366,44 @@ TEST_F(ObjectsTest, ManyThreadsInFlightStoreEverythingOnceAndAreCountedExactly) 
     EXPECT_LE(stats.stored_bytes, distinct) << "random bytes are stored as they are, once";
     EXPECT_TRUE(store_.check({.read_data = true}).value().damaged.empty());
     reopen();
+  }
+}
+
+TEST_F(ObjectsTest, ClosingWhileOthersPutDecidesEveryTicket) {
+  for (unsigned round = 0; round < 3; ++round) {
+    std::atomic<unsigned> told = 0, handed_over = 0, released = 0;
+    std::mutex mutex;
+    std::vector<std::string> committed;  // guarded by mutex
+    std::vector<std::thread> putters;
+    for (unsigned t = 0; t < 4; ++t) {
+      putters.emplace_back([&, t] {
+        for (unsigned i = 0;; ++i) {
+          // Larger than half of the budget: somebody always waits for room.
+          const auto value = random_bytes(t % 2 == 0 ? 9 << 20 : 400, round * 1000 + t * 100 + i);
+          ++handed_over;
+          const Ticket ticket =
+              store_.put_async({.bytes = value, .handover = Handover::move, .release = [&] { ++released; }},
+                               {.durability = t == 3 ? Durability::lazy : Durability::grouped});
+          const auto status = ticket.committed().wait_for(std::chrono::seconds(60));
+          ASSERT_TRUE(status.has_value()) << "a ticket is never decided";
+          ASSERT_TRUE(ticket.staged().wait_for(std::chrono::seconds(60)).has_value());
+          if (!status->ok()) {
+            EXPECT_EQ(status->error().code, ErrorCode::invalid_argument) << status->error().message;
+            ++told;
+            return;
+          }
+          const std::lock_guard lock(mutex);
+          committed.push_back(ticket.id().value());
+        }
+      });
+    }
+    while (store_.writer_stats().committed < 6) std::this_thread::yield();
+    EXPECT_TRUE(store_.close().ok());
+    for (auto& putter : putters) putter.join();
+    EXPECT_EQ(told, putters.size());
+    EXPECT_EQ(released, handed_over);
+    store_ = open({});
+    for (const std::string& id : committed) EXPECT_TRUE(store_.get(id).ok());
   }
 }
 

@@ -107,7 +107,6 @@ TEST(ByteBudgetTest, ManyThreadsNeverHaveMoreThanTheLimit) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_LE(most, 1000u);
-  EXPECT_GT(most, 400u);
   EXPECT_EQ(budget.used(), 0u);
 }
 
