@@ -88,15 +88,19 @@ inline std::uint64_t mixed(std::uint64_t x) {
   return x ^ x >> 31;
 }
 
-// Memory of ordinary pages, touched and full of noise that does not compress. Tensors of most
-// programs lie on 64 bytes, not on a page: `skew` moves them off it.
+// Memory that is touched and full of noise that does not compress, on ordinary or on huge
+// pages. Tensors of most programs lie on 64 bytes, not on a page: `skew` moves them off it.
 class Noise {
  public:
-  explicit Noise(std::size_t bytes, std::size_t skew = 0) : size_(bytes), mapped_(bytes + 4096) {
+  enum class Pages { ordinary, huge };
+  explicit Noise(std::size_t bytes, std::size_t skew = 0, Pages pages = Pages::ordinary)
+      : size_(bytes), mapped_(bytes + skew + kHugePage) {
     void* const base = ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) die("no memory");
     base_ = static_cast<std::byte*>(base);
-    data_ = base_ + skew;
+    if (::madvise(base, mapped_, pages == Pages::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) != 0) die("no such pages");
+    const auto address = reinterpret_cast<std::uintptr_t>(base);
+    data_ = base_ + (kHugePage - address % kHugePage) % kHugePage + skew;
     std::uint64_t x = 0x9E3779B97F4A7C15 * (bytes + skew + 1);
     for (std::size_t at = 0; at + 8 <= bytes; at += 8) {
       const std::uint64_t word = mixed(x += 0x9E3779B97F4A7C15);
@@ -111,6 +115,7 @@ class Noise {
   std::span<std::byte> all() { return {data_, size_}; }
 
  private:
+  static constexpr std::size_t kHugePage = 2 * MiB;
   std::size_t size_, mapped_;
   std::byte *base_, *data_;
 };

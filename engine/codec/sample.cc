@@ -17,6 +17,8 @@ constexpr std::size_t kStretches = 8;
 constexpr std::size_t kStretchBytes = 2 * KiB;
 constexpr std::size_t kSampleBytes = kStretches * kStretchBytes;
 // LZ4 skips faster through what does not match; a probe need not find every repeat.
+// Below this, what guessing could save is not worth the time.
+constexpr std::size_t kGuessBytesMin = 8 * KiB;
 constexpr int kProbeAcceleration = 4;
 constexpr int kProbeLevel = 1;
 
@@ -111,7 +113,7 @@ Sampler::~Sampler() { ZSTD_freeCCtx(scratch_->zstd); }
 Plan Sampler::plan(Bytes content, DType dtype, SimdLevel level) {
   const Bytes taken = scratch_->take_sample(content);
   Scratch::SplitPlan split = scratch_->split_plan(taken, content.size(), plane_layout(dtype), level);
-  if (dtype_bits(dtype) == 0) {
+  if (dtype_bits(dtype) == 0 && content.size() >= kGuessBytesMin) {
     for (const PlaneLayout guess : kGuesses) {
       const auto other = scratch_->split_plan(taken, content.size(), guess, level);
       if (other.bytes < split.bytes) split = other;

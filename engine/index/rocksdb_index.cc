@@ -299,6 +299,9 @@ rocksdb::Options options_for(rocksdb::Env* env, const std::shared_ptr<rocksdb::C
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kMemtablesBytesMax, cache);
   options.write_buffer_size = kMemtableBytes;
+  // Most lookups are for what is not there: a filter answers them without a search.
+  options.memtable_prefix_bloom_size_ratio = 0.05;
+  options.memtable_whole_key_filtering = true;
   options.max_write_buffer_number = 3;
   options.paranoid_checks = true;
   options.compression = rocksdb::kNoCompression;  // digests do not compress

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kPackAlign = 8;
 // Smaller payloads are cheaper to copy than to gather.
 constexpr std::size_t kInPlaceBytesMin = 64 * KiB;
+// What counts as a small group, and how much is written as zeros before such groups.
+constexpr std::uint64_t kSmallGroupBytes = 64 * KiB, kZerosAheadBytes = MiB;
 // A table larger than this seals its segment early: tables are built in memory.
 constexpr std::size_t kTableRecordsMax = 16 * MiB / RecordDescriptor::kSize;
 // A group without records: its head alone.
@@ -131,7 +133,7 @@ Status LogWriter::open_segment() {
     return refuse_segment(end_.segment, std::move(reserved).error());
   }
   CAIRN_TRY(queue_, fs_.write_queue(*file_, options_.groups_in_flight));
-  file_bytes_ = end_.offset;
+  file_bytes_ = zeros_through_ = end_.offset;
   synced_through_ = end_.offset;
   return {};
 }
@@ -175,7 +177,7 @@ Status LogWriter::create_segment(std::uint32_t segment) {
   end_.offset = kPageBytes;
   end_.sealed = false;
   end_.open_records.clear();
-  file_bytes_ = kPageBytes;
+  file_bytes_ = zeros_through_ = kPageBytes;
   synced_through_ = 0;
   folder_synced_ = false;
   appended_bytes_ += kPageBytes;
@@ -221,6 +223,7 @@ Status LogWriter::write_group() {
   group_.pad(header.payload_bytes - group_.used);
 
   CAIRN_CHECK(grow_file(header.offset + header.total_bytes()));
+  CAIRN_CHECK(write_zeros_ahead(header.total_bytes()));
   CAIRN_CHECK(wait_for_writes(options_.groups_in_flight - 1));
   const std::uint64_t tag = next_tag_++;
   std::vector<Bytes> parts{group_.head.first(header.head_bytes())};
@@ -241,6 +244,26 @@ Status LogWriter::grow_file(std::uint64_t through) {
   const std::uint64_t grown = std::max(through, std::min(through + step, options_.segment_bytes));
   CAIRN_CHECK(file_->truncate(grown));
   file_bytes_ = grown;
+  return {};
+}
+
+// The first write to a reserved part of a file changes the file's metadata, and the sync after
+// it waits for the file system's journal. Where small groups follow each other, each with a
+// sync, a stretch before them is written as zeros at once, and they overwrite it.
+Status LogWriter::write_zeros_ahead(std::uint64_t group_bytes) {
+  const bool small = group_bytes <= kSmallGroupBytes;
+  const bool follows_small = std::exchange(last_was_small_, small);
+  if (!small || !follows_small || end_.offset + group_bytes <= zeros_through_) return {};
+  const std::uint64_t through = std::min(end_.offset + kZerosAheadBytes, options_.segment_bytes);
+  if (through < end_.offset + group_bytes) return {};
+  if (!zeros_) {
+    zeros_ = AlignedBuffer::allocate(kZerosAheadBytes);
+    if (!zeros_) return {};  // slower, and nothing else
+    std::memset(zeros_.data(), 0, zeros_.capacity());
+  }
+  CAIRN_CHECK(grow_file(through));
+  CAIRN_CHECK(file_->write_at(end_.offset, zeros_.first(through - end_.offset)));
+  zeros_through_ = through;
   return {};
 }
 

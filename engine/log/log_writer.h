@@ -127,6 +127,7 @@ class LogWriter {
   Status make_room(std::size_t payload_bytes);
   Status write_group();
   Status grow_file(std::uint64_t through);
+  Status write_zeros_ahead(std::uint64_t group_bytes);
   Status wait_for_writes(std::size_t at_most_in_flight);
   Status sync_all();
   Status write_witness();
@@ -146,7 +147,10 @@ class LogWriter {
   std::deque<std::pair<std::uint64_t, Group>> writing_;  // by tag
   std::vector<AlignedBuffer> spare_;
   std::uint64_t next_tag_ = 0;
-  std::uint64_t file_bytes_ = 0;      // of the open segment, zeros behind its last group included
+  std::uint64_t file_bytes_ = 0;     // of the open segment, zeros behind its last group included
+  std::uint64_t zeros_through_ = 0;  // of it, written as zeros for small groups to come
+  bool last_was_small_ = false;
+  AlignedBuffer zeros_;
   std::uint64_t synced_through_ = 0;  // in the open segment
   std::uint64_t unsynced_bytes_ = 0;
   std::atomic<std::uint64_t> appended_bytes_ = 0;

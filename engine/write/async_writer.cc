@@ -22,6 +22,8 @@ constexpr std::chrono::milliseconds kCommitInterval{200};
 // Small values between large ones are committed this often: a commit waits for what is
 // being written.
 constexpr std::chrono::milliseconds kSmallCommitInterval{50};
+// What the writer's thread digests and encodes itself.
+constexpr std::uint32_t kInlineBytesMax = 64 * KiB;
 
 std::int64_t wall_clock_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -43,11 +45,20 @@ class AsyncWriter::Session {
   // so is a disk without room for what was put.
   Status run() {
     const auto next = [&]() -> Result<std::optional<PutQueue::Cut>> {
-      if (writer_.parts_.turn.has_waiters()) return std::optional<PutQueue::Cut>();
-      return writer_.queue_.next();
+      while (!writer_.parts_.turn.has_waiters()) {
+        auto cut = writer_.queue_.next();
+        if (cut && is_done_here(*cut)) {
+          CAIRN_CHECK(append(*cut, prepare(*cut)));
+          continue;
+        }
+        if (cut && cut->small) ++small_in_pool_;
+        return cut;
+      }
+      return std::optional<PutQueue::Cut>();
     };
     const auto work = [&](PutQueue::Cut& cut) -> Result<Prepared> { return Prepared{prepare(cut)}; };
     const auto consume = [&](PutQueue::Cut cut, Prepared prepared) -> Status {
+      if (cut.small) --small_in_pool_;
       return append(cut, std::move(prepared.block));
     };
     WorkerPool& pool = writer_.parts_.pool;
@@ -60,7 +71,13 @@ class AsyncWriter::Session {
     Result<BlockSink::Block> block;
   };
 
-  // On a pool thread.
+  // Handing a value of one small block to the pool takes longer than preparing it. It may pass
+  // what is there already, as long as that is of the other lane.
+  bool is_done_here(const PutQueue::Cut& cut) const {
+    return cut.small && cut.offset == 0 && cut.last && cut.length <= kInlineBytesMax && small_in_pool_ == 0;
+  }
+
+  // On a pool thread, or on the writer's.
   Result<BlockSink::Block> prepare(PutQueue::Cut& cut) {
     const PutState& put = *cut.put;
     if (!put.copied && !put.layout.contiguous() && cut.length > 0) {
@@ -154,7 +171,7 @@ class AsyncWriter::Session {
     if (written_.empty()) return false;
     const auto waited = Clock::now() - last_commit_;
     if (writer_.parts_.log.unsynced_bytes() >= kCommitBytes && waited >= kCommitInterval) return true;
-    return small_written_ && waited >= kSmallCommitInterval && !writer_.queue_.small_waits();
+    return small_written_ && waited >= kSmallCommitInterval;
   }
 
   // What a name says already need not be said again, unless it says something else by now.
@@ -210,6 +227,7 @@ class AsyncWriter::Session {
   std::vector<std::shared_ptr<PutGroup>> written_;                  // and not committed
   std::set<std::tuple<RecordKind, Digest, std::string>> reworded_;  // names in the index whose attributes change
   bool small_written_ = false;
+  std::size_t small_in_pool_ = 0;  // blocks of small values that are being prepared there
   std::uint64_t roots_bytes_ = 0;
   std::uint64_t log_bytes_;  // when this session had last committed
   Clock::time_point last_commit_;

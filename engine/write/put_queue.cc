@@ -424,6 +424,7 @@ std::optional<PutQueue::Cut> PutQueue::draw(Lane& lane) {
   cut.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(block_bytes_, total - put.drawn));
   put.drawn += cut.length;
   cut.last = put.drawn == total;
+  cut.small = &lane == &small_;
   if (put.copied) {
     PutState::Piece piece = std::move(put.pieces.front());
     put.pieces.pop_front();
@@ -435,11 +436,6 @@ std::optional<PutQueue::Cut> PutQueue::draw(Lane& lane) {
   }
   if (cut.last) lane.puts.pop_front();
   return cut;
-}
-
-bool PutQueue::small_waits() const {
-  const std::lock_guard lock(mutex_);
-  return drawable(small_);
 }
 
 void PutQueue::settled(PutGroup& group, const Status& status) {

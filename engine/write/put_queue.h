@@ -54,12 +54,12 @@ class PutQueue {
     std::uint64_t offset = 0;
     std::uint32_t length = 0;
     bool last = false;
+    bool small = false;  // of a value in the lane of small ones
   };
   // Waits until something should be written; false when closed and all of it is.
   bool wait_for_work();
   // The next stretch to write, of small values first; nothing when none is there now.
   std::optional<Cut> next();
-  bool small_waits() const;
   // The group is out of the writer's hands.
   void settled(PutGroup& group, const Status& status);
   // The group's records are in the log.

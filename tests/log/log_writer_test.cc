@@ -104,6 +104,28 @@ TEST_F(LogWriterTest, RawBlocksOfWholePagesBeginOnAPage) {
   }
 }
 
+TEST_F(LogWriterTest, SmallGroupsInARowOverwriteZerosThatWereWrittenOnce) {
+  LogOptions options = small_log();
+  options.segment_bytes = 4 * MiB;
+  // Whether a stretch of zeros was written.
+  const auto writes_zeros = [&](std::uint64_t groups, std::size_t bytes) {
+    LogWriter log = writer({}, options);
+    for (std::uint64_t n = 0; n < groups; ++n) {
+      EXPECT_TRUE(append(log, n, bytes).ok());
+      synced(log);
+    }
+    const ScannedSegment segment = scan(fs, 1);
+    EXPECT_EQ(segment.groups.size(), groups);
+    EXPECT_EQ(segment.result.torn_bytes, 0u);
+    EXPECT_TRUE(log.close().ok());
+    EXPECT_EQ(fs.info(segment_path(kLog, 1))->size, segment.result.end + kPageBytes);
+    const std::string trace = fs.trace();
+    return trace.find(", " + std::to_string(MiB) + " bytes") != std::string::npos;
+  };
+  EXPECT_FALSE(writes_zeros(1, 100)) << "one alone is no row";
+  EXPECT_TRUE(writes_zeros(4, 100));
+}
+
 TEST_F(LogWriterTest, SegmentsAreSealedWithTablesThatEqualTheirGroups) {
   LogWriter log = writer();
   for (std::uint64_t n = 0; n < 60; ++n) ASSERT_TRUE(append(log, n, 10'000).ok());

@@ -93,11 +93,9 @@ TEST_F(PutQueueTest, SmallValuesGoBeforeLargeOnesAndEachLaneInOrder) {
   ASSERT_TRUE(queue_->wait_for_work());
   EXPECT_EQ(queue_->next()->put->name, "s1");
   EXPECT_EQ(queue_->next()->put->name, "s2");
-  EXPECT_FALSE(queue_->small_waits());
   for (int block = 0; block < 3; ++block) EXPECT_EQ(queue_->next()->put->name, "L1");
   // In the middle of a large one.
   push({.bytes = small, .name = "s3"});
-  EXPECT_TRUE(queue_->small_waits());
   EXPECT_EQ(queue_->next()->put->name, "s3");
   for (int block = 3; block < 5; ++block) EXPECT_EQ(queue_->next()->put->name, "L1");
   EXPECT_EQ(queue_->next()->put->name, "L2");
