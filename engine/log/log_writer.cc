@@ -254,7 +254,8 @@ Status LogWriter::write_zeros_ahead(std::uint64_t group_bytes) {
   const bool small = group_bytes <= kSmallGroupBytes;
   const bool follows_small = std::exchange(last_was_small_, small);
   if (!small || !follows_small || end_.offset + group_bytes <= zeros_through_) return {};
-  const std::uint64_t through = std::min(end_.offset + kZerosAheadBytes, options_.segment_bytes);
+  const std::uint64_t pages_end = options_.segment_bytes / kPageBytes * kPageBytes;
+  const std::uint64_t through = std::min(end_.offset + kZerosAheadBytes, pages_end);
   if (through < end_.offset + group_bytes) return {};
   if (!zeros_) {
     zeros_ = AlignedBuffer::allocate(kZerosAheadBytes);
@@ -263,6 +264,7 @@ Status LogWriter::write_zeros_ahead(std::uint64_t group_bytes) {
   }
   CAIRN_CHECK(grow_file(through));
   CAIRN_CHECK(file_->write_at(end_.offset, zeros_.first(through - end_.offset)));
+  written_ahead_bytes_ += through - end_.offset;
   zeros_through_ = through;
   return {};
 }

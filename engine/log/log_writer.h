@@ -104,6 +104,8 @@ class LogWriter {
   bool has_unreported() const noexcept { return !unreported_.empty() || !group_.empty(); }
   // Bytes added to the log's files by this writer, headers and padding included. Any thread.
   std::uint64_t appended_bytes() const noexcept { return appended_bytes_.load(std::memory_order_relaxed); }
+  // The same, and zeros that small groups overwrite: what the device was given.
+  std::uint64_t written_bytes() const noexcept { return appended_bytes() + written_ahead_bytes_; }
 
  private:
   struct Group {
@@ -149,6 +151,7 @@ class LogWriter {
   std::uint64_t next_tag_ = 0;
   std::uint64_t file_bytes_ = 0;     // of the open segment, zeros behind its last group included
   std::uint64_t zeros_through_ = 0;  // of it, written as zeros for small groups to come
+  std::uint64_t written_ahead_bytes_ = 0;
   bool last_was_small_ = false;
   AlignedBuffer zeros_;
   std::uint64_t synced_through_ = 0;  // in the open segment

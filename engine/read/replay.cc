@@ -192,8 +192,12 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
   Replay replay(index, meter);
   for (const std::uint32_t number : segments) {
     if (number < from.segment) continue;
-    CAIRN_TRY(const OpenSegment segment, open_segment(fs, log_folder, number, store_tag));
-    CAIRN_CHECK(replay.segment(segment, number == segments.back()));
+    auto opened = open_segment(fs, log_folder, number, store_tag);
+    // A writer without room takes the segment away that it could not begin.
+    const bool last = number == segments.back();
+    if (!opened.ok() && opened.error().code == ErrorCode::not_found && last && number > from.segment) break;
+    CAIRN_TRY(const OpenSegment segment, std::move(opened));
+    CAIRN_CHECK(replay.segment(segment, last));
   }
   Replayed replayed = std::move(replay).finish();
   if (from.segment > 0 && (segments.empty() || segments.back() < from.segment)) {

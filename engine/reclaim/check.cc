@@ -6,6 +6,7 @@
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/content/digester.h"
+#include "engine/log/segment_files.h"
 #include "engine/reclaim/check_log.h"
 #include "engine/reclaim/check_promises.h"
 
@@ -88,10 +89,14 @@ class Check {
     return parallel_in_order<Item, Verdict>(pool_, 4 * pool_.threads() + 4, next, work, consume);
   }
 
-  bool lies_in_log(const RecordLocation& at) const {
-    const auto segment = findings_.segment_bytes.find(at.segment);
-    return segment != findings_.segment_bytes.end() && at.offset <= segment->second &&
-           at.stored_bytes <= segment->second - at.offset;
+  bool lies_in_log(const RecordLocation& at) {
+    const auto fits = [&](std::uint64_t bytes) { return at.offset <= bytes && at.stored_bytes <= bytes - at.offset; };
+    std::uint64_t& bytes = findings_.segment_bytes[at.segment];
+    if (fits(bytes)) return true;
+    // It may have been written since the log was looked at.
+    const auto info = fs_.info(segment_path(log_folder_, at.segment));
+    if (info.ok()) bytes = std::max(bytes, info->size);
+    return fits(bytes);
   }
   bool in_subset(const Digest& digest) const {
     return options_.of <= 1 || std::hash<Digest>()(digest) % options_.of == options_.subset - 1;

@@ -16,14 +16,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Finished values are committed though more is waiting once this much was appended and this
-// much time has passed: a slow disk need not sync too often, nor a fast one.
+// much time has passed: a slow disk need not sync too often, nor a fast one. Nobody waits
+// longer than the second time for what only comes later.
 constexpr std::uint64_t kCommitBytes = 128 * MiB;
-constexpr std::chrono::milliseconds kCommitInterval{200};
+constexpr std::chrono::milliseconds kCommitInterval{200}, kCommitIntervalMax{1000};
 // Small values between large ones are committed this often: a commit waits for what is
 // being written.
 constexpr std::chrono::milliseconds kSmallCommitInterval{50};
-// What the writer's thread digests and encodes itself.
+// What the writer's thread digests and encodes itself, and how often in a row.
 constexpr std::uint32_t kInlineBytesMax = 64 * KiB;
+constexpr std::size_t kInlineRunMax = 64;
+// How long the writer keeps the log's turn though others wait for it.
+constexpr std::chrono::milliseconds kTurnMin{50};
 
 std::int64_t wall_clock_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -38,15 +42,17 @@ class AsyncWriter::Session {
   explicit Session(AsyncWriter& writer)
       : writer_(writer),
         sink_(writer.write_, writer.parts_.index, writer.parts_.log),
-        log_bytes_(writer.parts_.log.appended_bytes()),
-        last_commit_(Clock::now()) {}
+        log_bytes_(writer.parts_.log.written_bytes()),
+        began_(Clock::now()),
+        last_commit_(began_) {}
 
   // Fails only when the log or the index does: an error of one value is in its ticket, and
   // so is a disk without room for what was put.
   Status run() {
     const auto next = [&]() -> Result<std::optional<PutQueue::Cut>> {
-      while (!writer_.parts_.turn.has_waiters()) {
-        auto cut = writer_.queue_.next();
+      for (std::size_t in_a_row = 0; !gives_way(); ++in_a_row) {
+        // However many small values there are, large ones move on.
+        auto cut = writer_.queue_.next(in_a_row >= kInlineRunMax);
         if (cut && is_done_here(*cut)) {
           CAIRN_CHECK(append(*cut, prepare(*cut)));
           continue;
@@ -71,6 +77,9 @@ class AsyncWriter::Session {
     Result<BlockSink::Block> block;
   };
 
+  // Others wait for the log's turn, and this one has had some of it.
+  bool gives_way() const { return writer_.parts_.turn.has_waiters() && Clock::now() - began_ >= kTurnMin; }
+
   // Handing a value of one small block to the pool takes longer than preparing it. It may pass
   // what is there already, as long as that is of the other lane.
   bool is_done_here(const PutQueue::Cut& cut) const {
@@ -91,7 +100,13 @@ class AsyncWriter::Session {
     return sink_.prepare(cut.hold, cut.bytes, put.tensor ? put.tensor->dtype : DType::opaque);
   }
 
+  // After an error of the log or the index nothing more is tried: the first one counts.
   Status append(PutQueue::Cut& cut, Result<BlockSink::Block> block) {
+    if (broken_.ok()) broken_ = append_next(cut, std::move(block));
+    return broken_;
+  }
+
+  Status append_next(PutQueue::Cut& cut, Result<BlockSink::Block> block) {
     PutState& put = *cut.put;
     PutGroup& group = *put.group;
     if (!block.ok()) {
@@ -170,7 +185,9 @@ class AsyncWriter::Session {
   bool due() const {
     if (written_.empty()) return false;
     const auto waited = Clock::now() - last_commit_;
-    if (writer_.parts_.log.unsynced_bytes() >= kCommitBytes && waited >= kCommitInterval) return true;
+    if (waited >= kCommitIntervalMax) return true;
+    const std::uint64_t written = writer_.parts_.log.written_bytes() - log_bytes_;
+    if (written >= kCommitBytes && waited >= kCommitInterval) return true;
     return small_written_ && waited >= kSmallCommitInterval;
   }
 
@@ -203,7 +220,7 @@ class AsyncWriter::Session {
     // What is known and committed needs no sync.
     if (writer_.parts_.log.has_unreported()) {
       CAIRN_CHECK(sink_.commit());
-      const std::uint64_t log_bytes = writer_.parts_.log.appended_bytes();
+      const std::uint64_t log_bytes = writer_.parts_.log.written_bytes();
       writer_.queue_.count_commit(log_bytes - std::exchange(log_bytes_, log_bytes));
     }
     for (const auto& group : std::exchange(written_, {})) {
@@ -230,7 +247,9 @@ class AsyncWriter::Session {
   std::size_t small_in_pool_ = 0;  // blocks of small values that are being prepared there
   std::uint64_t roots_bytes_ = 0;
   std::uint64_t log_bytes_;  // when this session had last committed
+  const Clock::time_point began_;
   Clock::time_point last_commit_;
+  Status broken_;
 };
 
 AsyncWriter::AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options, int nice)

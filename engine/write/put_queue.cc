@@ -406,10 +406,11 @@ bool PutQueue::wait_for_work() {
   }
 }
 
-std::optional<PutQueue::Cut> PutQueue::next() {
+std::optional<PutQueue::Cut> PutQueue::next(bool large_first) {
   std::unique_lock lock(mutex_);
   const auto ready = [&] { return drawable(small_) || drawable(bulk_) || blocked_ > 0 || error_.has_value(); };
   if (!ready() && !bulk_.puts.empty()) work_.wait_for(lock, kCopyPatience, ready);
+  if (large_first && drawable(bulk_)) return draw(bulk_);
   if (drawable(small_)) return draw(small_);
   if (drawable(bulk_)) return draw(bulk_);
   return std::nullopt;

@@ -58,8 +58,9 @@ class PutQueue {
   };
   // Waits until something should be written; false when closed and all of it is.
   bool wait_for_work();
-  // The next stretch to write, of small values first; nothing when none is there now.
-  std::optional<Cut> next();
+  // The next stretch to write, of small values first, or of large ones; nothing when none is
+  // there now.
+  std::optional<Cut> next(bool large_first = false);
   // The group is out of the writer's hands.
   void settled(PutGroup& group, const Status& status);
   // The group's records are in the log.

@@ -124,6 +124,13 @@ TEST_F(LogWriterTest, SmallGroupsInARowOverwriteZerosThatWereWrittenOnce) {
   };
   EXPECT_FALSE(writes_zeros(1, 100)) << "one alone is no row";
   EXPECT_TRUE(writes_zeros(4, 100));
+  options.segment_bytes = 2 * MiB - 1'000;  // not whole pages
+  LogWriter log = writer({}, options);
+  for (std::uint64_t n = 0; n < 600; ++n) {
+    ASSERT_TRUE(append(log, n, 100).ok());
+    ASSERT_LE(synced(log).end_offset, options.segment_bytes) << n;
+  }
+  EXPECT_EQ(scan(fs, 2).result.damage.size(), 0u);
 }
 
 TEST_F(LogWriterTest, SegmentsAreSealedWithTablesThatEqualTheirGroups) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <numeric>
 #include <random>
@@ -427,6 +428,45 @@ TEST_F(ObjectsTest, PutsAndArchivesTakeTurns) {
   done = true;
   putter.join();
   EXPECT_TRUE(store_.check({.read_data = true}).value().damaged.empty());
+}
+
+TEST_F(ObjectsTest, AStreamThatNeverPausesIsCommittedOnTheWay) {
+  // Known content, of which nothing is written: no number of bytes makes a commit due.
+  const std::vector<std::byte> known = random_bytes(1 << 20, 1);
+  ASSERT_TRUE(store_.put({.bytes = known}).ok());
+  std::atomic<bool> over = false;
+  std::vector<std::thread> streams;
+  for (int t = 0; t < 4; ++t) {
+    streams.emplace_back([&] {
+      while (!over) store_.put_async({.bytes = known, .handover = Handover::move, .release = [] {}});
+    });
+  }
+  const auto waited = store_.put_async({.bytes = random_bytes(1 << 20, 2)}).synced().wait_for(std::chrono::seconds(60));
+  over = true;
+  for (std::thread& stream : streams) stream.join();
+  ASSERT_TRUE(store_.sync().ok());  // until then `known` is read
+  ASSERT_TRUE(waited.has_value());
+  EXPECT_TRUE(waited->ok());
+}
+
+TEST_F(ObjectsTest, PutsHaveTheirTurnHoweverManyOtherCallsWrite) {
+  const std::string file = folder_.path().string() + "/file";
+  std::ofstream(file) << "content";
+  std::atomic<bool> over = false;
+  std::vector<std::thread> others;
+  for (int t = 0; t < 2; ++t) {
+    others.emplace_back([&, name = "name" + std::to_string(t)] {
+      while (!over) EXPECT_TRUE(store_.archive().add({file}, {.name = name}).ok());
+    });
+  }
+  std::vector<std::optional<Status>> waited;
+  for (unsigned n = 0; n < 5; ++n) {
+    const Ticket ticket = store_.put_async({.bytes = random_bytes(100'000, n)});
+    waited.push_back(ticket.committed().wait_for(std::chrono::seconds(60)));
+  }
+  over = true;
+  for (std::thread& other : others) other.join();
+  for (const auto& status : waited) EXPECT_TRUE(status.has_value() && status->ok());
 }
 
 TEST_F(ObjectsTest, AForkedChildIsToldAndNothingHangs) {

@@ -18,7 +18,7 @@
 // - Memory comes from the handler's associated allocator, in the initiating call, and is
 //   returned before the handler runs, on its executor.
 // - The execution context is destroyed after the store was closed (declare it before): the
-//   writer's thread posts to it, and may not be done with it when the handler has run.
+//   store's threads post to it, and may not be done with it when the handler has run.
 //   Closing decides every ticket.
 #pragma once
 

@@ -137,7 +137,8 @@ class Store {
   // --- Objects put directly (cairn/objects.h). Any number of threads. ---
   //
   // A put that was accepted is found by every later call of this handle: one that does not
-  // find an id waits until what was put before is digested or committed, no longer.
+  // find an id waits until what was put before is committed. What is new about content that
+  // is there already, a name or attributes, is there once it is committed.
 
   // Takes the value and returns at once; see Ticket. Of puts that were only accepted, a
   // crash takes a suffix: the order of acceptance holds among small values and among

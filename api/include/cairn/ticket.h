@@ -36,8 +36,9 @@ class Milestone {
   Status wait() const;
   // The same for at most `time`; nothing when that was too short.
   std::optional<Status> wait_for(std::chrono::nanoseconds time) const;
-  // Calls `then` once: at once and on this thread when ready, else on the writer's thread,
-  // which it must not keep (no waiting, no calls of the store that wait). Asks for nothing.
+  // Calls `then` once: at once and on this thread when ready, else on a thread of the store or
+  // of another caller, which it must not keep (no waiting, no calls of the store that wait).
+  // Asks for nothing.
   void on_ready(std::function<void(const Status&)> then) const;
 
  private:
