@@ -9,8 +9,8 @@
 // the writer loses.
 //
 // Held constant: 64 MiB values, borrowed, one block of each new, so that the processor is the
-// bound and the disk does not fill; windows of 10 s with the reader and 5 s without, in turn.
-// A round is one of each: 60 rounds are ten minutes of reading.
+// bound and the disk does not fill; windows of 12 s with the reader and 3 s without, in turn.
+// A round is one of each: 50 rounds are ten minutes of reading.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ namespace bench {
 namespace {
 
 constexpr std::size_t kValueBytes = 64 * MiB;
-constexpr int kReadingSeconds = 10, kAloneSeconds = 5;
+constexpr int kReadingSeconds = 12, kAloneSeconds = 3;
 constexpr std::size_t kSamplesMax = 1 << 20;
 
 std::uint64_t now_ns() {
