@@ -222,8 +222,8 @@ Status BlockSink::apply(const LogWriter::Synced& synced, const IndexBatch& batch
   return {};
 }
 
-// What was appended stays; what was claimed and never appended must not pass for known when
-// another source brings it.
+// What was appended stays. Claims to what was never appended go: whoever brings it next
+// prepares it in the pool.
 Status BlockSink::abandon() {
   if (options_.dry_run) return {};
   CAIRN_CHECK(commit());

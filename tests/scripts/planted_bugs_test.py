@@ -105,8 +105,6 @@ BUGS = [
         "batch.refs = std::exchange(pending_refs_, {});",
         "batch.refs = std::exchange(pending_refs_, {});\n  if (batch.records.size() == 2) batch.refs.clear();",
         "test_faults", "ReferenceModelTest.*"),
-    Bug("claims stay after a source failed", SINK,
-        "  claims_.clear();\n", "", "test_faults", "WritePathTest.*"),
     Bug("blocks in flight are written again", SINK,
         "return std::exchange(claim->second, Claim::appended) == Claim::taken;",
         "claim->second = Claim::appended;\n  return true;",
