@@ -441,7 +441,21 @@ std::optional<PutQueue::Cut> PutQueue::draw(Lane& lane) {
 
 void PutQueue::settled(PutGroup& group, const Status& status) {
   const auto now = Clock::now();
-  // The ticket first: who waits for everything then finds every ticket decided.
+  {
+    // Counted first: who is told finds it in the statistics.
+    const std::lock_guard lock(mutex_);
+    if (!pending_.contains(group.sequence)) return;  // everything has failed meanwhile
+    if (group.durability == Durability::grouped) --grouped_;
+    if (grouped_ > 0) linger_until_ = now + options_.linger;
+    stats_.pending_bytes -= group.bytes;
+    --stats_.pending_puts;
+    ++(status.ok() ? stats_.committed : stats_.failed);
+    if (status.ok()) {
+      ++stats_.synced;
+      stats_.committed_bytes += group.bytes;
+    }
+  }
+  // Then the ticket: who waits for everything finds every ticket decided.
   if (status.ok()) {
     sync_time_.add(now - group.accepted);
     group.ticket->reach(TicketState::kSynced);
@@ -450,16 +464,7 @@ void PutQueue::settled(PutGroup& group, const Status& status) {
     group.ticket->fail(status.error(), group.unstaged > 0);
   }
   const std::lock_guard lock(mutex_);
-  if (pending_.erase(group.sequence) == 0) return;  // everything has failed meanwhile
-  if (group.durability == Durability::grouped) --grouped_;
-  if (grouped_ > 0) linger_until_ = now + options_.linger;
-  stats_.pending_bytes -= group.bytes;
-  --stats_.pending_puts;
-  ++(status.ok() ? stats_.committed : stats_.failed);
-  if (status.ok()) {
-    ++stats_.synced;
-    stats_.committed_bytes += group.bytes;
-  }
+  pending_.erase(group.sequence);
   settled_.notify_all();
 }
 
