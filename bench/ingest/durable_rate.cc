@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <map>
 
+#include "bench/ingest/ceilings.h"
 #include "bench/ingest/measure.h"
 #include "bench/ingest/subjects.h"
 
@@ -51,16 +52,6 @@ constexpr Line kLines[] = {
 struct Figures {
   Samples rate, of_fio, cpu, written;
 };
-
-double fio_write(const std::string& folder, Pages pages) {
-  const std::string kind = pages == Pages::huge ? "" : "--ordinary-pages ";
-  const std::string command = CAIRN_SOURCE_DIR "/bench/disk_ceiling.sh --json --write " + kind + "'" + folder + "' 2g";
-  std::FILE* out = ::popen(command.c_str(), "r");
-  unsigned long long rate = 0;
-  if (out == nullptr || std::fscanf(out, "{\"write_bw_bytes\": %llu", &rate) != 1) die("disk_ceiling.sh failed");
-  ::pclose(out);
-  return static_cast<double>(rate) / 1e9;
-}
 
 void measure(const Setup& setup, const Line& line, Noise& noise, double fio, Figures& figures) {
   cairn::Store store = new_store(setup.folder, 256 * MiB, line.digest);

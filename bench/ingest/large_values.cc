@@ -14,6 +14,7 @@
 // of one call; the end of put_async is a sync(), which is in the rate and not in the stall.
 #include <map>
 
+#include "bench/ingest/ceilings.h"
 #include "bench/ingest/measure.h"
 #include "bench/ingest/peers.h"
 #include "bench/ingest/subjects.h"
@@ -85,6 +86,8 @@ void large_values(const Setup& setup) {
     }
     row(cells);
   };
+  const std::string fio = text("%.2f", fio_write(setup.folder, Noise::Pages::ordinary));
+  row({"fio, O_DIRECT, from pages of the same kind", fio, fio, fio, fio});
   print("put_async");
   print("put");
   for (const PeerKind& kind : kPeers) print(kind.name);

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <thread>
 
+#include "bench/ingest/ceilings.h"
 #include "bench/ingest/measure.h"
 #include "bench/ingest/peers.h"
 #include "bench/ingest/subjects.h"
@@ -75,6 +76,7 @@ void small_values(const Setup& setup) {
   const double ours = figures["cairn, put"].rate.median();
   head("100 B to 4 KiB from 8 threads, each durable (goal: 3 x SQLite)",
        {"store", "values/s", "cairn's rate by this", "p50 us", "p90 us", "p99 us", "longest us"});
+  row({"one thread, a page overwritten and synced", text("%.0f", sync_rate(setup.folder)), "", "", "", "", ""});
   for (const auto& [name, f] : figures) {
     row({name, text("%.0f", f.rate.median()), text("%.2f", ours / f.rate.median()), text("%.0f", f.us.median()),
          text("%.0f", f.us.percentile(90)), text("%.0f", f.us.percentile(99)), text("%.0f", f.us.most())});

@@ -16,7 +16,6 @@ namespace cairn::testing {
 namespace {
 
 constexpr char kStore[] = "store";
-constexpr Loss kLosses[] = {Loss::drop_unsynced, Loss::keep_prefix, Loss::reorder_sectors, Loss::keep_all};
 // A store is given up for a new one after so many operations: its log only grows.
 constexpr std::uint64_t kOperationsEach = 1'000;
 // Two blocks and a bit, so that some values have a list of blocks.

@@ -8,8 +8,6 @@
 namespace cairn::testing {
 namespace {
 
-constexpr Loss kLosses[] = {Loss::drop_unsynced, Loss::keep_prefix, Loss::reorder_sectors, Loss::keep_all};
-
 std::uint64_t write_calls_of(StoreScenario& scenario) {
   SimFileSystem fs;
   const Status status = scenario.run(fs, "store");

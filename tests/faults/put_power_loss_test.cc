@@ -10,8 +10,6 @@
 namespace cairn::testing {
 namespace {
 
-constexpr Loss kLosses[] = {Loss::drop_unsynced, Loss::keep_prefix, Loss::reorder_sectors, Loss::keep_all};
-
 std::uint64_t write_calls_of(PutScenario& scenario) {
   SimFileSystem fs;
   const auto outcome = scenario.run(fs, "store");

@@ -13,7 +13,6 @@ namespace cairn::testing {
 namespace {
 
 constexpr char kStore[] = "store";
-constexpr Loss kLosses[] = {Loss::drop_unsynced, Loss::keep_prefix, Loss::reorder_sectors, Loss::keep_all};
 // A store is given up for a new one at this many versions: reading all of them is slow.
 constexpr std::size_t kVersionsMax = 60;
 // Two blocks and a bit, so that some files have a list of blocks.

@@ -27,6 +27,8 @@ enum class Loss {
   reorder_everything,  // and any of the changes to folders
   keep_all,            // what a killed process leaves behind
 };
+// Those that a disk which keeps its promises may come to.
+inline constexpr Loss kLosses[] = {Loss::drop_unsynced, Loss::keep_prefix, Loss::reorder_sectors, Loss::keep_all};
 
 struct SimNode;
 using SimNodePtr = std::shared_ptr<SimNode>;

@@ -117,7 +117,7 @@ struct WriterStats {
   std::uint64_t new_bytes = 0;                        // of blocks that were not known before
   std::uint64_t committed_bytes = 0;
   std::uint64_t log_bytes = 0;      // appended to the log by anyone
-  std::uint64_t put_log_bytes = 0;  // of these, by puts
+  std::uint64_t put_log_bytes = 0;  // written to it by puts, with zeros that small ones overwrite
   std::uint64_t index_bytes = 0;    // written to the index's files, for anyone
   std::uint64_t commits = 0;
   // Of each put_async or put_many_async:

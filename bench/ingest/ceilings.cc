@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/ingest/ceilings.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace bench {
+
+double fio_write(const std::string& folder, Noise::Pages pages) {
+  const std::string kind = pages == Noise::Pages::huge ? "" : "--ordinary-pages ";
+  const std::string command = CAIRN_SOURCE_DIR "/bench/disk_ceiling.sh --json --write " + kind + "'" + folder + "' 2g";
+  std::FILE* out = ::popen(command.c_str(), "r");
+  unsigned long long rate = 0;
+  if (out == nullptr || std::fscanf(out, "{\"write_bw_bytes\": %llu", &rate) != 1) die("disk_ceiling.sh failed");
+  ::pclose(out);
+  return static_cast<double>(rate) / 1e9;
+}
+
+double sync_rate(const std::string& folder) {
+  constexpr std::size_t kPage = 4 * KiB, kPages = 256;
+  const std::string path = folder + "/sync-ceiling";
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0644);
+  if (file < 0) die("cannot open " + path);
+  Noise noise(kPages * kPage);
+  const auto write_and_sync = [&](std::size_t at, std::size_t bytes) {
+    const auto from = noise.part(at, bytes);
+    if (::pwrite(file, from.data(), bytes, static_cast<off_t>(at)) != static_cast<ssize_t>(bytes) ||
+        ::fdatasync(file) != 0) {
+      die("cannot write " + path);
+    }
+  };
+  write_and_sync(0, kPages * kPage);
+  std::size_t syncs = 0;
+  const Stopwatch watch;
+  for (; watch.seconds() < 1; ++syncs) write_and_sync(syncs % kPages * kPage, kPage);
+  const double rate = static_cast<double>(syncs) / watch.seconds();
+  ::close(file);
+  ::unlink(path.c_str());
+  return rate;
+}
+
+}  // namespace bench

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the disk allows, measured in the run that is compared with it.
+#pragma once
+
+#include <string>
+
+#include "bench/ingest/measure.h"
+
+namespace bench {
+
+// GB/s of fio's sequential O_DIRECT write of 2 GiB (bench/disk_ceiling.sh), from such pages.
+double fio_write(const std::string& folder, Noise::Pages pages);
+
+// Syncs per second of one thread that overwrites a page of a written file each time.
+double sync_rate(const std::string& folder);
+
+}  // namespace bench
