@@ -60,7 +60,8 @@ std::string Store::metrics_text() const {
   out.counter("cairn_committed_bytes_total", "Bytes of the puts that are in the index.", stats.committed_bytes);
   out.counter("cairn_new_bytes_total", "Bytes of blocks that were not known, before compression.", stats.new_bytes);
   out.counter("cairn_log_bytes_total", "Bytes appended to the log.", stats.log_bytes);
-  out.counter("cairn_put_log_bytes_total", "Bytes written to the log by puts, zeros that small ones overwrite included.", stats.put_log_bytes);
+  out.counter("cairn_put_log_bytes_total",
+              "Bytes written to the log by puts, zeros that small ones overwrite included.", stats.put_log_bytes);
   out.counter("cairn_index_bytes_total", "Bytes written to the files of the index.", stats.index_bytes);
   out.counter("cairn_commits_total", "Commits, each of which synced the log.", stats.commits);
   out.gauge("cairn_write_amplification_ratio", "Bytes written to log and index by each byte that was put.",
