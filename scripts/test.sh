@@ -16,6 +16,7 @@ mkdir -p "$logs"
 passed=0
 failed=0
 report=()
+broken_stages=()
 
 # stage NAME COMMAND...: a stage that runs CTest counts its tests, any other counts as one.
 stage() {
@@ -33,9 +34,33 @@ stage() {
   if ((broken > tests)); then tests=$broken; fi
   passed=$((passed + tests - broken))
   failed=$((failed + broken))
+  if ((broken > 0)); then broken_stages+=("$name"); fi
   report+=("$(printf '%-22s %5d passed %4d failed %6d s' "$name" $((tests - broken)) "$broken" $((SECONDS - began)))")
   echo "-- $name: ${report[-1]##*failed }, exit status $status"
   return "$status"
+}
+
+# What a stage that failed had to say, short enough for the end of a long log: the last lines
+# of each test that failed, or of the whole stage.
+complaint() {
+  local log=$logs/$1.log lines=40
+  echo "== what failed in $1"
+  if ! grep -qE '\*\*\*(Failed|Timeout|Exception|Not Run)' "$log"; then
+    tail -n "$lines" "$log"
+    return
+  fi
+  awk -v lines="$lines" '
+    function flush(i, from) {
+      if (!inside) return
+      print head
+      from = count > lines ? count - lines : 0
+      for (i = from; i < count; ++i) print text[i]
+      inside = 0
+    }
+    /^ *[0-9]+\/[0-9]+ Test +#|^ +Start +[0-9]+:|^[0-9]+% tests passed/ { flush() }
+    /\*\*\*(Failed|Timeout|Exception|Not Run)/ && /Test +#/ { inside = 1; count = 0; head = $0; gsub(/\.\.\.+/, "...", head); next }
+    inside { text[count++] = $0 }
+    END { flush() }' "$log"
 }
 
 build() {
@@ -124,6 +149,7 @@ if [[ $budget == all ]]; then
 fi
 
 echo
+for name in "${broken_stages[@]}"; do complaint "$name"; done
 printf '%s\n' "${report[@]}"
 echo "logs in $logs, $((SECONDS - began)) s in all"
 echo "$passed passed, $failed failed"

@@ -203,10 +203,15 @@ Status StoreImpl::recover(const Progress& progress) {
 
 // A killed process may have left groups, or a whole segment, that no sync covers yet. The
 // index now points at them, and what is added next will build upon them. Every segment but
-// the last was synced before the next was begun.
+// the last was synced before the next was begun. It may also have been killed before it had
+// synced the folders of a store that it made, but not once there was a segment.
 Status StoreImpl::sync_what_was_found() {
   const Position applied = index_->applied();
-  if (applied == checkpointed_ || applied.segment == 0) return {};
+  if (applied.segment == 0) {
+    CAIRN_CHECK(fs_.sync_directory(layout_.folder));
+    return fs_.sync_directory(parent_of(layout_.folder));
+  }
+  if (applied == checkpointed_) return {};
   CAIRN_TRY(const auto file, fs_.open(segment_path(layout_.log(), applied.segment), {.write = true}));
   CAIRN_CHECK(file->sync());
   return fs_.sync_directory(layout_.log());

@@ -45,7 +45,7 @@ class KilledThenPowerLossTest : public ::testing::Test {
 TEST_F(KilledThenPowerLossTest, AnIndexOfWhatWasFoundPointsAtDurableBytes) {
   const std::uint64_t seed = test_seed(11);
   const std::uint64_t calls = write_calls();
-  for (std::uint64_t at = 1; at <= calls; at += scaled(3, 1)) {
+  for (std::uint64_t at = 1; at <= calls; at += scaled(2, 1)) {
     SCOPED_TRACE("killed at call " + std::to_string(at) + " of " + std::to_string(calls));
     SimFileSystem disk({.seed = seed + at});
     run_and_kill(disk, at);
@@ -60,7 +60,7 @@ TEST_F(KilledThenPowerLossTest, AnIndexOfWhatWasFoundPointsAtDurableBytes) {
 TEST_F(KilledThenPowerLossTest, WhatIsAddedUponItSurvives) {
   const std::uint64_t seed = test_seed(12);
   const std::uint64_t calls = write_calls();
-  for (std::uint64_t at = 1; at <= calls; at += scaled(5, 1)) {
+  for (std::uint64_t at = 1; at <= calls; at += scaled(2, 1)) {
     SCOPED_TRACE("killed at call " + std::to_string(at) + " of " + std::to_string(calls));
     SimFileSystem disk({.seed = seed + at});
     run_and_kill(disk, at);
