@@ -181,7 +181,8 @@ Status StoreImpl::open_index(Access access, const Progress&) {
 }
 
 Status StoreImpl::recover(const Progress& progress) {
-  CAIRN_TRY(Replayed replayed, replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, progress));
+  CAIRN_TRY(Replayed replayed,
+            replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, *readers_, progress));
   info_.recovery.records_replayed = replayed.records;
   info_.recovery.torn_bytes = replayed.torn_bytes;
   info_.recovery.damage = std::move(replayed.damage);

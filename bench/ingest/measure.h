@@ -67,6 +67,7 @@ class Samples {
   void add(double value) { values_.push_back(value); }
   void add(const Samples& more) { values_.insert(values_.end(), more.values_.begin(), more.values_.end()); }
   std::size_t count() const { return values_.size(); }
+  double last() const { return values_.back(); }
   // Of no more than a hundred samples the 99th percentile is the largest.
   double percentile(double percent) const {
     if (values_.empty()) return 0;

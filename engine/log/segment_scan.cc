@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/base/aligned_buffer.h"
+#include "engine/base/buffer_pool.h"
 #include "engine/base/errors.h"
+#include "engine/base/worker_pool.h"
 #include "engine/content/digester.h"
 #include "engine/log/segment_files.h"
 
@@ -14,6 +15,12 @@ namespace {
 
 // No group that Cairn writes has a larger head or payload than a segment can hold.
 constexpr std::uint64_t kReadChunk = 4 * MiB;
+
+// What most payload areas fit into.
+constexpr std::size_t kGroupBytes = 4 * MiB + 64 * KiB;
+
+// Groups whose payloads are in memory at once: each has a few MiB.
+constexpr std::size_t kGroupsAhead = 4;
 
 bool is_zero(Bytes bytes) {
   // Equal to itself one further on, and zero at the first.
@@ -32,13 +39,10 @@ class Scanner {
   Result<ScanResult> run(const VisitGroup& visit) {
     ScanResult result;
     std::uint64_t at = options_.from;
-    while (at < end_) {
-      CAIRN_TRY(const Group group, read_group(at, options_.verify_payloads));
-      if (group.wrong.empty()) {
-        CAIRN_CHECK(visit(group.head));
-        at += group.head.header.total_bytes();
-        continue;
-      }
+    while (true) {
+      CAIRN_TRY(const Bad bad, visit_good_groups(at, visit));
+      at = bad.at;
+      if (bad.wrong.empty()) break;
       CAIRN_TRY(const After after, look_behind(at));
       const bool was_synced = at < options_.known_synced || at < after.synced_through;
       if (!was_synced) {
@@ -46,7 +50,10 @@ class Scanner {
         break;
       }
       // A writer in another process may have finished it while the groups behind were looked at.
-      CAIRN_TRY(const Group again, read_group(at, options_.verify_payloads));
+      CAIRN_TRY(Group again, read_group(at));
+      if (options_.verify_payloads && again.wrong.empty()) {
+        CAIRN_TRY(again.wrong, verify(again.head));
+      }
       if (again.wrong.empty()) continue;
       result.damage.push_back(place(segment_, at) + ": " + again.wrong);
       if (!after.next_good) {
@@ -64,6 +71,11 @@ class Scanner {
     GroupHead head;
     std::string wrong;  // empty: the group is good
   };
+  // Where the first group that is not good begins; nothing is wrong at the end.
+  struct Bad {
+    std::uint64_t at = 0;
+    std::string wrong;
+  };
   struct After {
     std::optional<std::uint64_t> next_good;
     std::uint64_t synced_through = 0;  // the highest that any good group behind promises
@@ -75,7 +87,44 @@ class Scanner {
     return {};
   }
 
-  Result<Group> read_group(std::uint64_t at, bool verify_payloads) {
+  // Heads are read in order, because each says where the next is. Payloads follow in parallel.
+  Result<Bad> visit_good_groups(std::uint64_t from, const VisitGroup& visit) {
+    Bad head{.at = from, .wrong = {}};   // as far as the heads are good
+    Bad group{.at = from, .wrong = {}};  // as far as the payloads are, too
+    const auto next = [&]() -> Result<std::optional<GroupHead>> {
+      if (head.at >= end_ || !head.wrong.empty() || !group.wrong.empty()) return std::optional<GroupHead>();
+      CAIRN_TRY(Group read, read_group(head.at));
+      head.wrong = std::move(read.wrong);
+      if (!head.wrong.empty()) return std::optional<GroupHead>();
+      head.at += read.head.header.total_bytes();
+      return std::optional(std::move(read.head));
+    };
+    const auto work = [&](const GroupHead& read) -> Result<std::string> { return verify(read); };
+    const auto consume = [&](const GroupHead& read, std::string wrong) -> Status {
+      if (!group.wrong.empty()) return {};
+      group.wrong = std::move(wrong);
+      if (!group.wrong.empty()) return {};
+      CAIRN_CHECK(visit(read));
+      group.at = read.header.offset + read.header.total_bytes();
+      return {};
+    };
+    if (options_.verify_payloads && options_.pool != nullptr) {
+      CAIRN_CHECK((parallel_in_order<GroupHead, std::string>(*options_.pool, kGroupsAhead, next, work, consume)));
+    } else {
+      while (true) {
+        CAIRN_TRY(const auto read, next());
+        if (!read) break;
+        std::string wrong;
+        if (options_.verify_payloads) {
+          CAIRN_TRY(wrong, verify(*read));
+        }
+        CAIRN_CHECK(consume(*read, std::move(wrong)));
+      }
+    }
+    return group.wrong.empty() ? head : group;
+  }
+
+  Result<Group> read_group(std::uint64_t at) {
     const auto bad = [](std::string wrong) { return Group{.head = {}, .wrong = std::move(wrong)}; };
     head_.resize(kPageBytes);
     std::size_t got = 0;
@@ -97,22 +146,20 @@ class Scanner {
     if (header.store_tag != segment_.store_tag) return bad("group of another store");
     if (header.segment != segment_.number) return bad("group of another segment");
     if (header.offset != at) return bad("group of another place");
-    if (verify_payloads) {
-      CAIRN_TRY(std::string wrong, verify(*decoded));
-      if (!wrong.empty()) return bad(std::move(wrong));
-    }
     return Group{.head = std::move(decoded).value(), .wrong = {}};
   }
 
-  // The whole payload area is read at once: groups are a few MiB.
+  // The whole payload area is read at once: groups are a few MiB. Any thread.
   Result<std::string> verify(const GroupHead& group) {
     const std::uint64_t from = group.header.offset + group.header.head_bytes();
-    payload_.resize(group.header.payload_bytes);
-    std::size_t got = 0;
-    CAIRN_CHECK(read(from, payload_, got));
-    if (got < payload_.size()) return std::string("payload cut short");
+    if (group.header.payload_bytes == 0) return std::string();
+    const std::shared_ptr<AlignedBuffer> buffer = buffers_.take(group.header.payload_bytes);
+    if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory to verify a group");
+    const MutableBytes area = buffer->first(group.header.payload_bytes);
+    CAIRN_TRY(const std::size_t got, segment_.direct->read_at(from, area));
+    if (got < area.size()) return std::string("payload cut short");
     for (const RecordDescriptor& record : group.records) {
-      const Bytes payload = Bytes(payload_).subspan(record.payload_offset - from, record.stored_bytes);
+      const Bytes payload = Bytes(area).subspan(record.payload_offset - from, record.stored_bytes);
       if (checksum_of(payload) != record.checksum) {
         return std::string(record_kind_name(record.kind)) + " record of sequence " + std::to_string(record.sequence) +
                " does not match its checksum";
@@ -145,7 +192,7 @@ class Scanner {
   Status look_at(std::uint64_t at, Bytes page, After& after) {
     const auto peeked = peek_group_header(page);
     if (!peeked.ok() || peeked->offset != at) return {};
-    CAIRN_TRY(const Group group, read_group(at, false));
+    CAIRN_TRY(const Group group, read_group(at));
     if (!group.wrong.empty()) return {};
     after.synced_through = std::max(after.synced_through, group.head.header.synced_through);
     if (!after.next_good) after.next_good = at;
@@ -156,7 +203,7 @@ class Scanner {
   const ScanOptions& options_;
   const std::uint64_t end_;  // of what is scanned
   std::vector<std::byte> head_;
-  std::vector<std::byte> payload_;
+  BufferPool buffers_{kGroupBytes};
 };
 
 }  // namespace
@@ -168,6 +215,7 @@ Result<OpenSegment> open_segment(FileSystem& fs, const std::string& folder, std:
   open.number = segment;
   open.store_tag = store_tag;
   CAIRN_TRY(open.file, fs.open(open.path, {}));
+  CAIRN_TRY(open.direct, fs.open(open.path, {.direct = true}));
   CAIRN_TRY(open.size, open.file->size());
   return open;
 }

@@ -15,9 +15,12 @@
 
 namespace cairn {
 
+class WorkerPool;
+
 // A segment opened for reading. Any thread may use it.
 struct OpenSegment {
   std::unique_ptr<File> file;
+  std::unique_ptr<File> direct;  // the same, for payloads: whole pages, around the page cache
   std::string path;
   std::uint32_t number = 0;
   std::uint64_t size = 0;
@@ -42,6 +45,8 @@ struct ScanOptions {
   // Everything below this is known to have been synced, from a source other than the log.
   std::uint64_t known_synced = 0;
   bool verify_payloads = true;
+  // Reads and verifies the payloads of a few groups at once; without it one after the other.
+  WorkerPool* pool = nullptr;
 
   static constexpr std::uint64_t kPageSize = 4096;
 };

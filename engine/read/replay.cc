@@ -19,7 +19,9 @@ constexpr std::size_t kBatchRecords = 8192;
 
 class Replay {
  public:
-  Replay(Index& index, ProgressMeter& meter) : index_(index), meter_(meter), from_(index.applied()) {
+  // `pool` may be null: follow() verifies nothing.
+  Replay(Index& index, WorkerPool* pool, ProgressMeter& meter)
+      : index_(index), pool_(pool), meter_(meter), from_(index.applied()) {
     out_.end.next_sequence = std::max<std::uint64_t>(index.next_sequence(), 1);
   }
 
@@ -74,7 +76,7 @@ class Replay {
 
   Status scan(const OpenSegment& segment, std::uint64_t from, bool last) {
     LogEnd end{.segment = segment.number, .sealed = false, .next_sequence = out_.end.next_sequence};
-    ScanOptions options{.from = from, .known_synced = from, .verify_payloads = true};
+    ScanOptions options{.from = from, .known_synced = from, .verify_payloads = true, .pool = pool_};
     // A segment is synced whole before the next is begun.
     if (!last) options.known_synced = std::numeric_limits<std::uint64_t>::max();
     const auto apply_group = [&](const GroupHead& group) -> Status {
@@ -176,6 +178,7 @@ class Replay {
   }
 
   Index& index_;
+  WorkerPool* const pool_;
   ProgressMeter& meter_;
   const Position from_;
   IndexBatch batch_;
@@ -185,11 +188,11 @@ class Replay {
 }  // namespace
 
 Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                            const Progress& progress) {
+                            WorkerPool& pool, const Progress& progress) {
   CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, log_folder));
   const Position from = index.applied();
   ProgressMeter meter(progress, from == Position{} ? "rebuild" : "replay", 0);
-  Replay replay(index, meter);
+  Replay replay(index, &pool, meter);
   for (const std::uint32_t number : segments) {
     if (number < from.segment) continue;
     auto opened = open_segment(fs, log_folder, number, store_tag);
@@ -215,7 +218,7 @@ Status follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t s
   if (to <= from) return {};
   const Progress none;
   ProgressMeter meter(none, "follow", 0);
-  Replay replay(index, meter);
+  Replay replay(index, nullptr, meter);
   for (std::uint32_t number = std::max(from.segment, 1u); number <= to.segment; ++number) {
     CAIRN_TRY(const OpenSegment segment, open_segment(fs, log_folder, number, store_tag));
     CAIRN_CHECK(replay.follow(segment, to));

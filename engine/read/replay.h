@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cairn/progress.h"
+#include "engine/base/worker_pool.h"
 #include "engine/index/index.h"
 #include "engine/log/log_writer.h"
 
@@ -21,9 +22,10 @@ struct Replayed {
 };
 
 // Changes nothing but the index. Damage is reported, not an error: the records around it
-// are applied. Sealed segments are read by their tables, an open one is verified whole.
+// are applied. Sealed segments are read by their tables, an open one is verified whole,
+// in `pool`.
 Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                            const Progress& progress);
+                            WorkerPool& pool, const Progress& progress);
 
 // For a reader beside the writer: applies what lies between the index's position and
 // `to`, which was synced. Around damage: the next opening and check() report it.

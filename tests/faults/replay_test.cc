@@ -35,7 +35,7 @@ class ReplayTest : public LogFixture {
   }
 
   Replayed replay(Index& index) {
-    auto replayed = replay_log(fs, kLog, store_tag_of(kLogStore), index, {});
+    auto replayed = replay_log(fs, kLog, store_tag_of(kLogStore), index, pool_, {});
     EXPECT_TRUE(replayed.ok()) << replayed.error().message;
     return replayed.ok() ? std::move(replayed).value() : Replayed{};
   }
@@ -58,6 +58,7 @@ class ReplayTest : public LogFixture {
   }
 
   std::map<std::uint64_t, std::pair<std::uint32_t, RecordDescriptor>> places_;  // by sequence
+  WorkerPool pool_{2};
 };
 
 TEST_F(ReplayTest, AnEmptyIndexLearnsEveryRecord) {
