@@ -7,8 +7,9 @@ swapped, a checksum that nobody compares), builds, and demands that a test fails
 survives is a test that is missing.
 
 CAIRN_TEST_SCALE=long plants every bug of the table; otherwise one, so that this script is
-known to work, and that the text of every other is still there. The copy and its build stay in the build folder, where the next run finds
-them. Names of bugs as arguments plant only those.
+known to work, and looks whether the text of every other is still there. The copy and its
+build stay in the build folder, where the next run finds them. Names of bugs as arguments
+plant only those.
 """
 
 import filecmp
