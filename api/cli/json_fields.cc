@@ -33,6 +33,20 @@ Json to_json(const TensorChange& change) {
   return json;
 }
 
+Json to_json(const Object& object) {
+  Json json = {{"id", object.id}, {"kind", object.tensor ? "tensor" : "blob"}, {"bytes", object.bytes}};
+  if (object.tensor) {
+    json["dtype"] = dtype_name(object.tensor->dtype);
+    json["shape"] = object.tensor->shape;
+  }
+  json["names"] = Json::array();
+  for (const ObjectName& name : object.names) {
+    json["names"].push_back(
+        {{"name", name.name}, {"created", utc_text(name.created_ns)}, {"attributes", object_of(name.attributes)}});
+  }
+  return json;
+}
+
 Json to_json(const Damage& damage) { return {{"what", damage.what}, {"id", damage.id}, {"affected", damage.affected}}; }
 
 Json to_json(const RefInfo& ref) {

@@ -12,6 +12,7 @@ Json to_json(const RefInfo& ref);
 Json to_json(const EntryInfo& entry);
 Json to_json(const TensorInfo& tensor);
 Json to_json(const ObjectInfo& object);
+Json to_json(const Object& object);
 Json to_json(const TensorChange& change);
 Json to_json(const DiffReport& diff);
 Json to_json(const AddReport& report);

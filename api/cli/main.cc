@@ -124,8 +124,13 @@ int run_command(int argc, char** argv) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);  // help, version
     // The flag may stand behind what could not be parsed.
     for (int at = 1; at < argc; ++at) flags.json = flags.json || std::string_view(argv[at]) == "--json";
+    const auto verbs = app.get_subcommands();
+    const auto unknown = app.remaining();
+    const std::string what =
+        verbs.empty() && !unknown.empty() ? "no verb '" + printable(unknown.front()) + "'" : error.what();
+    const std::string help = verbs.empty() ? "cairn --help" : "cairn " + verbs.front()->get_name() + " --help";
     print_exit_error(flags.json, kExitUsage, error_code_name(ErrorCode::invalid_argument),
-                     std::string(error.what()) + "; see 'cairn --help'");
+                     what + "; see '" + help + "'");
     return kExitUsage;
   }
   return run_verb(*chosen, run, flags);

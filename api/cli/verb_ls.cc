@@ -12,6 +12,7 @@ namespace {
 
 struct Options {
   std::string ref;
+  bool objects = false;
   QueryOptions query;
 };
 
@@ -35,10 +36,12 @@ Result<int> list(Session& session, const QueryOptions& query, const std::vector<
   return kExitDone;
 }
 
-Result<int> list_names(Session& session, Archive archive, const QueryOptions& query) {
-  CAIRN_TRY(const std::vector<RefInfo> refs, archive.list());
+Result<int> list_names(Session& session, Store& store, const QueryOptions& query) {
+  CAIRN_TRY(const std::vector<RefInfo> refs, store.archive().list());
   if (refs.empty() && !session.out().json() && !session.out().quiet()) {
-    print_note("the store is empty: 'cairn add PATH' archives something");
+    CAIRN_TRY(const ObjectPage put, store.list({}, 1));
+    print_note(put.objects.empty() ? "the store is empty: 'cairn add PATH' archives something"
+                                   : "no names here; 'cairn ls --objects' lists what programs have put");
   }
   Output& out = session.out();
   using Align = Table::Align;
@@ -66,15 +69,45 @@ Result<int> list_entries(Session& session, Archive archive, const Options& optio
               });
 }
 
+std::string names_text(const Output& out, const Object& object) {
+  std::string text;
+  for (const ObjectName& name : object.names) text += (text.empty() ? "" : ", ") + out.name(name.name);
+  return text;
+}
+
+Result<int> list_objects(Session& session, Store& store, const QueryOptions& query) {
+  std::vector<Object> objects;
+  std::string cursor;
+  do {
+    CAIRN_TRY(ObjectPage page, store.list(cursor));
+    std::move(page.objects.begin(), page.objects.end(), std::back_inserter(objects));
+    cursor = page.next;
+  } while (!cursor.empty());
+  Output& out = session.out();
+  using Align = Table::Align;
+  return list(session, query, objects, {"id", "kind", "bytes", "dtype", "shape", "names"},
+              {{"ID"}, {"DTYPE"}, {"SHAPE"}, {"SIZE", Align::right}, {"NAMES"}},
+              [&](const Object& object) -> std::vector<std::string> {
+                return {object.id, object.tensor ? std::string(dtype_name(object.tensor->dtype)) : "-",
+                        object.tensor ? shape_text(object.tensor->shape) : "-", size_text(object.bytes),
+                        names_text(out, object)};
+              });
+}
+
 Result<int> run_ls(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
-  if (options.ref.empty()) return list_names(session, store.archive(), options.query);
+  if (options.objects) {
+    if (options.ref.empty()) return list_objects(session, store, options.query);
+    return Error{.code = ErrorCode::invalid_argument, .message = "ls: --objects takes no NAME"};
+  }
+  if (options.ref.empty()) return list_names(session, store, options.query);
   return list_entries(session, store.archive(), options);
 }
 
 Run declare_ls(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
   options.argument("NAME", given->ref, "List what is in NAME or NAME@VERSION; default: the names", Need::optional);
+  options.flag("--objects", given->objects, "List what programs have put directly, by id");
   options.option("--filter", "E", given->query.filters,
                  "Only rows for which FIELD=VALUE (globs; or !=, <, <=, >, >=) holds; the fields are those of --json");
   options.option("--sort", "FIELD", given->query.sort, "By a field; -FIELD for descending order");
@@ -86,11 +119,12 @@ Run declare_ls(VerbOptions& options) {
 
 constinit const Verb kLs{
     .name = "ls",
-    .summary = "List the names, or what is in one",
+    .summary = "List the names, what is in one, or the objects that programs put",
     .examples =
         "  cairn ls\n"
         "  cairn ls --filter 'name=llama*' --filter 'logical_bytes>1GiB' --sort=-created --limit 5\n"
-        "  cairn ls llama-sft@3 --filter format=safetensors\n",
+        "  cairn ls llama-sft@3 --filter format=safetensors\n"
+        "  cairn ls --objects --filter dtype=bf16\n",
     .lines = false,
     .declare = declare_ls};
 

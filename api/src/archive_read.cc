@@ -34,6 +34,7 @@ Status Archive::read_object(const std::string& id, const Sink& sink) {
 }
 
 Result<TensorInfo> Archive::find_tensor(const std::string& ref, const std::string& tensor) {
+  CAIRN_CHECK(store_->follow());
   if (tensor.empty()) {
     CAIRN_TRY(const Digest id, parse_digest(store_->header().digest, ref));
     return describe_tensor(*store_, id);

@@ -93,7 +93,8 @@ Result<TreeEntry> find_file(const TreeManifest& tree, const std::string& path) {
   const auto found = std::lower_bound(tree.entries.begin(), tree.entries.end(), path,
                                       [](const TreeEntry& entry, const std::string& p) { return entry.path < p; });
   if (found == tree.entries.end() || found->path != path) {
-    return make_error(ErrorCode::not_found, "no '" + printable(path) + "' in it");
+    return make_error(ErrorCode::not_found,
+                      "no file '" + printable(path) + "' in that version: 'cairn ls NAME' lists its paths");
   }
   if (found->kind != EntryKind::file) {
     return make_error(ErrorCode::invalid_argument, "'" + printable(path) + "' is not a file");

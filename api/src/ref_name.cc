@@ -27,8 +27,12 @@ Result<RefRecord> resolve_ref(StoreImpl& store, const std::string& text) {
   CAIRN_TRY(const RefName wanted, parse_ref_name(text));
   CAIRN_TRY(auto ref, wanted.version ? store.index().find_ref(wanted.name, *wanted.version)
                                      : store.index().latest_ref(wanted.name));
-  if (!ref) return make_error(ErrorCode::not_found, "no name '" + printable(text) + "' in the store");
-  return *std::move(ref);
+  if (ref) return *std::move(ref);
+  CAIRN_TRY(const auto latest, store.index().latest_ref(wanted.name));
+  if (!latest) return make_error(ErrorCode::not_found, "no name '" + printable(wanted.name) + "' in the store");
+  return make_error(ErrorCode::not_found, "'" + printable(wanted.name) + "' has no version " +
+                                              std::to_string(*wanted.version) + "; its latest is " +
+                                              std::to_string(latest->version));
 }
 
 RefInfo to_info(const StoreImpl& store, const RefRecord& ref) {

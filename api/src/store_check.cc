@@ -7,6 +7,7 @@
 namespace cairn {
 
 Result<CheckReport> Store::check(const CheckOptions& options, const Progress& progress) {
+  CAIRN_CHECK(impl_->check_usable());
   const std::string log_folder = impl_->layout().log();
   CAIRN_TRY(CheckReport report, check_store(impl_->fs(), log_folder, store_tag_of(impl_->header().uuid),
                                             impl_->blocks(), impl_->pool(), options, progress));

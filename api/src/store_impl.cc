@@ -24,12 +24,27 @@ constexpr std::uint64_t kHeaderBytesMax = 64 * KiB;
 // Reads in flight at most: what keeps a device with a queue busy. They wait, and hardly work.
 constexpr unsigned kReaders = 4;
 
+constexpr unsigned kThreadsMax = 1024;
+
 Status check_options(const CreateOptions& options) {
   if (!std::has_single_bit(options.block_bytes) || options.block_bytes < 64 * KiB || options.block_bytes > 16 * MiB) {
-    return make_error(ErrorCode::invalid_argument, "block size is a power of two from 64 KiB to 16 MiB");
+    return make_error(ErrorCode::invalid_argument, "block size " + std::to_string(options.block_bytes) +
+                                                       ": it is a power of two from 64 KiB to 16 MiB");
   }
   if (options.segment_bytes < 16ull * options.block_bytes || options.segment_bytes > 16 * GiB) {
-    return make_error(ErrorCode::invalid_argument, "segment size is from 16 blocks to 16 GiB");
+    return make_error(ErrorCode::invalid_argument,
+                      "segment size " + std::to_string(options.segment_bytes) + ": it is from 16 blocks to 16 GiB");
+  }
+  return {};
+}
+
+Status check_options(const StoreOptions& options) {
+  if (options.threads > kThreadsMax) {
+    return make_error(ErrorCode::invalid_argument,
+                      std::to_string(options.threads) + " threads: at most " + std::to_string(kThreadsMax));
+  }
+  if (options.nice < 0 || options.nice > 19) {
+    return make_error(ErrorCode::invalid_argument, "niceness " + std::to_string(options.nice) + ": from 0 to 19");
   }
   return {};
 }
@@ -148,9 +163,13 @@ StoreImpl::~StoreImpl() {
 
 Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::string& path, const StoreOptions& options,
                                                    const Progress& progress) {
+  CAIRN_CHECK(check_options(options));
   const StoreLayout layout(path);
   CAIRN_TRY(const StoreHeader header, read_header(fs, layout));
   std::unique_ptr<StoreImpl> store(new StoreImpl(fs, path, header, options));
+  if (store->pool_->threads() == 0 || store->readers_->threads() == 0) {
+    return make_error(ErrorCode::resource_exhausted, "open '" + path + "': the system starts no more threads");
+  }
   if (options.access == Access::read_write) {
     CAIRN_TRY(store->lock_, fs.lock(layout.lock()));
   }
@@ -256,9 +275,10 @@ Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
     const WriteOptions write{.digest = header_.digest,
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
-    writer_ = std::make_shared<AsyncWriter>(
-        AsyncWriter::Parts{.index = *index_, .log = *log_, .pool = *pool_, .turn = writing_}, write, options_.writer,
-        options_.nice);
+    const auto writer = std::make_shared<AsyncWriter>(
+        AsyncWriter::Parts{.index = *index_, .log = *log_, .pool = *pool_, .turn = writing_}, write, options_.writer);
+    CAIRN_CHECK(writer->start(options_.nice));
+    writer_ = writer;
   }
   return writer_;
 }

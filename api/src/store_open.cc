@@ -13,7 +13,8 @@ namespace cairn {
 Result<std::unique_ptr<StoreImpl>> StoreImpl::open_or_create(FileSystem& fs, const std::string& path,
                                                              const StoreOptions& options, const Progress& progress) {
   if (options.mode != OpenMode::existing && options.access == Access::read_only) {
-    return make_error(ErrorCode::invalid_argument, "a store that is open read-only is not created");
+    return make_error(ErrorCode::invalid_argument,
+                      "open '" + path + "': a store that is opened read-only is not created");
   }
   if (options.mode == OpenMode::exclusive) CAIRN_CHECK(create(fs, path, options.create));
   auto opened = open(fs, path, options, progress);
@@ -21,7 +22,9 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open_or_create(FileSystem& fs, con
   Status created = create(fs, path, options.create);
   // Somebody else may have made it meanwhile.
   if (!created.ok() && created.error().code != ErrorCode::already_exists) return std::move(created).error();
-  return open(fs, path, options, progress);
+  opened = open(fs, path, options, progress);
+  if (!opened.ok() && opened.error().code == ErrorCode::no_store && !created.ok()) return std::move(created).error();
+  return opened;
 }
 
 // The header goes first: what an interruption leaves is no store, and not an empty one.

@@ -32,12 +32,27 @@ std::string to_text(DigestKind kind, const Digest& digest) {
   return std::string(digest_kind_name(kind)) + ":" + to_hex(kind, digest);
 }
 
+namespace {
+
+// What somebody gave for an id, in a message.
+std::string shown(std::string_view text) {
+  std::string line(text.substr(0, 100));
+  for (char& c : line) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return line;
+}
+
+}  // namespace
+
 Result<Digest> parse_digest(DigestKind kind, std::string_view text) {
   const std::string prefix = std::string(digest_kind_name(kind)) + ":";
+  const std::string_view given = text;
   if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
   const auto invalid = [&] {
-    return make_error(ErrorCode::invalid_argument, "an id of this store is '" + prefix + "' and " +
-                                                       std::to_string(2 * digest_size(kind)) + " hexadecimal digits");
+    return make_error(ErrorCode::invalid_argument, "'" + shown(given) + "' is no id: those of this store are '" +
+                                                       prefix + "' and " + std::to_string(2 * digest_size(kind)) +
+                                                       " hexadecimal digits");
   };
   if (text.size() != 2 * digest_size(kind)) return invalid();
   Digest digest;

@@ -16,25 +16,24 @@
 
 namespace cairn {
 
-// Boost.Asio's thread pool, kept out of this header. Threads have `name`, of at most 15 bytes.
-// The destructor waits for posted tasks. Any thread may post.
+// Threads that run a Boost.Asio context, which is kept out of this header. They have `name`,
+// of at most 15 bytes. The destructor waits for posted tasks. Any thread may post.
 class WorkerPool {
  public:
-  // At least 1; `name` is a literal. `nice` is added to the threads' niceness.
+  // `name` is a literal; `nice` is added to the threads' niceness. Where the system gives
+  // fewer threads than asked for, those there are do the work; without any, threads() is 0
+  // and the pool good for nothing.
   explicit WorkerPool(unsigned threads, const char* name = "cairn-work", int nice = 0);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   void post(std::function<void()> task);
-  unsigned threads() const noexcept { return threads_; }
+  unsigned threads() const noexcept;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
-  unsigned threads_;
-  const char* name_;
-  int nice_;
 };
 
 // Runs `task` in the pool; the future has what it returns. Whoever waits for it is not of

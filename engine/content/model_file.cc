@@ -36,7 +36,9 @@ std::optional<std::string_view> promised_extension(std::string_view name) noexce
 // The content looks like nothing that is known. The name may promise otherwise.
 ModelFile not_a_model(std::string_view name) {
   const auto extension = promised_extension(name);
-  return opaque(extension ? "its content is not what a " + std::string(*extension) + " file holds" : std::string());
+  return opaque(extension
+                    ? "its content is not what a " + std::string(*extension) + " file holds; kept as an opaque file"
+                    : std::string());
 }
 
 ModelFile concluded(ScanOutcome outcome, TensorCollector&& tensors, ModelFormat format) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <system_error>
 #include <tuple>
 
 #include "engine/base/background_thread.h"
@@ -252,9 +253,16 @@ class AsyncWriter::Session {
   Status broken_;
 };
 
-AsyncWriter::AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options, int nice)
-    : parts_(parts), write_(write), queue_(options, write.block_bytes), gathered_(write.block_bytes) {
-  thread_ = std::thread([this, nice] { run(nice); });
+AsyncWriter::AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options)
+    : parts_(parts), write_(write), queue_(options, write.block_bytes), gathered_(write.block_bytes) {}
+
+Status AsyncWriter::start(int nice) {
+  try {
+    thread_ = std::thread([this, nice] { run(nice); });
+  } catch (const std::system_error&) {
+    return make_error(ErrorCode::resource_exhausted, "writer: the system starts no more threads");
+  }
+  return {};
 }
 
 AsyncWriter::~AsyncWriter() { close(); }

@@ -22,11 +22,13 @@ class AsyncWriter {
     WorkerPool& pool;
     FairMutex& turn;  // held by whoever writes to the log
   };
-  AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options, int nice);
+  AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options);
   ~AsyncWriter();  // closes
   AsyncWriter(const AsyncWriter&) = delete;
   AsyncWriter& operator=(const AsyncWriter&) = delete;
 
+  // Once. resource_exhausted when the system starts no more threads.
+  Status start(int nice);
   PutQueue& queue() noexcept { return queue_; }
   // Takes nothing more; returns when what was accepted is committed or has failed.
   void close();

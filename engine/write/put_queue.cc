@@ -14,6 +14,8 @@ constexpr std::uint64_t kBudgetBytesMin{8 * MiB};
 // What a name and its attributes may take, and those of values that are put together.
 constexpr std::size_t kWordsBytesMax = MiB;
 constexpr std::size_t kGroupWordsBytesMax = kRootsBytesMax / 2;
+// That the manifest of one object can list.
+constexpr std::uint64_t kBlocksMax = 7'000'000;
 // A copy that goes on is worth waiting for: ending the pipeline costs a sync.
 constexpr std::chrono::milliseconds kCopyPatience{2};
 
@@ -104,10 +106,21 @@ std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOpti
   for (const Put& put : entering.puts) {
     auto layout = ValueLayout::of(put);
     if (layout.ok() && words_bytes(put) > kWordsBytesMax) {
-      layout = make_error(ErrorCode::invalid_argument, "put: a name and its attributes take at most 1 MiB");
+      layout = make_error(ErrorCode::invalid_argument,
+                          "put '" + put.name.substr(0, 100) + "': a name and its attributes take at most 1 MiB");
+    }
+    if (layout.ok() && layout->total_bytes() / block_bytes_ > kBlocksMax) {
+      layout =
+          make_error(ErrorCode::invalid_argument, "put '" + put.name + "': " + std::to_string(layout->total_bytes()) +
+                                                      " bytes are more than an object of this store can have");
     }
     if (!layout.ok()) {
-      refuse(entering, layout.error());
+      Error error = std::move(layout).error();
+      if (entering.puts.size() > 1) {
+        error = std::move(error).with_context("value " + std::to_string(entering.states.size() + 1) + " of " +
+                                              std::to_string(entering.puts.size()));
+      }
+      refuse(entering, error);
       return group.ticket;
     }
     words += words_bytes(put);

@@ -20,6 +20,7 @@ Result<ValueLayout> ValueLayout::of(const Put& put) {
   layout.total_bytes_ = put.bytes.size();
   if (!put.tensor) return layout;
   const TensorLayout& tensor = *put.tensor;
+  if (tensor.strides.empty() && tensor.first != 0) return wrong(put, "a first element goes with strides");
   if (!dtype_is_valid(static_cast<std::uint8_t>(tensor.dtype))) return wrong(put, "no such dtype");
   std::uint64_t elements = 1;
   for (const std::uint64_t extent : tensor.shape) {

@@ -210,7 +210,9 @@ TEST_F(ConcurrentPutsTest, AForkedChildIsToldAndNothingHangs) {
     const auto put = store_.put({.bytes = value});
     const auto get = store_.get(blob_id(value));
     const bool told = !put.ok() && put.error().code == ErrorCode::invalid_argument && !get.ok() &&
-                      !store_.close().ok() && !store_.archive().add({"/etc/hostname"}, {}).ok();
+                      !store_.close().ok() && !store_.archive().add({"/etc/hostname"}, {}).ok() &&
+                      !store_.check({.read_data = true}).ok() &&
+                      store_.archive().find_tensor(blob_id(value), "").error().code == ErrorCode::invalid_argument;
     { const Store gone = std::move(store_); }
     ::_exit(told ? 0 : 1);
   }

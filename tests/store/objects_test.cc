@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -116,6 +117,21 @@ TEST_F(ObjectsTest, StridesThatLeaveTheMemoryAreRefused) {
   EXPECT_TRUE(refused({.dtype = DType::f32, .shape = {std::uint64_t{1} << 63, 8}}));
   EXPECT_TRUE(refused({.dtype = DType::f32, .shape = {7}}));
   EXPECT_TRUE(refused({.dtype = DType::i4, .shape = {2}, .strides = {1}}));
+  EXPECT_TRUE(refused({.dtype = DType::f32, .shape = {6}, .first = 1}));
+  // More than the manifest of an object can list, out of a few bytes.
+  EXPECT_TRUE(refused({.dtype = DType::f32, .shape = {std::uint64_t{1} << 43, 6}, .strides = {0, 1}}));
+}
+
+TEST_F(ObjectsTest, AnErrorNamesWhatItIsAbout) {
+  const auto bytes = random_bytes(24, 6);
+  const auto message_of = [](const auto& result) { return result.ok() ? "" : result.error().message; };
+  EXPECT_NE(message_of(store_.get("no-id\n")).find("'no-id?'"), std::string::npos) << message_of(store_.get("no-id"));
+  const auto many =
+      store_.put_many({{.bytes = bytes}, {.bytes = bytes, .tensor = TensorLayout{.shape = {7}}}, {.bytes = bytes}});
+  EXPECT_EQ(message_of(many), "");  // opaque elements are taken at their word
+  const auto wrong =
+      store_.put_many({{.bytes = bytes}, {.bytes = bytes, .tensor = TensorLayout{.dtype = DType::f32, .shape = {7}}}});
+  EXPECT_NE(message_of(wrong).find("value 2 of 2"), std::string::npos) << message_of(wrong);
 }
 
 TEST_F(ObjectsTest, SlicesAndRangesReadWhatTheyName) {
@@ -261,6 +277,12 @@ TEST(StoreModes, CreateExclusiveTemporaryDestroy) {
   EXPECT_EQ(Store::open(path).error().code, ErrorCode::no_store);
   EXPECT_EQ(Store::open(path, {.access = Access::read_only, .mode = OpenMode::create}).error().code,
             ErrorCode::invalid_argument);
+  EXPECT_EQ(Store::open(path, {.mode = OpenMode::create, .threads = 100'000}).error().code,
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(Store::open(path, {.mode = OpenMode::create, .nice = 20}).error().code, ErrorCode::invalid_argument);
+  // Somebody else's folder: what stands in the way is said, not that there is no store.
+  std::ofstream(folder.path().string() + "/other") << "content";
+  EXPECT_EQ(Store::open(folder.path(), {.mode = OpenMode::create}).error().code, ErrorCode::already_exists);
   EXPECT_TRUE(Store::open(path, {.mode = OpenMode::exclusive}).ok());
   EXPECT_EQ(Store::open(path, {.mode = OpenMode::exclusive}).error().code, ErrorCode::already_exists);
   {

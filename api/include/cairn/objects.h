@@ -31,10 +31,10 @@ using Attributes = std::map<std::string, std::string>;
 // What the bytes of a tensor are. Without strides they are row-major and contiguous.
 struct TensorLayout {
   DType dtype = DType::opaque;
-  std::vector<std::uint64_t> shape;  // empty: a scalar
+  std::vector<std::uint64_t> shape = {};  // empty: a scalar
   // In elements, one for each dimension, negative for a flipped one. Elements of fewer
   // than eight bits have none. The object is the same as that of the contiguous tensor.
-  std::vector<std::int64_t> strides;
+  std::vector<std::int64_t> strides = {};
   std::uint64_t first = 0;  // with strides: the element of Put::bytes that is [0, …, 0]
 };
 
@@ -53,7 +53,9 @@ struct Put {
   // With Handover::move: called once, on any thread, when the bytes are needed no more,
   // whatever became of the put. It must not call the store.
   std::function<void()> release = {};
-  std::string name = {};  // one object may have many; each keeps its attributes
+  // One object may have many names; each keeps its attributes. They are no index: objects are
+  // looked up by id. A name and its attributes take at most 1 MiB.
+  std::string name = {};
   Attributes attributes = {};
 };
 
@@ -77,7 +79,8 @@ struct PutOptions {
 struct WriterOptions {
   // Bytes that may be accepted and not yet written, in memory of the writer or of callers.
   // A larger value is let in piece by piece (copy) or when nothing else is pending. Memory
-  // for copies is taken with the first put.
+  // for copies is taken with the first put. Less than 8 MiB, or than 8 blocks, is raised to
+  // that; values above small_bytes have seven eighths of it.
   std::uint64_t budget_bytes = 256ull * 1024 * 1024;
   // Values up to this size go before larger ones, and have an eighth of the budget for
   // themselves: a metric is not stuck behind gigabytes.

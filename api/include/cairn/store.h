@@ -105,14 +105,15 @@ struct RepairReport {
   std::vector<std::string> damage;
 };
 
-// A handle; movable. Closing is automatic, but only close() can tell of a failure.
-// After an error of a write with ErrorCode::poisoned the store must be closed and opened
-// again; reading goes on.
+// A handle; movable, and then good for nothing but assignment and destruction. Closing is automatic, but only close()
+// can tell of a failure. After an error of a write with ErrorCode::poisoned the store must be closed and opened again;
+// reading goes on.
 class Store {
  public:
   // Makes a store in `path`: a folder that is missing or empty.
   static Result<Store> create(const std::string& path, const CreateOptions& options = {});
-  // Opens one, and brings the index up to date with the log. ErrorCode::no_store when the
+  // Opens one, and brings the index up to date with the log. Folders above `path` are there
+  // already. ErrorCode::no_store when the
   // folder holds none, held (with the holder's pid) when another process writes to it,
   // unsupported when a newer version of Cairn made it.
   static Result<Store> open(const std::string& path, const StoreOptions& options = {}, const Progress& progress = {});
@@ -131,7 +132,8 @@ class Store {
   ~Store();
 
   // Waits for what was put, syncs the log, makes the index durable, trims preallocated
-  // space, lets others in. The error of a put is in its ticket, not here.
+  // space, lets others in. The error of a put is in its ticket, not here. Writing through the
+  // handle fails from then on; reading goes on.
   Status close();
 
   // --- Objects put directly (cairn/objects.h). Any number of threads. ---

@@ -56,7 +56,7 @@ class Ticket {
   // The memory that was handed over may be changed or freed, also when this has failed.
   Milestone staged() const;
   // The object survives power loss. Told at the end of the commit that synced it, so that
-  // synced() and committed() come together, one right after the other.
+  // committed() follows at once; whoever needs it waits for it.
   Milestone synced() const;
   // It is in the index as well: readers in this process and in others find it.
   Milestone committed() const;
