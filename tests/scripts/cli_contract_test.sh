@@ -93,6 +93,7 @@ chmod 0555 model/sub
 expect 2
 expect 2 frobnicate
 expect 2 --json frobnicate
+grep -q frobnicate err || fail "an unknown verb is not named: $(cat err)"
 exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
@@ -179,6 +180,9 @@ expect 0 --json ls --filter tags.step=1
 json 'len(d) == 1'
 expect 0 --json ls --sort=-logical_bytes --limit 2
 json 'len(d) == 2 and d[0]["logical_bytes"] >= d[1]["logical_bytes"]'
+expect 2 ls --objects model
+expect 0 ls --objects --json
+json 'd == []'
 expect 2 ls --filter colour=red
 expect 2 ls --filter name
 expect 2 ls --sort colour

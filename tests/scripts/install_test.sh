@@ -87,6 +87,7 @@ saved_tensors() { # what the example prints, but for the ids
   "$@" | cut -d ' ' -f 1-3 | sort
 }
 [[ $(saved_tensors example/save_tensors "$scratch/tensors") == $'bias 2048 bytes\nweight 524288 bytes' ]]
+[[ $("$scratch/prefix/bin/cairn" --store "$scratch/tensors" ls --objects) == *weight* ]] || exit 1
 echo "save_tensors: built and run"
 
 sed -i 's/cairn 0\.1/cairn 99.0/' program/CMakeLists.txt
