@@ -103,7 +103,7 @@ struct SnapshotManifest {
 // What name@version means. Later records for the same key replace earlier ones.
 struct RefRecord {
   std::string name;
-  std::uint64_t version = 0;  // from 1
+  std::uint64_t version = 0;  // files count from 1, checkpoints from 0
   bool removed = false;       // a tombstone; the rest is then empty
   Digest snapshot;
   std::int64_t created_ns = 0;

@@ -52,7 +52,7 @@ void promise(const TreeManifest& tree) {
 
 void promise(const SnapshotManifest&) {}
 
-void promise(const RefRecord& ref) { require(check_ref_name(ref.name).ok() && ref.version > 0); }
+void promise(const RefRecord& ref) { require(check_ref_name(ref.name).ok()); }
 
 template <auto kDecode>
 void fuzz(Bytes bytes) {
