@@ -129,6 +129,7 @@ Json to_json(const StoreStats& stats) {
           {"refs", stats.refs},
           {"snapshots", stats.snapshots},
           {"trees", stats.trees},
+          {"states", stats.states},
           {"models", stats.models},
           {"tensors", stats.tensors},
           {"blobs", stats.blobs},

@@ -87,9 +87,9 @@ struct ForgetReport {
 
 struct EntryInfo {
   std::string path;
-  std::string kind;  // "file", "directory", "symlink"
+  std::string kind;  // "file", "directory", "symlink"; of a checkpoint "state", and "part" for its opaque parts
   std::uint64_t bytes = 0;
-  std::string id;      // of a file: text form; empty otherwise
+  std::string id;      // of a file, state or part: text form; empty otherwise
   std::string format;  // "safetensors", …, "opaque"; empty when no file
   std::uint64_t tensors = 0;
   std::uint32_t mode = 0;
@@ -112,7 +112,7 @@ struct TensorInfo {
 };
 
 struct ObjectInfo {
-  std::string kind;  // "snapshot", "tree", "model", "tensor", "blob", "block"
+  std::string kind;  // "snapshot", "tree", "state", "model", "tensor", "blob", "block"
   std::string id;
   std::uint64_t bytes = 0;  // logical
   std::uint64_t stored_bytes = 0;
@@ -185,6 +185,7 @@ class Archive {
 
  private:
   friend class Store;
+  friend class Checkpoints;
   explicit Archive(StoreImpl& store) : store_(&store) {}
   StoreImpl* store_;
 };
