@@ -18,6 +18,7 @@ void large_values(const Setup& setup);  // values of mebibytes beside other stor
 void small_values(const Setup& setup);  // values of a line or a page beside other stores
 void training(const Setup& setup);      // what saving after every step costs a training process
 void live_reader(const Setup& setup);   // how far a reader in another process is behind, and what it costs the writer
+void checkpoints(const Setup& setup);   // saving and loading 1 GiB of which a tenth changed
 void memory(const Setup& setup);        // what the process takes for a thousand saves
 
 }  // namespace bench

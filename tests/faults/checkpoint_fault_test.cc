@@ -3,6 +3,8 @@
 // Saving dies at every write-side call, by power loss or SIGKILL: the generations that were
 // acknowledged are there whole, another one is there whole or not at all, and what the
 // retention may have removed is gone only when something newer has been committed.
+#include <cerrno>
+
 #include "cairn/checkpoints.h"
 #include "tests/faults/child_process.h"
 #include "tests/support/fault_file_system.h"
@@ -135,6 +137,38 @@ TEST(CheckpointFaultTest, APowerCutAtAnyCallLeavesWholeGenerations) {
   }
   EXPECT_GT(acknowledged, 0u);
   std::printf("%zu states of %lu calls, CAIRN_TEST_SEED=%lu\n", states, calls, seed);
+}
+
+TEST(CheckpointFaultTest, AFailureOfAnyCallLeavesWholeGenerations) {
+  SaveScenario scenario;
+  const std::uint64_t seed = test_seed(22);
+  std::uint64_t calls = 0;
+  {
+    SimFileSystem fs;
+    ASSERT_TRUE(scenario.run(fs, "store").ok());
+    calls = fs.write_calls();
+  }
+  const Error errors[] = {{.code = ErrorCode::io, .message = "planned EIO", .sys_errno = EIO},
+                          {.code = ErrorCode::no_space, .message = "planned ENOSPC", .sys_errno = ENOSPC}};
+  std::size_t runs = 0, failed = 0;
+  for (const Error& error : errors) {
+    for (const Repeat repeat : {Repeat::once, Repeat::forever}) {
+      for (std::uint64_t at = 1 + runs % 3; at <= calls; at += scaled(5, 1)) {
+        const std::string where = "CAIRN_TEST_SEED=" + std::to_string(seed) + " " + error.message + " at call " +
+                                  std::to_string(at) + " of " + std::to_string(calls);
+        const Watchdog watchdog(where);
+        SimFileSystem fs({.seed = seed + at});
+        scenario.forget_acknowledged();
+        fs.fail_at(at, error, repeat);
+        failed += scenario.run(fs, "store").ok() ? 0 : 1;
+        ++runs;
+        fs.clear_faults();
+        fs.power_loss(seed, repeat == Repeat::once ? Loss::drop_unsynced : Loss::keep_all);
+        ASSERT_EQ(scenario.what_is_wrong(fs, "store"), "") << where << "\n" << fs.trace();
+      }
+    }
+  }
+  EXPECT_GT(failed, runs / 2) << "failing calls must be noticed by somebody";
 }
 
 TEST(CheckpointFaultTest, AKillAtAnyCallLeavesWholeGenerationsAndSavingGoesOn) {
