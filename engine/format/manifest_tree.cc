@@ -116,7 +116,7 @@ Result<TreeManifest> decode_tree(Bytes bytes) {
     }
     const TreeEntry& entry = tree.entries.emplace_back(std::move(decoded));
     if (!parents.accepts(entry)) {
-      return reader.wrong("ends an entry that lies under a file or a link: '" + printable(entry.path) + "'");
+      return reader.wrong("ends an entry that lies under a file, a link or a state: '" + printable(entry.path) + "'");
     }
   }
   CAIRN_CHECK(reader.expect_end());

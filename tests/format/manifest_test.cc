@@ -104,8 +104,8 @@ TEST(TreeManifest, NothingLiesUnderAFileOrALink) {
     return decode_tree(encode(tree));
   };
   using enum EntryKind;
-  expect_refused(tree_of({{"a", file}, {"a/b", file}}), "under a file or a link: 'a/b'");
-  expect_refused(tree_of({{"a", symlink}, {"a/b", directory}}), "under a file or a link");
+  expect_refused(tree_of({{"a", file}, {"a/b", file}}), "under a file, a link or a state: 'a/b'");
+  expect_refused(tree_of({{"a", symlink}, {"a/b", directory}}), "under a file, a link or a state");
   // Siblings that sort between an entry and what lies under it hide nothing.
   expect_refused(tree_of({{"a", symlink}, {"a-b", file}, {"a-b.c", file}, {"a/b/c/d", file}}), "under a file");
   expect_refused(tree_of({{"a", directory}, {"a/b", file}, {"a/b-", file}, {"a/b/c", file}}), "under a file");

@@ -18,7 +18,7 @@ from cairn_command import BINARY, CAIRN, LONG, claim, finish, scratch
 
 PROGRAM = BINARY / "api/examples/train_text"
 KILLS = 200 if LONG else 10
-STEPS = 400 if LONG else 40
+STEPS = 400 if LONG else 30
 SEED = int(os.environ.get("CAIRN_TEST_SEED", "1"))
 PATIENCE_S = 1500
 
