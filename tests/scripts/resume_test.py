@@ -18,7 +18,7 @@ from cairn_command import BINARY, CAIRN, LONG, claim, finish, scratch
 
 PROGRAM = BINARY / "api/examples/train_text"
 KILLS = 200 if LONG else 10
-STEPS = 400 if LONG else 30
+STEPS = 120 if LONG else 30
 SEED = int(os.environ.get("CAIRN_TEST_SEED", "1"))
 PATIENCE_S = 1500
 
@@ -52,7 +52,7 @@ kills = resumed = 0
 while kills < KILLS and time.monotonic() - began < PATIENCE_S:
     process = subprocess.Popen(command("killed"), stdout=subprocess.PIPE, text=True)
     try:
-        output, _ = process.communicate(timeout=rng.uniform(0, 3 * life_s / KILLS))
+        output, _ = process.communicate(timeout=rng.uniform(0, max(3 * life_s / KILLS, 3)))
         if process.returncode != 0:
             sys.exit(f"train_text fails: {output}")
         # It has come to the end before it was killed: another one from the beginning.
