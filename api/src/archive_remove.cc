@@ -81,8 +81,8 @@ Result<ForgetReport> Archive::forget(const std::string& name, const RetentionPol
 }
 
 Result<std::vector<VersionInfo>> Archive::log(const std::string& ref) {
-  store_->settle_puts();
   CAIRN_CHECK(store_->follow());
+  store_->settle_puts();
   CAIRN_TRY(const RefName wanted, parse_ref_name(ref));
   CAIRN_TRY(const std::vector<RefRecord> versions, versions_of(*store_, wanted.name));
   std::unordered_map<Digest, std::uint64_t> numbers;

@@ -100,7 +100,7 @@ Status Checkpoints::remove(std::uint64_t generation) {
 }
 
 Status Checkpoints::pin(std::uint64_t generation, bool pinned) {
-  store_->settle_puts();
+  CAIRN_CHECK(look(*store_, name_));
   const Tags change{{std::string(kPinnedTag), pinned ? "yes" : ""}};
   CAIRN_TRY(const RefInfo info, Archive(*store_).tag(name_ + "@" + std::to_string(generation), change));
   return {};

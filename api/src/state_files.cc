@@ -81,7 +81,10 @@ Result<StateFile> state_tensors_file(StoreImpl& store, const StateManifest& stat
 }
 
 Result<StateFile> state_part_file(StoreImpl& store, const TreeEntry& entry, const StateValue& part) {
-  CAIRN_CHECK(check_tree_path(state_part_path(entry, part.name)));
+  if (const Status valid = check_tree_path(state_part_path(entry, part.name)); !valid.ok()) {
+    return make_error(ErrorCode::unsupported,
+                      "part '" + printable(part.name) + "' cannot be a file: " + valid.error().message);
+  }
   StateFile file;
   CAIRN_TRY(file.pieces, pieces_of_blob(store.blocks(), part.id, part.bytes));
   return file;

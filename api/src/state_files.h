@@ -24,7 +24,7 @@ struct StateFile {
 
 // unsupported, naming the tensor, when a name or dtype cannot stand in such a file.
 Result<StateFile> state_tensors_file(StoreImpl& store, const StateManifest& state);
-// invalid_argument when the part's name cannot be the path of a file.
+// unsupported when the part's name cannot be the path of a file.
 Result<StateFile> state_part_file(StoreImpl& store, const TreeEntry& entry, const StateValue& part);
 
 // The file of that path among those of a state; not_found when there is none.
