@@ -7,9 +7,12 @@ killed (SIGKILL) after a random time and started again, over and over: every los
 its lives computes equals, bit for bit, that of a run which was never interrupted. With
 CAIRN_TEST_SCALE=long 200 times, else 10. CAIRN_TEST_SEED repeats the random times.
 """
+import json
+import math
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -38,6 +41,35 @@ def losses(name):
     path = folder / (name + ".losses")
     text = path.read_text() if path.exists() else ""
     return [tuple(line.split()) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def cairn(name, *arguments):
+    """The JSON that the command prints about one of the stores."""
+    ran = subprocess.run([CAIRN, "--json", "--store", str(folder / name), *arguments], check=True,
+                         stdout=subprocess.PIPE, text=True)
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def check_restored(name, ref):
+    """What `get` makes of a checkpoint is a .safetensors file by the format's rules."""
+    cairn(name, "get", ref, "--to", str(folder / "restored"))
+    content = (folder / "restored/state/tensors.safetensors").read_bytes()
+    length, = struct.unpack("<Q", content[:8])
+    header, data = json.loads(content[8:8 + length]), content[8 + length:]
+    at = 0
+    for tensor, entry in header.items():
+        begin, end = entry["data_offsets"]
+        size = math.prod(entry["shape"]) * 4
+        claim(entry["dtype"] == "F32" and begin == at and end - begin == size, f"{tensor} lies where it should")
+        at = end
+    claim(at == len(data) and length % 8 == 0, "the tensors fill the file")
+    claim((folder / "restored/state/parts/random").stat().st_size > 1000, "the random generator is a file")
+    tensor = next(iter(header))
+    cairn(name, "tensor", ref, tensor, "--out", str(folder / "one.npy"))
+    begin, end = header[tensor]["data_offsets"]
+    claim((folder / "one.npy").read_bytes()[-(end - begin):] == data[begin:end], f"{tensor} is the same alone")
+    claim({entry["kind"] for entry in cairn(name, "ls", ref)} == {"state", "part"}, "ls shows the state and its parts")
+    claim(cairn(name, "show", ref)["metadata"].get("held_out_loss"), "show tells the metric")
 
 
 began = time.monotonic()
@@ -75,4 +107,7 @@ for name in ("whole", "killed"):
     claim(log.returncode == 0 and str(STEPS) in log.stdout, "the last step is a checkpoint")
     check = subprocess.run([CAIRN, "--store", str(folder / name), "check", "--read-data"], check=False)
     claim(check.returncode == 0, "the store is whole")
+check_restored("killed", "checkpoints/train_text")
+diff = cairn("killed", "diff", f"checkpoints/train_text@{STEPS - 2}", "checkpoints/train_text")
+claim(diff["changed"] > 0 and diff["same"] > 0, "frozen tensors are the same, others have changed")
 finish(f"killed {kills} times, went on {resumed} times, {sum(len(losses(name)) for name in names)} losses, all equal")
