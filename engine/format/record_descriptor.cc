@@ -28,7 +28,9 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::state);
+  constexpr std::uint8_t kUnused = 9;
+  return value >= static_cast<std::uint8_t>(RecordKind::block) && value != kUnused &&
+         value <= static_cast<std::uint8_t>(RecordKind::state);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
