@@ -58,6 +58,19 @@ Json to_json(const RefInfo& ref) {
           {"tags", object_of(ref.tags)}};
 }
 
+Json to_json(const VersionInfo& version) {
+  Json json = to_json(version.ref);
+  json["files"] = version.files;
+  json["tensors"] = version.tensors;
+  json["parent"] = version.parent.empty() ? Json() : Json(version.parent);
+  json["parent_version"] = version.parent_version ? Json(*version.parent_version) : Json();
+  return json;
+}
+
+Json to_json(const ForgetReport& report) {
+  return {{"removed", report.removed.size()}, {"kept", report.kept}, {"versions", array_of(report.removed)}};
+}
+
 Json to_json(const EntryInfo& entry) {
   Json json = {{"path", entry.path},     {"kind", entry.kind},
                {"bytes", entry.bytes},   {"id", entry.id},
@@ -130,6 +143,7 @@ Json to_json(const StoreStats& stats) {
           {"refs", stats.refs},
           {"snapshots", stats.snapshots},
           {"trees", stats.trees},
+          {"states", stats.states},
           {"models", stats.models},
           {"tensors", stats.tensors},
           {"blobs", stats.blobs},

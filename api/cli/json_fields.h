@@ -9,6 +9,8 @@
 namespace cairn::cli {
 
 Json to_json(const RefInfo& ref);
+Json to_json(const VersionInfo& version);
+Json to_json(const ForgetReport& report);
 Json to_json(const EntryInfo& entry);
 Json to_json(const TensorInfo& tensor);
 Json to_json(const ObjectInfo& object);

@@ -35,6 +35,7 @@ Status read_environment(GlobalFlags& flags) {
   CAIRN_TRY(flags.json, environment_flag("CAIRN_JSON"));
   CAIRN_TRY(flags.quiet, environment_flag("CAIRN_QUIET"));
   CAIRN_TRY(flags.no_color, environment_flag("CAIRN_NO_COLOR"));
+  CAIRN_TRY(flags.yes, environment_flag("CAIRN_YES"));
   return {};
 }
 
@@ -43,6 +44,7 @@ void declare_global_flags(CLI::App& app, GlobalFlags& flags) {
   app.add_flag("--json", flags.json, "Answer in JSON (CAIRN_JSON=1)");
   app.add_flag("--quiet,-q", flags.quiet, "No progress, hints or summaries for people (CAIRN_QUIET=1)");
   app.add_flag("--no-color", flags.no_color, "No colours on a terminal (CAIRN_NO_COLOR=1, NO_COLOR)");
+  app.add_flag("--yes", flags.yes, "Agree to what would be asked: verbs that remove need it (CAIRN_YES=1)");
 }
 
 int fail(bool json, const Error& error) {

@@ -2,6 +2,9 @@
 #include "api/cli/session.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
 
 namespace cairn::cli {
 
@@ -37,6 +40,20 @@ Result<Store> Session::open_store(Access access) {
                            count_text(recovery.damage.size(), "place", "places")));
   }
   return store;
+}
+
+Status Session::confirm(const std::string& what) {
+  if (flags_.yes) return {};
+  if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0 || output_.json()) {
+    return Error{.code = ErrorCode::invalid_argument,
+                 .message = printable(what) + ": say --yes, or --dry-run to see what it would do"};
+  }
+  std::fputs(("cairn: " + printable(what) + "? [y/N] ").c_str(), stderr);
+  std::string answer;
+  std::getline(std::cin, answer);
+  CAIRN_CHECK(check_stop());
+  if (answer == "y" || answer == "yes") return {};
+  return Error{.code = ErrorCode::cancelled, .message = "nothing was done"};
 }
 
 Progress Session::progress() {

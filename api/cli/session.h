@@ -16,6 +16,7 @@ namespace cairn::cli {
 struct GlobalFlags {
   std::string store;
   bool json = false, quiet = false, no_color = false;
+  bool yes = false;  // to whatever would be asked
 };
 
 class Session {
@@ -30,6 +31,10 @@ class Session {
   Result<std::string> store_path() const;
   // Opens it, and says what recovery had to do.
   Result<Store> open_store(Access access);
+
+  // Before something goes for good: `what` was agreed to, by --yes or on the terminal.
+  // invalid_argument when there is nobody to ask.
+  Status confirm(const std::string& what);
 
   // For a long call: shows how far it is, reports problems, and lets SIGINT stop it.
   Progress progress();

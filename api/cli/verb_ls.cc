@@ -60,7 +60,7 @@ Result<int> list_entries(Session& session, Archive archive, const Options& optio
   return list(session, options.query, entries, {"path", "kind", "bytes", "id", "format", "tensors", "mode", "mtime"},
               {{"ID"}, {"FORMAT"}, {"TENSORS", Align::right}, {"SIZE", Align::right}, {"PATH"}},
               [&](const EntryInfo& entry) -> std::vector<std::string> {
-                const bool file = entry.kind == "file";
+                const bool file = !entry.id.empty();
                 std::string path = out.name(entry.path);
                 if (entry.kind == "directory") path += '/';
                 if (entry.kind == "symlink") path += " -> " + out.name(entry.link_target);

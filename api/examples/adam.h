@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "tiny_transformer.h"
@@ -17,11 +18,12 @@ class Adam {
   explicit Adam(std::size_t count) : first(count), second(count) {}
 
   std::vector<float> first, second;
+  std::int64_t steps = 0;
 
   void step(TinyTransformer& model, const std::vector<bool>& frozen, float rate) {
-    ++steps_;
-    const float correct1 = 1 - static_cast<float>(std::pow(0.9, steps_));
-    const float correct2 = 1 - static_cast<float>(std::pow(0.99, steps_));
+    ++steps;
+    const float correct1 = 1 - static_cast<float>(std::pow(0.9, steps));
+    const float correct2 = 1 - static_cast<float>(std::pow(0.99, steps));
     for (std::size_t t = 0; t < model.tensors.size(); ++t) {
       if (frozen[t]) continue;
       const Tensor& tensor = model.tensors[t];
@@ -33,9 +35,6 @@ class Adam {
       }
     }
   }
-
- private:
-  int steps_ = 0;
 };
 
 }  // namespace example

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <sstream>
+#include <string>
 
 namespace example {
 
@@ -25,6 +27,14 @@ class Random {
     const double radius = std::sqrt(-2 * std::log(1 - uniform()));
     return static_cast<float>(radius * std::cos(6.283185307179586 * uniform()));
   }
+
+  // All that it is, and to go on from there.
+  std::string text() const {
+    std::ostringstream out;
+    out << engine_;
+    return out.str();
+  }
+  void restore(const std::string& text) { std::istringstream(text) >> engine_; }
 
  private:
   std::mt19937_64 engine_;

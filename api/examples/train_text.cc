@@ -9,6 +9,11 @@
 // weights, rounded), optimizer.safetensors (Adam's two moments) and metrics.json. For the
 // last third of the steps the embeddings and the first block are frozen, as one does in
 // fine-tuning: those tensors then stay as they are from checkpoint to checkpoint.
+//
+//   train_text --store DIR --losses FILE
+//
+// saves checkpoints into a store instead, and goes on from the last one that is there: it may
+// be killed at any time. FILE is appended every step's loss, exactly.
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +24,7 @@
 #include "adam.h"
 #include "safetensors_writer.h"
 #include "tiny_transformer.h"
+#include "training_checkpoints.h"
 
 namespace {
 
@@ -28,6 +34,7 @@ using example::Random;
 using example::SafetensorsWriter;
 using example::Tensor;
 using example::TinyTransformer;
+using example::TrainingCheckpoints;
 
 constexpr std::size_t kBatch = 8;
 constexpr std::size_t kContext = TinyTransformer::kContext;
@@ -35,6 +42,8 @@ constexpr std::size_t kContext = TinyTransformer::kContext;
 struct Options {
   std::filesystem::path out = "train_text_run";
   std::filesystem::path text = "/usr/share/common-licenses";
+  std::string store;   // a folder; empty: checkpoints are files
+  std::string losses;  // a file; empty: none
   std::size_t steps = 300;
   std::size_t every = 50;
   std::uint64_t seed = 1;
@@ -143,7 +152,10 @@ Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
     const std::string flag = argv[i];
-    if (i + 1 == argc) stop("usage: train_text [--out DIR] [--text DIR] [--steps N] [--every N] [--seed N]");
+    if (i + 1 == argc)
+      stop(
+          "usage: train_text [--out DIR | --store DIR] [--text DIR] [--losses FILE] [--steps N] [--every N] [--seed "
+          "N]");
     const std::string value = argv[i + 1];
     char* end = nullptr;
     const std::uint64_t number = std::strtoull(value.c_str(), &end, 10);
@@ -152,6 +164,10 @@ Options parse(int argc, char** argv) {
       options.out = value;
     } else if (flag == "--text") {
       options.text = value;
+    } else if (flag == "--store") {
+      options.store = value;
+    } else if (flag == "--losses") {
+      options.losses = value;
     } else if (flag == "--steps" && is_number && number > 0) {
       options.steps = number;
     } else if (flag == "--every" && is_number && number > 0) {
@@ -185,8 +201,22 @@ int main(int argc, char** argv) {
   const std::size_t freeze_at = options.steps - options.steps / 3;
   const auto began = std::chrono::steady_clock::now();
   double recent = 0;
-  for (std::size_t step = 1; step <= options.steps; ++step) {
-    if (step == freeze_at + 1) {
+  std::size_t resumed = 0;
+  std::optional<TrainingCheckpoints> checkpoints;
+  const TrainingCheckpoints::State state{.model = model, .adam = adam, .random = random, .recent_loss = recent};
+  if (!options.store.empty()) {
+    auto opened = TrainingCheckpoints::open(options.store);
+    if (!opened.ok()) stop(opened.error().message);
+    checkpoints = std::move(opened).value();
+    const auto found = checkpoints->resume(state);
+    if (!found.ok()) stop(found.error().message);
+    resumed = *found;
+    if (resumed > 0) std::printf("goes on behind step %zu\n", resumed);
+  }
+  std::ofstream losses;
+  if (!options.losses.empty()) losses.open(options.losses, std::ios::app);
+  for (std::size_t step = resumed + 1; step <= options.steps; ++step) {
+    if (step == freeze_at + 1 || (step == resumed + 1 && step > freeze_at)) {
       for (std::size_t t = 0; t < frozen.size(); ++t) {
         const std::string& name = model.tensors[t].name;
         frozen[t] = name.starts_with("embedding.") || name.starts_with("position.") || name.starts_with("blocks.0.");
@@ -205,13 +235,26 @@ int main(int argc, char** argv) {
     adam.step(model, frozen, static_cast<float>(rate));
 
     recent = step == 1 ? loss : 0.9 * recent + 0.1 * loss;
+    if (losses.is_open()) {
+      char line[64];
+      std::snprintf(line, sizeof line, "%zu %a\n", step, loss);
+      losses << line << std::flush;
+    }
     if (step == 1 || step % options.every == 0 || step == options.steps) {
       const double held_out = held_out_loss(model, corpus);
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
       std::printf("step %4zu   loss %.3f   on text never seen %.3f   %5.1f s\n", step, recent, held_out, seconds);
       std::fflush(stdout);
-      if (step % options.every == 0 || step == options.steps) save(options.out, step, held_out, model, adam);
+      if (step % options.every != 0 && step != options.steps) continue;
+      if (!checkpoints) {
+        save(options.out, step, held_out, model, adam);
+      } else if (const cairn::Status saved = checkpoints->save(step, state, held_out); !saved.ok()) {
+        stop(saved.error().message);
+      }
     }
+  }
+  if (checkpoints) {
+    if (const cairn::Status closed = checkpoints->close(); !closed.ok()) stop(closed.error().message);
   }
   std::printf("it now writes: %s\n", continue_text(model, "You may copy and distribute ", 160, random).c_str());
   return 0;

@@ -255,6 +255,9 @@ class Adding {
     if (options_.dry_run) return {};
     const DigestKind digest = store_.header().digest;
     CAIRN_TRY(const auto latest, store_.index().latest_ref(report_.name));
+    if (latest && latest->version == UINT64_MAX) {
+      return make_error(ErrorCode::invalid_argument, "'" + printable(report_.name) + "' has no number left");
+    }
     const std::vector<std::byte> tree = encode(tree_);
     SnapshotManifest snapshot{.tree = tree_id(digest, tree),
                               .created_ns = wall_clock_ns(),

@@ -6,6 +6,7 @@
 #include "api/src/float_values.h"
 #include "api/src/object_info.h"
 #include "api/src/ref_name.h"
+#include "api/src/state_files.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 
@@ -26,6 +27,15 @@ Result<Parts> parts_of(StoreImpl& store, const std::string& ref) {
   CAIRN_TRY(const TreeManifest tree, load_ref_tree(store, record));
   Parts parts;
   for (const TreeEntry& entry : tree.entries) {
+    if (entry.kind == EntryKind::state) {
+      CAIRN_TRY(const StateManifest state, load_state(store.blocks(), entry.blob));
+      for (const StateValue& value : state.values) {
+        const bool is_tensor = value.kind == RecordKind::tensor;
+        const std::string path = is_tensor ? entry.path : state_part_path(entry, value.name);
+        parts[{path, is_tensor ? value.name : "", 0}] =
+            Part{.id = value.id, .bytes = value.bytes, .is_tensor = is_tensor};
+      }
+    }
     if (entry.kind != EntryKind::file) continue;
     if (!entry.is_model) {
       parts[{entry.path, "", 0}] = Part{.id = entry.blob, .bytes = entry.bytes};

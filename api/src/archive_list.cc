@@ -9,11 +9,26 @@
 namespace cairn {
 namespace {
 
+// What a state holds is listed under it.
+Status describe_state(StoreImpl& store, const TreeEntry& entry, ObjectInfo& info) {
+  CAIRN_TRY(const StateManifest state, load_state(store.blocks(), entry.blob));
+  for (EntryInfo& part : describe_state_parts(store, entry, state)) info.entries.push_back(std::move(part));
+  CAIRN_TRY(std::vector<TensorInfo> tensors, describe_state_tensors(store, entry.path, state));
+  info.tensors.insert(info.tensors.end(), std::make_move_iterator(tensors.begin()),
+                      std::make_move_iterator(tensors.end()));
+  for (const StateValue& value : state.values) {
+    CAIRN_TRY(const FilePieces pieces, pieces_of_value(store.blocks(), value));
+    CAIRN_CHECK(count_storage(store, pieces, info.codecs, info.stored_bytes));
+  }
+  return {};
+}
+
 Status describe_tree(StoreImpl& store, const TreeManifest& tree, ObjectInfo& info) {
   for (const TreeEntry& entry : tree.entries) {
     CAIRN_TRY(EntryInfo described, describe_entry(store, entry));
     info.entries.push_back(std::move(described));
     info.bytes += entry.bytes;
+    if (entry.kind == EntryKind::state) CAIRN_CHECK(describe_state(store, entry, info));
     if (entry.kind != EntryKind::file) continue;
     CAIRN_TRY(const FilePieces pieces, pieces_of_entry(store, entry));
     CAIRN_CHECK(count_storage(store, pieces, info.codecs, info.stored_bytes));
@@ -60,6 +75,15 @@ Result<ObjectInfo> describe_content(StoreImpl& store, const Digest& id) {
 Result<ObjectInfo> describe_id(StoreImpl& store, const Digest& id) {
   CAIRN_TRY(const auto snapshot_at, store.index().find_object(RecordKind::snapshot, id));
   if (snapshot_at) return describe_snapshot(store, id);
+  CAIRN_TRY(const auto state_at, store.index().find_object(RecordKind::state, id));
+  if (state_at) {
+    ObjectInfo info{.kind = "state", .id = store.id_text(id)};
+    const TreeEntry entry{.path = "state", .kind = EntryKind::state, .blob = id};
+    CAIRN_CHECK(describe_state(store, entry, info));
+    for (const EntryInfo& part : info.entries) info.bytes += part.bytes;
+    for (const TensorInfo& tensor : info.tensors) info.bytes += tensor.bytes;
+    return info;
+  }
   CAIRN_TRY(const auto tree_at, store.index().find_object(RecordKind::tree, id));
   if (!tree_at) return describe_content(store, id);
   ObjectInfo info{.kind = "tree", .id = store.id_text(id)};
@@ -93,6 +117,9 @@ Result<std::vector<EntryInfo>> Archive::entries(const std::string& ref) {
   for (const TreeEntry& entry : tree.entries) {
     CAIRN_TRY(EntryInfo info, describe_entry(*store_, entry));
     entries.push_back(std::move(info));
+    if (entry.kind != EntryKind::state) continue;
+    CAIRN_TRY(const StateManifest state, load_state(store_->blocks(), entry.blob));
+    for (EntryInfo& part : describe_state_parts(*store_, entry, state)) entries.push_back(std::move(part));
   }
   return entries;
 }

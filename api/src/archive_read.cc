@@ -3,6 +3,7 @@
 // Archive: content as a stream.
 #include "api/src/object_info.h"
 #include "api/src/ref_name.h"
+#include "api/src/state_files.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/read/file_reader.h"
@@ -21,6 +22,12 @@ Status stream(StoreImpl& store, const FilePieces& pieces, const Archive::Sink& s
 Status Archive::read_file(const std::string& ref, const std::string& path, const Sink& sink) {
   CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
   CAIRN_TRY(const TreeManifest tree, load_ref_tree(*store_, record));
+  for (const TreeEntry& state : tree.entries) {
+    if (state.kind != EntryKind::state || !path.starts_with(state.path + "/")) continue;
+    CAIRN_TRY(const StateFile file, find_state_file(*store_, state, path));
+    CAIRN_CHECK(sink(file.head));
+    return stream(*store_, file.pieces, sink);
+  }
   CAIRN_TRY(const TreeEntry entry, find_file(tree, path));
   CAIRN_TRY(const FilePieces pieces, pieces_of_entry(*store_, entry));
   return stream(*store_, pieces, sink);
@@ -47,6 +54,13 @@ Result<TensorInfo> Archive::find_tensor(const std::string& ref, const std::strin
   };
   std::vector<Found> found;
   for (const TreeEntry& entry : tree.entries) {
+    if (entry.kind == EntryKind::state) {
+      CAIRN_TRY(const StateManifest state, load_state(store_->blocks(), entry.blob));
+      for (const StateValue& value : state.values) {
+        const bool named = tensor == value.name || tensor == entry.path + ":" + value.name;
+        if (named && value.kind == RecordKind::tensor) found.push_back({entry.path, value.id});
+      }
+    }
     if (!entry.is_model) continue;
     CAIRN_TRY(const ModelManifest model, load_model(store_->blocks(), entry.blob));
     for (const ModelTensor& candidate : model.tensors) {

@@ -4,23 +4,40 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "api/src/state_files.h"
 #include "engine/base/errors.h"
 #include "engine/codec/block_codec.h"
 #include "engine/content/model_file.h"
 
 namespace cairn {
 
+namespace {
+
+const char* kind_name(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::file: return "file";
+    case EntryKind::directory: return "directory";
+    case EntryKind::symlink: return "symlink";
+    case EntryKind::state: break;
+  }
+  return "state";
+}
+
+}  // namespace
+
 Result<EntryInfo> describe_entry(StoreImpl& store, const TreeEntry& entry) {
   EntryInfo info{.path = entry.path,
-                 .kind = entry.kind == EntryKind::file        ? "file"
-                         : entry.kind == EntryKind::directory ? "directory"
-                                                              : "symlink",
+                 .kind = kind_name(entry.kind),
                  .bytes = entry.bytes,
                  .tensors = entry.tensors,
                  .mode = entry.mode,
                  .mtime_ns = entry.mtime_ns,
                  .link_target = entry.link_target,
                  .note = entry.note};
+  if (entry.kind == EntryKind::state) {
+    info.id = store.id_text(entry.blob);
+    info.format = "state";
+  }
   if (entry.kind != EntryKind::file) return info;
   info.id = store.id_text(entry.blob);
   info.format = "opaque";
@@ -55,6 +72,34 @@ Result<std::vector<TensorInfo>> describe_model_tensors(StoreImpl& store, const s
     tensors.push_back(std::move(info));
   }
   return tensors;
+}
+
+Result<std::vector<TensorInfo>> describe_state_tensors(StoreImpl& store, const std::string& path,
+                                                       const StateManifest& state) {
+  std::vector<TensorInfo> tensors;
+  for (const StateValue& value : state.values) {
+    if (value.kind != RecordKind::tensor) continue;
+    CAIRN_TRY(TensorInfo info, describe_tensor(store, value.id));
+    info.path = path;
+    info.name = value.name;
+    tensors.push_back(std::move(info));
+  }
+  return tensors;
+}
+
+std::vector<EntryInfo> describe_state_parts(StoreImpl& store, const TreeEntry& entry, const StateManifest& state) {
+  std::vector<EntryInfo> parts;
+  for (const StateValue& value : state.values) {
+    if (value.kind == RecordKind::tensor) continue;
+    parts.push_back({.path = state_part_path(entry, value.name),
+                     .kind = "part",
+                     .bytes = value.bytes,
+                     .id = store.id_text(value.id),
+                     .format = "opaque",
+                     .mode = entry.mode,
+                     .mtime_ns = entry.mtime_ns});
+  }
+  return parts;
 }
 
 Status count_storage(StoreImpl& store, const FilePieces& pieces, std::map<std::string, std::uint64_t>& codecs,

@@ -8,11 +8,21 @@
 
 namespace cairn {
 
+// What a name or an object promises and the store has not was lost.
+inline Error lost(Error error) {
+  if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
+  return error;
+}
+
 Result<EntryInfo> describe_entry(StoreImpl& store, const TreeEntry& entry);
 
 // The tensors of a model file at `path`, with how each is stored.
 Result<std::vector<TensorInfo>> describe_model_tensors(StoreImpl& store, const std::string& path, const Digest& model);
 Result<TensorInfo> describe_tensor(StoreImpl& store, const Digest& id);
+// The tensors of a state at `path`, and its opaque parts as entries below it.
+Result<std::vector<TensorInfo>> describe_state_tensors(StoreImpl& store, const std::string& path,
+                                                       const StateManifest& state);
+std::vector<EntryInfo> describe_state_parts(StoreImpl& store, const TreeEntry& entry, const StateManifest& state);
 
 // Counts how the blocks of `pieces` are stored; each block once.
 Status count_storage(StoreImpl& store, const FilePieces& pieces, std::map<std::string, std::uint64_t>& codecs,

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "api/src/object_info.h"
 #include "api/src/store_impl.h"
+#include "api/src/tensor_slice.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/read/file_reader.h"
@@ -35,12 +37,6 @@ Result<Found> find_or_fail(StoreImpl& store, const std::string& id) {
   CAIRN_TRY(auto found, find(store, id));
   if (!found) return make_error(ErrorCode::not_found, "no object " + printable(id) + " was put");
   return *std::move(found);
-}
-
-// An object that is listed promises its parts: one that is missing was lost.
-Error lost(Error error) {
-  if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
-  return error;
 }
 
 Result<FilePieces> pieces_of(StoreImpl& store, const Root& root) {
@@ -161,63 +157,13 @@ Result<std::map<std::string, std::vector<std::byte>>> Store::get_many(const std:
 Result<std::vector<std::byte>> Store::get_slice(const std::string& id, const std::vector<std::uint64_t>& begin,
                                                 const std::vector<std::uint64_t>& end) {
   CAIRN_TRY(const Found found, find_or_fail(*impl_, id));
-  CAIRN_TRY(const Object object, describe_object(*impl_, found.roots));
-  const auto wrong = [&](const char* why) {
-    return make_error(ErrorCode::invalid_argument, printable(id) + ": " + why);
-  };
-  if (!object.tensor) return wrong("is no tensor");
-  const std::vector<std::uint64_t>& shape = object.tensor->shape;
-  const unsigned bits = dtype_bits(object.tensor->dtype);
-  if (bits == 0 || bits % 8 != 0) return wrong("elements of this dtype have no whole bytes");
-  if (begin.size() != shape.size() || end.size() != shape.size())
-    return wrong("a slice has as many sides as the tensor");
-  std::uint64_t elements = 1;
-  for (std::size_t d = 0; d < shape.size(); ++d) {
-    if (begin[d] > end[d] || end[d] > shape[d]) return wrong("the slice leaves the tensor");
-    elements *= end[d] - begin[d];
+  if (found.root.kind != RecordKind::tensor) {
+    return make_error(ErrorCode::invalid_argument, printable(id) + ": is no tensor");
   }
-  const std::uint64_t element_bytes = bits / 8;
-  std::vector<std::byte> slice(elements * element_bytes);
-  if (slice.empty()) return slice;
+  const auto tensor = load_tensor(impl_->blocks(), found.root.id);
+  if (!tensor.ok()) return lost(tensor.error());
   CAIRN_TRY(const FilePieces whole, pieces_of(*impl_, found.root));
-
-  // Dimensions that are taken whole at the end make one run with the one before them.
-  std::size_t inner = shape.size();
-  std::uint64_t run = element_bytes;
-  while (inner > 0) {
-    --inner;
-    run *= end[inner] - begin[inner];
-    if (begin[inner] != 0 || end[inner] != shape[inner]) break;
-  }
-  std::vector<std::uint64_t> at(begin);
-  std::optional<Block> block;  // runs ascend: each block is read once
-  const Piece* held = nullptr;
-  auto piece = whole.pieces.begin();
-  for (std::size_t done = 0; done < slice.size();) {
-    std::uint64_t offset = 0;
-    for (std::size_t d = 0; d < shape.size(); ++d) offset = offset * shape[d] + at[d];
-    offset *= element_bytes;
-    for (std::uint64_t copied = 0; copied < run;) {
-      const std::uint64_t wanted = offset + copied;
-      while (piece->offset + piece->length <= wanted) ++piece;
-      if (held != &*piece) {
-        auto read = impl_->blocks().read_block(piece->block.digest);
-        if (!read.ok()) return lost(std::move(read).error());
-        block = std::move(read).value();
-        held = &*piece;
-      }
-      const std::uint64_t within = wanted - piece->offset;
-      const std::size_t bytes = std::min<std::uint64_t>(run - copied, piece->length - within);
-      std::memcpy(slice.data() + done, block->content.data() + piece->skip + within, bytes);
-      copied += bytes;
-      done += bytes;
-    }
-    for (std::size_t d = inner; d-- > 0;) {
-      if (++at[d] < end[d]) break;
-      at[d] = begin[d];
-    }
-  }
-  return slice;
+  return read_slice(*impl_, printable(id), *tensor, whole, begin, end);
 }
 
 Result<bool> Store::contains(const std::string& id) {

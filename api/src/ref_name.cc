@@ -15,8 +15,8 @@ Result<RefName> parse_ref_name(const std::string& text) {
   std::uint64_t version = 0;
   const char* end = text.data() + text.size();
   const auto number = std::from_chars(text.data() + at + 1, end, version);
-  if (number.ec != std::errc() || number.ptr != end || version == 0) {
-    return make_error(ErrorCode::invalid_argument, "'" + printable(text) + "': a version is a number from 1");
+  if (number.ec != std::errc() || number.ptr != end) {
+    return make_error(ErrorCode::invalid_argument, "'" + printable(text) + "': a version is a number");
   }
   parsed.version = version;
   return parsed;

@@ -36,5 +36,6 @@ Result<RepairReport> Store::rebuild_index(const std::string& path, const Progres
 Status Store::close() { return impl_->close(); }
 const StoreInfo& Store::info() const { return impl_->info(); }
 Archive Store::archive() { return Archive(*impl_); }
+Checkpoints Store::checkpoints(const std::string& experiment) { return Checkpoints(*impl_, experiment); }
 
 }  // namespace cairn

@@ -45,6 +45,7 @@ Result<StoreStats> Store::stats() {
       case RecordKind::model: ++stats.models; break;
       case RecordKind::tree: ++stats.trees; break;
       case RecordKind::snapshot: ++stats.snapshots; break;
+      case RecordKind::state: ++stats.states; break;
       case RecordKind::block:
       case RecordKind::ref:
       case RecordKind::roots: break;

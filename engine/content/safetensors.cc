@@ -155,4 +155,11 @@ Result<ScanOutcome> scan_safetensors(const ByteSource& source, TensorCollector& 
   return ScanOutcome::parsed();
 }
 
+std::string_view safetensors_type_name(DType dtype) noexcept {
+  for (const NamedType& type : kTypes) {
+    if (type.dtype == dtype) return type.name;
+  }
+  return {};
+}
+
 }  // namespace cairn

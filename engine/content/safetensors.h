@@ -13,4 +13,7 @@ namespace cairn {
 bool looks_like_safetensors(Bytes head, std::uint64_t file_bytes) noexcept;
 Result<ScanOutcome> scan_safetensors(const ByteSource& source, TensorCollector& tensors);
 
+// The name of a dtype in a safetensors header; empty when there is none.
+std::string_view safetensors_type_name(DType dtype) noexcept;
+
 }  // namespace cairn

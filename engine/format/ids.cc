@@ -39,6 +39,10 @@ Digest tensor_id(DigestKind kind, DType dtype, std::uint8_t attribute, const std
 
 Digest tree_id(DigestKind kind, Bytes encoded_tree) { return digest_in(kind, domain("cairn.tree.v1"), encoded_tree); }
 
+Digest state_id(DigestKind kind, Bytes encoded_state) {
+  return digest_in(kind, domain("cairn.state.v1"), encoded_state);
+}
+
 Digest snapshot_id(DigestKind kind, Bytes encoded_snapshot) {
   return digest_in(kind, domain("cairn.snapshot.v1"), encoded_snapshot);
 }

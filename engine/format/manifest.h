@@ -64,7 +64,7 @@ struct ModelManifest {
 };
 
 // Frozen numbers.
-enum class EntryKind : std::uint8_t { file = 1, directory = 2, symlink = 3 };
+enum class EntryKind : std::uint8_t { file = 1, directory = 2, symlink = 3, state = 4 };
 
 // Something in a tree. `path` is relative, its components separated by '/', none of them
 // empty, "." or "..", no NUL; paths are unique and sorted bytewise, and every parent of an
@@ -74,10 +74,10 @@ struct TreeEntry {
   EntryKind kind = EntryKind::file;
   std::uint32_t mode = 0;     // permission bits, 0 to 07777
   std::int64_t mtime_ns = 0;  // since the Unix epoch
-  std::uint64_t bytes = 0;    // of a file
-  Digest blob;                // of a file: the digest of its bytes
+  std::uint64_t bytes = 0;    // of a file; of a state, the sum of its values
+  Digest blob;                // of a file: the digest of its bytes; of a state: its id
   bool is_model = false;      // a file: a ModelManifest exists for it
-  std::uint32_t tensors = 0;  // in it, when it is a model
+  std::uint32_t tensors = 0;  // in it, when it is a model or a state
   std::string link_target;    // of a symlink
   std::string note;           // why it was archived as opaque, or empty
   friend bool operator==(const TreeEntry&, const TreeEntry&) = default;
@@ -86,6 +86,22 @@ struct TreeEntry {
 struct TreeManifest {
   std::vector<TreeEntry> entries;
   friend bool operator==(const TreeManifest&, const TreeManifest&) = default;
+};
+
+// One value of a state: a tensor, or an opaque part.
+struct StateValue {
+  std::string name;                    // any bytes; not a path
+  RecordKind kind = RecordKind::blob;  // blob or tensor
+  std::uint64_t bytes = 0;
+  Digest id;
+  friend bool operator==(const StateValue&, const StateValue&) = default;
+};
+
+// What a training process holds at one moment. Names are unique and sorted bytewise; the
+// sum of all bytes does not overflow.
+struct StateManifest {
+  std::vector<StateValue> values;
+  friend bool operator==(const StateManifest&, const StateManifest&) = default;
 };
 
 struct SnapshotManifest {
@@ -103,7 +119,7 @@ struct SnapshotManifest {
 // What name@version means. Later records for the same key replace earlier ones.
 struct RefRecord {
   std::string name;
-  std::uint64_t version = 0;  // from 1
+  std::uint64_t version = 0;  // files count from 1, checkpoints from 0
   bool removed = false;       // a tombstone; the rest is then empty
   Digest snapshot;
   std::int64_t created_ns = 0;
@@ -138,6 +154,7 @@ std::vector<std::byte> encode(const BlobManifest&);
 std::vector<std::byte> encode(const TensorManifest&);
 std::vector<std::byte> encode(const ModelManifest&);
 std::vector<std::byte> encode(const TreeManifest&);
+std::vector<std::byte> encode(const StateManifest&);
 std::vector<std::byte> encode(const SnapshotManifest&);
 std::vector<std::byte> encode(const RefRecord&);
 std::vector<std::byte> encode(const RootsRecord&);
@@ -147,6 +164,7 @@ Result<BlobManifest> decode_blob(Bytes);
 Result<TensorManifest> decode_tensor(Bytes);
 Result<ModelManifest> decode_model(Bytes);
 Result<TreeManifest> decode_tree(Bytes);
+Result<StateManifest> decode_state_manifest(Bytes);
 Result<SnapshotManifest> decode_snapshot(Bytes);
 Result<RefRecord> decode_ref(Bytes);
 Result<RootsRecord> decode_roots(Bytes);
@@ -156,6 +174,7 @@ Result<RootsRecord> decode_roots(Bytes);
 Digest tensor_id(DigestKind, DType, std::uint8_t attribute, const std::vector<std::uint64_t>& shape,
                  const Digest& blob);
 Digest tree_id(DigestKind, Bytes encoded_tree);
+Digest state_id(DigestKind, Bytes encoded_state);
 Digest snapshot_id(DigestKind, Bytes encoded_snapshot);
 Digest ref_key(DigestKind, std::string_view name, std::uint64_t version);
 

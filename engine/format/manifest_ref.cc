@@ -28,7 +28,6 @@ Result<RefRecord> decode_ref(Bytes bytes) {
   CAIRN_TRY(ref.name, reader.get_string("name"));
   if (Status valid = check_ref_name(ref.name); !valid.ok()) return reader.wrong("is refused: " + valid.error().message);
   CAIRN_TRY(ref.version, reader.get<std::uint64_t>("version"));
-  if (ref.version == 0) return reader.wrong("is zero; versions count from 1");
   CAIRN_TRY(ref.removed, reader.get_bool("removed"));
   if (!ref.removed) {
     CAIRN_TRY(ref.snapshot, reader.get_digest("snapshot"));

@@ -21,6 +21,13 @@ Status get_file(FieldReader& reader, TreeEntry& entry) {
   return {};
 }
 
+Status get_state(FieldReader& reader, TreeEntry& entry) {
+  CAIRN_TRY(entry.bytes, reader.get<std::uint64_t>("entry.bytes"));
+  CAIRN_TRY(entry.blob, reader.get_digest("entry.state"));
+  CAIRN_TRY(entry.tensors, reader.get<std::uint32_t>("entry.tensors"));
+  return {};
+}
+
 Status get_link(FieldReader& reader, TreeEntry& entry) {
   CAIRN_TRY(entry.link_target, reader.get_string("entry.link_target"));
   if (entry.link_target.empty()) return reader.wrong("is empty");
@@ -34,7 +41,7 @@ Result<TreeEntry> get_entry(FieldReader& reader) {
   if (Status valid = check_tree_path(entry.path); !valid.ok())
     return reader.wrong("is refused: " + valid.error().message);
   CAIRN_TRY(const auto kind, reader.get<std::uint8_t>("entry.kind"));
-  if (kind < static_cast<std::uint8_t>(EntryKind::file) || kind > static_cast<std::uint8_t>(EntryKind::symlink)) {
+  if (kind < static_cast<std::uint8_t>(EntryKind::file) || kind > static_cast<std::uint8_t>(EntryKind::state)) {
     return reader.wrong("is " + std::to_string(kind) + ", no kind of entry");
   }
   entry.kind = static_cast<EntryKind>(kind);
@@ -44,10 +51,11 @@ Result<TreeEntry> get_entry(FieldReader& reader) {
   CAIRN_TRY(entry.note, reader.get_string("entry.note"));
   if (entry.kind == EntryKind::file) CAIRN_CHECK(get_file(reader, entry));
   if (entry.kind == EntryKind::symlink) CAIRN_CHECK(get_link(reader, entry));
+  if (entry.kind == EntryKind::state) CAIRN_CHECK(get_state(reader, entry));
   return entry;
 }
 
-// Finds entries that lie under a file or a link, given paths in ascending order. All
+// Finds entries that lie under a file, a link or a state, given paths in ascending order. All
 // paths that begin with another path follow it without a gap, so a stack of the files and
 // links that are prefixes of the current path is enough. Only its top can be the parent:
 // what lies deeper is a prefix of the top, which was checked against it.
@@ -85,6 +93,11 @@ std::vector<std::byte> encode(const TreeManifest& tree) {
       if (entry.is_model) writer.put(entry.tensors);
     }
     if (entry.kind == EntryKind::symlink) writer.put_string(entry.link_target);
+    if (entry.kind == EntryKind::state) {
+      writer.put(entry.bytes);
+      put_digest(writer, entry.blob);
+      writer.put(entry.tensors);
+    }
   }
   return out;
 }
@@ -103,7 +116,7 @@ Result<TreeManifest> decode_tree(Bytes bytes) {
     }
     const TreeEntry& entry = tree.entries.emplace_back(std::move(decoded));
     if (!parents.accepts(entry)) {
-      return reader.wrong("ends an entry that lies under a file or a link: '" + printable(entry.path) + "'");
+      return reader.wrong("ends an entry that lies under a file, a link or a state: '" + printable(entry.path) + "'");
     }
   }
   CAIRN_CHECK(reader.expect_end());

@@ -32,6 +32,8 @@ enum class RecordKind : std::uint8_t {
   snapshot = 6,  // key: snapshot id; payload: SnapshotManifest
   ref = 7,       // key: digest of name and version; payload: RefRecord
   roots = 8,     // key: digest of the payload; payload: RootsRecord
+  // 9 is not in use.
+  state = 10,  // key: state id; payload: StateManifest
 };
 bool record_kind_is_valid(std::uint8_t value) noexcept;
 std::string_view record_kind_name(RecordKind kind) noexcept;

@@ -28,7 +28,9 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::roots);
+  constexpr std::uint8_t kUnused = 9;
+  return value >= static_cast<std::uint8_t>(RecordKind::block) && value != kUnused &&
+         value <= static_cast<std::uint8_t>(RecordKind::state);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
@@ -41,6 +43,7 @@ std::string_view record_kind_name(RecordKind kind) noexcept {
     case RecordKind::snapshot: return "snapshot";
     case RecordKind::ref: return "ref";
     case RecordKind::roots: return "roots";
+    case RecordKind::state: return "state";
   }
   return "unknown";
 }

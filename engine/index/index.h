@@ -108,6 +108,8 @@ class Index {
   virtual Result<std::optional<RecordLocation>> find_object(RecordKind kind, const Digest& id) = 0;
   virtual Result<std::optional<RefRecord>> find_ref(std::string_view name, std::uint64_t version) = 0;
   virtual Result<std::optional<RefRecord>> latest_ref(std::string_view name) = 0;
+  // The highest version of a name that is below `bound`.
+  virtual Result<std::optional<RefRecord>> ref_below(std::string_view name, std::uint64_t bound) = 0;
   virtual Result<std::optional<SeenFile>> find_seen(std::string_view path) = 0;
   // Every root of `id`, by kind, then name.
   virtual Result<std::vector<Root>> find_roots(const Digest& id) = 0;
@@ -119,6 +121,9 @@ class Index {
   virtual Status for_each_block(const VisitRecord& visit) = 0;
   virtual Status for_each_object(const VisitRecord& visit) = 0;
   virtual Status for_each_ref(const VisitRef& visit) = 0;
+  // The versions of one name that are not below `from`, ascending. False ends the walk.
+  using VisitVersion = std::function<Result<bool>(const RefRecord& ref)>;
+  virtual Status for_each_version(std::string_view name, std::uint64_t from, const VisitVersion& visit) = 0;
   // By id, kind and name, from the first id that is greater than `after`. False ends the walk.
   using VisitRoot = std::function<Result<bool>(const Root& root)>;
   virtual Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) = 0;

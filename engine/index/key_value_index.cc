@@ -60,8 +60,15 @@ Result<std::optional<RefRecord>> KeyValueIndex::find_ref(std::string_view name, 
 }
 
 Result<std::optional<RefRecord>> KeyValueIndex::latest_ref(std::string_view name) {
-  const std::string prefix = versions_prefix(name);
-  CAIRN_TRY(const auto last, store_->last_below(prefix, end_of_prefix(prefix)));
+  return last_ref_below(name, end_of_prefix(versions_prefix(name)));
+}
+
+Result<std::optional<RefRecord>> KeyValueIndex::ref_below(std::string_view name, std::uint64_t bound) {
+  return last_ref_below(name, version_key(name, bound));
+}
+
+Result<std::optional<RefRecord>> KeyValueIndex::last_ref_below(std::string_view name, const std::string& bound) {
+  CAIRN_TRY(const auto last, store_->last_below(versions_prefix(name), bound));
   if (!last) return std::optional<RefRecord>();
   CAIRN_TRY(auto ref, decode_ref(as_bytes(last->value)));
   return std::optional(std::move(ref));
@@ -93,6 +100,14 @@ Status KeyValueIndex::for_each_ref(const VisitRef& visit) {
     CAIRN_CHECK(visit(ref));
     return true;
   });
+}
+
+Status KeyValueIndex::for_each_version(std::string_view name, std::uint64_t from, const VisitVersion& visit) {
+  const auto decode = [&](std::string_view, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(const auto ref, decode_ref(as_bytes(value)));
+    return visit(ref);
+  };
+  return store_->scan(versions_prefix(name), version_key(name, from), decode);
 }
 
 Result<std::optional<Root>> KeyValueIndex::find_root(RecordKind kind, const Digest& id, std::string_view name) {

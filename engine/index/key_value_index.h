@@ -22,10 +22,12 @@ class KeyValueIndex final : public Index {
   Result<std::optional<RecordLocation>> find_object(RecordKind kind, const Digest& id) override;
   Result<std::optional<RefRecord>> find_ref(std::string_view name, std::uint64_t version) override;
   Result<std::optional<RefRecord>> latest_ref(std::string_view name) override;
+  Result<std::optional<RefRecord>> ref_below(std::string_view name, std::uint64_t bound) override;
   Result<std::optional<SeenFile>> find_seen(std::string_view path) override;
   Status for_each_block(const VisitRecord& visit) override;
   Status for_each_object(const VisitRecord& visit) override;
   Status for_each_ref(const VisitRef& visit) override;
+  Status for_each_version(std::string_view name, std::uint64_t from, const VisitVersion& visit) override;
   Result<std::vector<Root>> find_roots(const Digest& id) override;
   Result<std::optional<Root>> find_root(RecordKind kind, const Digest& id, std::string_view name) override;
   Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) override;
@@ -39,6 +41,7 @@ class KeyValueIndex final : public Index {
       : store_(std::move(store)), state_(state) {}
 
   IndexState state() const;
+  Result<std::optional<RefRecord>> last_ref_below(std::string_view name, const std::string& bound);
   Result<std::optional<RecordLocation>> find_record(RecordKind kind, const std::string& key);
   Status for_each_record(std::string_view prefix, const VisitRecord& visit);
   // Adds to `changes` the records of `batch` that replace what is there; raises `next`.

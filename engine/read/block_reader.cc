@@ -133,6 +133,9 @@ Result<ModelManifest> load_model(BlockReader& reader, const Digest& id) {
 Result<TreeManifest> load_tree(BlockReader& reader, const Digest& id) {
   return load<TreeManifest>(reader, RecordKind::tree, id, &decode_tree);
 }
+Result<StateManifest> load_state(BlockReader& reader, const Digest& id) {
+  return load<StateManifest>(reader, RecordKind::state, id, &decode_state_manifest);
+}
 Result<SnapshotManifest> load_snapshot(BlockReader& reader, const Digest& id) {
   return load<SnapshotManifest>(reader, RecordKind::snapshot, id, &decode_snapshot);
 }

@@ -82,6 +82,7 @@ Result<BlobManifest> load_blob(BlockReader& reader, const Digest& id);
 Result<TensorManifest> load_tensor(BlockReader& reader, const Digest& id);
 Result<ModelManifest> load_model(BlockReader& reader, const Digest& id);
 Result<TreeManifest> load_tree(BlockReader& reader, const Digest& id);
+Result<StateManifest> load_state(BlockReader& reader, const Digest& id);
 Result<SnapshotManifest> load_snapshot(BlockReader& reader, const Digest& id);
 
 }  // namespace cairn

@@ -71,6 +71,12 @@ Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::ui
   return out;
 }
 
+Result<FilePieces> pieces_of_value(BlockReader& reader, const StateValue& value) {
+  if (value.kind != RecordKind::tensor) return pieces_of_blob(reader, value.id, value.bytes);
+  CAIRN_TRY(const TensorManifest tensor, load_tensor(reader, value.id));
+  return pieces_of_blob(reader, tensor.blob, value.bytes);
+}
+
 Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id) {
   CAIRN_TRY(const ModelManifest model, load_model(reader, id));
   FilePieces out{.total_bytes = model.total_bytes, .pieces = {}};

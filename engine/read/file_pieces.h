@@ -27,6 +27,8 @@ struct FilePieces {
 
 // A blob by its id: one block, or what its manifest lists.
 Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::uint64_t bytes);
+// A value of a state: a blob, or a tensor's bytes.
+Result<FilePieces> pieces_of_value(BlockReader& reader, const StateValue& value);
 // A model file by its id: its tensors' blocks, and the skeleton in the gaps.
 Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id);
 

@@ -87,6 +87,22 @@ Result<Digest> FileReader::place(const FilePieces& file, const PlaceBytes& place
   return whole.finish();
 }
 
+Status FileReader::scatter(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter) {
+  struct Placed {};
+  const auto work = [&](Step& step) -> Result<Placed> {
+    CAIRN_INVARIANT(!step.piece.skeleton);
+    CAIRN_TRY(const Block block, blocks_.finish_block(step.piece.block.digest, std::move(step.block)));
+    CAIRN_TRY(const Bytes bytes, part_of(blocks_, block, step.piece));
+    CAIRN_CHECK(place(step.piece.offset, bytes));
+    return Placed{};
+  };
+  const auto consume = [&](const Step& step, const Placed&) -> Status {
+    meter.add(step.piece.length);
+    return {};
+  };
+  return parallel_in_order<Step, Placed>(pool_, window(), steps_in_order(blocks_, file, meter), work, consume);
+}
+
 Status FileReader::verify(const FilePieces& file, const std::stop_token& stop) {
   Progress quiet;
   quiet.stop = stop;

@@ -25,6 +25,8 @@ class FileReader {
   // Hands every piece to `place` and returns the digest of the whole, which nothing else
   // verifies: the caller compares it with the id before anybody may see what was placed.
   Result<Digest> place(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter);
+  // The same with each piece verified by the digest of its block.
+  Status scatter(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter);
   // Streams the pieces to `sink`, each verified by the digest of its block.
   Status stream(const FilePieces& file, const SinkBytes& sink, ProgressMeter& meter);
   // An error that names the first block which is not what was put.

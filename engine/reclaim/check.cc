@@ -141,6 +141,11 @@ class Check {
         actual = tree_id(digest, bytes);
         break;
       }
+      case RecordKind::state: {
+        CAIRN_TRY(const StateManifest state, decode_state_manifest(bytes));
+        actual = state_id(digest, bytes);
+        break;
+      }
       case RecordKind::snapshot: {
         CAIRN_TRY(const SnapshotManifest snapshot, decode_snapshot(bytes));
         actual = snapshot_id(digest, bytes);

@@ -34,7 +34,9 @@ class PromiseCheck {
       const auto tree = load_tree(reader_, snapshot->tree);
       if (!tree.ok()) return lost(tree.error(), {}, name);
       for (const TreeEntry& entry : tree->entries) {
-        if (entry.kind == EntryKind::file) CAIRN_CHECK(check_entry(entry, name + ":" + printable(entry.path)));
+        const std::string path = name + ":" + printable(entry.path);
+        if (entry.kind == EntryKind::file) CAIRN_CHECK(check_entry(entry, path));
+        if (entry.kind == EntryKind::state) CAIRN_CHECK(check_state(entry, path));
       }
       return {};
     };
@@ -49,6 +51,28 @@ class PromiseCheck {
     if (!pieces.ok()) return lost(pieces.error(), {}, name);
     CAIRN_TRY(const bool good, check_pieces(*pieces, name));
     if (good) good_files_.insert(entry.blob);
+    return {};
+  }
+
+  // Values shared by many states are looked at once, unless something is wrong.
+  Status check_state(const TreeEntry& entry, const std::string& name) {
+    if (good_files_.contains(entry.blob)) return {};
+    const auto state = load_state(reader_, entry.blob);
+    if (!state.ok()) return lost(state.error(), {}, name);
+    bool all_good = true;
+    for (const StateValue& value : state->values) {
+      if (good_files_.contains(value.id)) continue;
+      const std::string value_name = name + ":" + printable(value.name);
+      const auto pieces = pieces_of_value(reader_, value);
+      if (!pieces.ok()) CAIRN_CHECK(lost(pieces.error(), {}, value_name));
+      bool good = pieces.ok();
+      if (good) {
+        CAIRN_TRY(good, check_pieces(*pieces, value_name));
+      }
+      if (good) good_files_.insert(value.id);
+      all_good = all_good && good;
+    }
+    if (all_good) good_files_.insert(entry.blob);
     return {};
   }
 

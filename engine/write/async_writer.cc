@@ -148,6 +148,9 @@ class AsyncWriter::Session {
     if (!group.error) CAIRN_CHECK(taken(group, write_manifests(put)));
     put.whole.reset();
     if (--group.unwritten > 0) return {};
+    if (group.end && !group.error) {
+      CAIRN_CHECK(taken(group, group.end->append(sink_, writer_.parts_.index, group.roots)));
+    }
     if (group.error) {
       writer_.queue_.settled(group, *group.error);
       return {};
@@ -207,6 +210,7 @@ class AsyncWriter::Session {
     std::vector<Root> roots;
     std::vector<PutGroup*> of;  // whose roots these are
     for (const auto& group : written_) {
+      if (group->end) continue;
       std::vector<Root> changed;
       for (const Root& root : group->roots) {
         CAIRN_TRY(const bool known, is_known(root));
@@ -224,6 +228,7 @@ class AsyncWriter::Session {
       const std::uint64_t log_bytes = writer_.parts_.log.written_bytes();
       writer_.queue_.count_commit(log_bytes - std::exchange(log_bytes_, log_bytes));
     }
+    CAIRN_CHECK(follow_up());
     for (const auto& group : std::exchange(written_, {})) {
       writer_.queue_.settled(*group, group->error ? Status(*group->error) : Status());
     }
@@ -231,6 +236,16 @@ class AsyncWriter::Session {
     small_written_ = false;
     last_commit_ = Clock::now();
     return {};
+  }
+
+  // What follows from groups that are committed now.
+  Status follow_up() {
+    for (const auto& group : written_) {
+      if (!group->end || group->error) continue;
+      const Status followed = group->end->follow_up(sink_, writer_.parts_.index);
+      if (writer_.parts_.log.failed()) return followed;
+    }
+    return writer_.parts_.log.has_unreported() ? sink_.commit() : Status();
   }
 
   Status write_roots(std::vector<Root>& roots, std::vector<PutGroup*>& of) {

@@ -62,6 +62,8 @@ class BlockSink {
   Status write_object(RecordKind kind, const Digest& id, Bytes payload);
   Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
   Status write_ref(const RefRecord& ref);
+  // Appended and not yet in the index, in the order of the log.
+  const std::vector<RefRecord>& pending_refs() const noexcept { return pending_refs_; }
   // In one record: all of them or none.
   Status write_roots(std::vector<Root> roots);
   // Noted with the next commit.

@@ -92,13 +92,15 @@ Status PutQueue::warm_up() {
   return warm_;
 }
 
-std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOptions& options) {
+std::shared_ptr<TicketState> PutQueue::push(std::vector<Put> puts, const PutOptions& options,
+                                            std::unique_ptr<GroupEnd> end) {
   Entering entering;
   entering.puts = std::move(puts);
   entering.group = std::make_shared<PutGroup>();
   PutGroup& group = *entering.group;
   group.durability = options.durability;
   group.staged_groups = staged_groups_;
+  group.end = std::move(end);
   group.ticket = options.durability == Durability::lazy
                      ? std::make_shared<TicketState>([bell = bell_] { bell->ring(); })
                      : std::make_shared<TicketState>();

@@ -31,8 +31,10 @@ class PutQueue {
 
   // Takes the memory for copies, the first time.
   Status warm_up();
-  // Hands the values over; see Store::put_async. The ticket tells everything.
-  std::shared_ptr<TicketState> push(std::vector<Put> puts, const PutOptions& options);
+  // Hands the values over; see Store::put_async. The ticket tells everything. With `end`,
+  // that stands for them, and there are no roots.
+  std::shared_ptr<TicketState> push(std::vector<Put> puts, const PutOptions& options,
+                                    std::unique_ptr<GroupEnd> end = nullptr);
   // Asks for everything accepted so far to be written now.
   void hurry();
   // The same, and waits until all of it is committed or has failed.

@@ -19,6 +19,22 @@
 
 namespace cairn {
 
+class BlockSink;
+class Index;
+
+// What stands for values that were put together, instead of a root for each. Called on the
+// writer's thread.
+class GroupEnd {
+ public:
+  virtual ~GroupEnd() = default;
+  // Every value is in the log: appends what makes them visible, last of all. `values` are
+  // as roots would be.
+  virtual Status append(BlockSink& sink, Index& index, std::vector<Root> values) = 0;
+  // That is committed. What this appends is committed too before the ticket is told; that it
+  // fails is no failure of the group.
+  virtual Status follow_up(BlockSink& sink, Index& index) = 0;
+};
+
 // Values that were put together, and become visible together.
 struct PutGroup {
   std::uint64_t sequence = 0;  // of acceptance
@@ -29,9 +45,10 @@ struct PutGroup {
   std::atomic<std::size_t> unstaged = 0;                      // values whose memory is in use
   std::shared_ptr<std::atomic<std::uint64_t>> staged_groups;  // of the queue: counts those without any
   // The writer's own.
-  std::size_t unwritten = 0;   // values that are not appended yet
-  std::vector<Root> roots;     // in the order of the values
-  std::optional<Error> error;  // of any of them: then none becomes visible
+  std::size_t unwritten = 0;      // values that are not appended yet
+  std::vector<Root> roots;        // in the order of the values
+  std::unique_ptr<GroupEnd> end;  // instead of the roots; null: they are
+  std::optional<Error> error;     // of any of them: then none becomes visible
 
   // The memory of one more value is free.
   void memory_is_free() {

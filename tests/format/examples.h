@@ -120,6 +120,21 @@ inline TreeManifest tree() {
   }};
 }
 
+inline StateManifest state() {
+  return {{{.name = "optimizer", .kind = RecordKind::blob, .bytes = 5, .id = digest(0x10)},
+           {.name = "w", .kind = RecordKind::tensor, .bytes = 12, .id = digest(0x30)}}};
+}
+
+inline TreeManifest tree_state() {
+  return {{{.path = "state",
+            .kind = EntryKind::state,
+            .mode = 0644,
+            .mtime_ns = kTime,
+            .bytes = 17,
+            .blob = digest(0x50),
+            .tensors = 1}}};
+}
+
 inline SnapshotManifest snapshot() {
   return {.tree = digest(0xd0),
           .has_parent = true,
@@ -178,6 +193,8 @@ inline std::vector<Structure> manifests() {
       {"tensor", encode(tensor()), recode_manifest<&decode_tensor>},
       {"model", encode(model()), recode_manifest<&decode_model>},
       {"tree", encode(tree()), recode_manifest<&decode_tree>},
+      {"tree_state", encode(tree_state()), recode_manifest<&decode_tree>},
+      {"state", encode(state()), recode_manifest<&decode_state_manifest>},
       {"snapshot", encode(snapshot()), recode_manifest<&decode_snapshot>},
       {"ref", encode(ref()), recode_manifest<&decode_ref>},
       {"ref_removed", encode(ref_removed()), recode_manifest<&decode_ref>},

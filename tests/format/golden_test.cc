@@ -65,6 +65,8 @@ TEST(Golden, DecodedValuesAreTheOnesTheFilesDescribe) {
   EXPECT_EQ(decode_tensor(bytes("tensor")).value(), examples::tensor());
   EXPECT_EQ(decode_model(bytes("model")).value(), examples::model());
   EXPECT_EQ(decode_tree(bytes("tree")).value(), examples::tree());
+  EXPECT_EQ(decode_tree(bytes("tree_state")).value(), examples::tree_state());
+  EXPECT_EQ(decode_state_manifest(bytes("state")).value(), examples::state());
   EXPECT_EQ(decode_snapshot(bytes("snapshot")).value(), examples::snapshot());
   EXPECT_EQ(decode_ref(bytes("ref")).value(), examples::ref());
   EXPECT_EQ(decode_ref(bytes("ref_removed")).value(), examples::ref_removed());

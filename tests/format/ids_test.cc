@@ -25,6 +25,9 @@ TEST(Ids, AreTheDigestsThatTheToolsCompute) {
   EXPECT_EQ(to_hex(kBlake3, snapshot_id(kBlake3, encode(examples::snapshot()))),
             "7b3b289a645b48dfeb68c9d07ada753dc3a377fc14ed7bdb775cb75afb67cebb");
   EXPECT_EQ(to_hex(kXxh3, snapshot_id(kXxh3, encode(examples::snapshot()))), "9ac408f0dcc91f86a7e0c80cdc07d212");
+  EXPECT_EQ(to_hex(kBlake3, state_id(kBlake3, encode(examples::state()))),
+            "dc83daa21716baf8905a55faeb095c00cae7490870b22b73f321bdee3af934b5");
+  EXPECT_EQ(to_hex(kXxh3, state_id(kXxh3, encode(examples::state()))), "c6aee8d065adf6476ef79fe5f996c31e");
   EXPECT_EQ(to_hex(kBlake3, ref_key(kBlake3, "llama-sft", 3)),
             "527a2acb72c9d0b9083f8f6e5ebdc68cf3cd8d1772e086032f594b01e9eefed4");
   EXPECT_EQ(to_hex(kXxh3, ref_key(kXxh3, "llama-sft", 3)), "8aa381d2644d674e9214a1c2d56c58cb");

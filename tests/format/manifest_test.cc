@@ -104,8 +104,8 @@ TEST(TreeManifest, NothingLiesUnderAFileOrALink) {
     return decode_tree(encode(tree));
   };
   using enum EntryKind;
-  expect_refused(tree_of({{"a", file}, {"a/b", file}}), "under a file or a link: 'a/b'");
-  expect_refused(tree_of({{"a", symlink}, {"a/b", directory}}), "under a file or a link");
+  expect_refused(tree_of({{"a", file}, {"a/b", file}}), "under a file, a link or a state: 'a/b'");
+  expect_refused(tree_of({{"a", symlink}, {"a/b", directory}}), "under a file, a link or a state");
   // Siblings that sort between an entry and what lies under it hide nothing.
   expect_refused(tree_of({{"a", symlink}, {"a-b", file}, {"a-b.c", file}, {"a/b/c/d", file}}), "under a file");
   expect_refused(tree_of({{"a", directory}, {"a/b", file}, {"a/b-", file}, {"a/b/c", file}}), "under a file");
@@ -117,7 +117,7 @@ TEST(TreeManifest, NothingLiesUnderAFileOrALink) {
 TEST(TreeManifest, NamesTheFieldThatIsWrong) {
   const auto with = [](auto change) { return decode_tree(changed(examples::tree(), change)); };
   expect_refused(with([](auto& t) { t.entries[0].path = "../d"; }), "'entry.path' at offset 6 is refused");
-  expect_refused(with([](auto& t) { t.entries[0].kind = static_cast<EntryKind>(4); }), "'entry.kind' at offset 11");
+  expect_refused(with([](auto& t) { t.entries[0].kind = static_cast<EntryKind>(5); }), "'entry.kind' at offset 11");
   expect_refused(with([](auto& t) { t.entries[0].mode = 010000; }), "'entry.mode' at offset 12");
   expect_refused(with([](auto& t) { t.entries[2].link_target = ""; }), "'entry.link_target'");
   expect_refused(with([](auto& t) { t.entries[2].link_target = std::string("a\0b", 3); }), "holds a NUL");
@@ -149,8 +149,33 @@ TEST(SnapshotManifest, WithoutAParentComesBack) {
   EXPECT_EQ(decode_snapshot(encode(snapshot)).value(), snapshot);
 }
 
+TEST(StateManifest, NamesAreAnyBytesAndAscend) {
+  auto state = examples::state();
+  state.values[0].name = std::string("\0\xff/..", 5);
+  state.values[1].name = std::string("\0\xff/..x", 6);
+  EXPECT_EQ(decode_state_manifest(encode(state)).value(), state);
+  expect_refused(decode_state_manifest(changed(state, [](auto& s) { s.values[1].name = s.values[0].name; })),
+                 "'value.name'");
+  expect_refused(decode_state_manifest(changed(state, [](auto& s) { std::swap(s.values[0], s.values[1]); })),
+                 "'value.name'");
+}
+
+TEST(StateManifest, OfOtherKindsOrTooManyBytesIsRefused) {
+  expect_refused(
+      decode_state_manifest(changed(examples::state(), [](auto& s) { s.values[0].kind = RecordKind::block; })),
+      "'value.kind'");
+  expect_refused(decode_state_manifest(changed(examples::state(), [](auto& s) { s.values[0].bytes = UINT64_MAX; })),
+                 "'value.bytes'");
+  EXPECT_EQ(decode_state_manifest(encode(StateManifest{})).value(), StateManifest{});
+}
+
+TEST(TreeManifest, NothingLiesUnderAState) {
+  auto tree = examples::tree_state();
+  tree.entries.push_back({.path = "state/x", .bytes = 1});
+  expect_refused(decode_tree(encode(tree)), "lies under");
+}
+
 TEST(RefRecord, NameAndVersionMustBePossible) {
-  expect_refused(decode_ref(changed(examples::ref(), [](auto& r) { r.version = 0; })), "'version'");
   expect_refused(decode_ref(changed(examples::ref(), [](auto& r) { r.name = "a@1"; })),
                  "'name' at offset 2 is refused");
   expect_refused(decode_ref(changed(examples::ref(), [](auto& r) { r.name = ""; })), "is empty");

@@ -50,9 +50,13 @@ void promise(const TreeManifest& tree) {
   }
 }
 
+void promise(const StateManifest& state) {
+  for (std::size_t i = 1; i < state.values.size(); ++i) require(state.values[i - 1].name < state.values[i].name);
+}
+
 void promise(const SnapshotManifest&) {}
 
-void promise(const RefRecord& ref) { require(check_ref_name(ref.name).ok() && ref.version > 0); }
+void promise(const RefRecord& ref) { require(check_ref_name(ref.name).ok()); }
 
 template <auto kDecode>
 void fuzz(Bytes bytes) {
@@ -93,6 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 4: fuzz<&decode_snapshot>(bytes); break;
     case 5: fuzz<&decode_ref>(bytes); break;
     case 6: fuzz_names(bytes); break;
+    case 7: fuzz<&decode_state_manifest>(bytes); break;
     default: break;
   }
   return 0;

@@ -140,6 +140,34 @@ TEST_P(IndexContract, ARecordCarriedToANewPlaceKeepsItsSequence) {
   EXPECT_EQ(block(1)->segment, 77u);
 }
 
+TEST_P(IndexContract, VersionsOfANameAreWalkedFromAnyOfThem) {
+  IndexBatch batch;
+  for (const std::uint64_t version : {0ull, 1ull, 9ull, 10ull, 300ull, 1ull << 40}) {
+    batch.refs.push_back(sample_ref("run", version));
+  }
+  batch.refs.push_back(sample_ref("run2", 11));
+  batch.refs.push_back(sample_ref("ru", 12));
+  apply_ok(batch);
+  const auto walk = [&](std::uint64_t from, std::size_t limit) {
+    std::vector<std::uint64_t> versions;
+    const auto visit = [&](const RefRecord& ref) -> Result<bool> {
+      versions.push_back(ref.version);
+      return versions.size() < limit;
+    };
+    EXPECT_TRUE(index_->for_each_version("run", from, visit).ok());
+    return versions;
+  };
+  using Versions = std::vector<std::uint64_t>;
+  EXPECT_EQ(walk(0, 100), (Versions{0, 1, 9, 10, 300, 1ull << 40}));
+  EXPECT_EQ(walk(2, 2), (Versions{9, 10}));
+  EXPECT_EQ(walk((1ull << 40) + 1, 100), Versions{});
+  EXPECT_EQ(index_->ref_below("run", 10).value(), sample_ref("run", 9));
+  EXPECT_EQ(index_->ref_below("run", 11).value(), sample_ref("run", 10));
+  EXPECT_EQ(index_->ref_below("run", 1).value(), sample_ref("run", 0));
+  EXPECT_EQ(index_->ref_below("run", 0).value(), std::nullopt);
+  EXPECT_EQ(index_->ref_below("r", 5).value(), std::nullopt);
+}
+
 TEST_P(IndexContract, TheLatestVersionIsTheHighestThatIsLeft) {
   IndexBatch batch;
   for (const std::uint64_t version : {1, 2, 300, 10}) batch.refs.push_back(sample_ref("run", version));

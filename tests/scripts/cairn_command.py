@@ -21,7 +21,7 @@ LONG = os.environ.get("CAIRN_TEST_SCALE") == "long"
 MIB = 1 << 20
 GIB = 1 << 30
 
-for name in ("CAIRN_STORE", "CAIRN_JSON", "CAIRN_QUIET", "CAIRN_NO_COLOR"):
+for name in ("CAIRN_STORE", "CAIRN_JSON", "CAIRN_QUIET", "CAIRN_NO_COLOR", "CAIRN_YES"):
     os.environ.pop(name, None)
 
 _failures = []

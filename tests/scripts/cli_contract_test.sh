@@ -7,7 +7,7 @@
 set -uo pipefail
 : "${CAIRN:?the path of the command}"
 CAIRN=$(realpath "$CAIRN")
-unset CAIRN_STORE CAIRN_JSON CAIRN_QUIET CAIRN_NO_COLOR
+unset CAIRN_STORE CAIRN_JSON CAIRN_QUIET CAIRN_NO_COLOR CAIRN_YES
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/cairn-cli-XXXXXX")
 trap 'chmod -R u+rwx "$scratch"; rm -rf "$scratch"' EXIT
@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff tag stats check repair doctor completion; do
+for verb in init add get cat tensor ls show diff log tag rm forget stats check repair doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -211,6 +211,53 @@ json 'd["tags"].get("stage") == "best" and "step" not in d["tags"] and d["versio
 expect 0 tag model
 grep -q best out || fail "tag does not show tags"
 expect 12 tag nobody a=b
+
+# --- log, rm, forget: in a store of their own ---------------------------------------------
+expect 0 init versions --block-size 64KiB --segment-size 4MiB
+export CAIRN_STORE=$PWD/versions
+for version in 1 2 3 4 5 6; do
+  echo "$version" >grows
+  expect 0 add grows --tag loss=0.$((7 - version))
+done
+expect 0 tag grows@2 pinned=yes
+expect 0 --json log grows
+json '[(v["version"], v["parent_version"]) for v in d] == [(6, 5), (5, 4), (4, 3), (3, 2), (2, 1), (1, None)]'
+json '{"name", "snapshot", "created", "logical_bytes", "tags", "files", "tensors", "parent"} <= set(d[0]) and d[5]["parent"] is None and d[0]["parent"] == d[1]["snapshot"]'
+expect 0 --json log grows@3 --limit 2
+json '[v["version"] for v in d] == [3, 2]'
+expect 12 log nobody
+expect 12 log grows@0
+expect 2 rm grows </dev/null # nobody agreed
+expect 2 forget grows --keep-last 1 </dev/null
+expect 2 --yes forget grows
+expect 2 --yes forget grows --keep-last 1 --keep-best loss
+expect 2 --yes forget grows --keep-last 1 --keep-within 30
+expect 12 --yes rm nobody
+expect 12 --yes rm grows@9
+expect 12 --yes forget nobody --keep-last 1
+expect 0 --json rm grows --dry-run
+json 'd["removed"] == 6 and d["kept"] == 0 and [v["version"] for v in d["versions"]] == [1, 2, 3, 4, 5, 6] and d["seconds"] >= 0'
+expect 0 --json forget grows --keep-last 0 --yes
+json 'd["removed"] == 0 and d["kept"] == 6'
+expect 0 --json forget grows --keep-last 1 --keep-best loss:max --keep-every 4 --dry-run
+json '[v["version"] for v in d["versions"]] == [3, 5] and d["kept"] == 4'
+expect 0 --json forget grows --keep-last 1 --keep-within 8w --yes
+json 'd["removed"] == 0'
+CAIRN_YES=1 expect 0 --json forget grows --keep-last 1 --keep-best loss:max --keep-every 4
+json 'd["removed"] == 2 and d["kept"] == 4'
+expect 0 --json log grows
+json '[(v["version"], v["parent_version"]) for v in d] == [(6, None), (4, None), (2, 1), (1, None)] and d[0]["parent"]'
+expect 0 --yes rm grows@6
+expect 12 get grows@6 --to gone
+expect 0 --json ls
+json '[r["version"] for r in d] == [1, 2, 4]'
+expect 0 repair --index
+expect 0 --json ls
+json '[r["version"] for r in d] == [1, 2, 4]'
+expect 0 --yes rm grows
+expect 12 ls grows
+expect 0 check --read-data
+export CAIRN_STORE=$PWD/store
 expect 0 --json stats
 json '{"logical_bytes", "unique_bytes", "stored_bytes", "disk_bytes", "snapshots", "tensors", "blobs", "blocks", "segments", "objects", "object_bytes"} <= set(d)'
 expect 0 stats

@@ -75,6 +75,50 @@ TEST_F(ObjectCheckTest, ADamagedBlockNamesEveryObjectAndNameThatNeedsIt) {
   EXPECT_EQ(affected, expected);
 }
 
+// Two checkpoints of the same state, beside the objects that hold the same content.
+class CheckpointCheckTest : public ObjectCheckTest {
+ protected:
+  CheckpointCheckTest() {
+    Store store = open_store(fs_, "store");
+    for (const std::uint64_t generation : {0, 1}) {
+      const TensorLayout layout{.dtype = DType::u8, .shape = {content_.size()}};
+      std::vector<Put> state{{.bytes = std::as_bytes(std::span(content_)), .tensor = layout, .name = "w"},
+                             {.bytes = std::as_bytes(std::span(small_content_)), .name = "part"}};
+      EXPECT_TRUE(store.checkpoints("run").save(generation, std::move(state)).committed().wait().ok());
+    }
+    EXPECT_TRUE(store.close().ok());
+  }
+  Status load() {
+    Store store = open_store(fs_, "store", Access::read_only);
+    const auto loaded = store.checkpoints("run").load(1);
+    return loaded.ok() ? Status() : Status(loaded.error());
+  }
+  std::vector<std::string> affected() {
+    std::vector<std::string> names;
+    for (const Damage& damage : check().damaged) {
+      for (const std::string& name : damage.affected) {
+        if (name.starts_with("checkpoints/")) names.push_back(name);
+      }
+    }
+    return names;
+  }
+  using Names = std::vector<std::string>;
+};
+
+TEST_F(CheckpointCheckTest, ADamagedBlockNamesEveryCheckpointThatNeedsIt) {
+  EXPECT_EQ(affected(), Names{});
+  EXPECT_TRUE(load().ok());
+  damage(RecordKind::block);
+  EXPECT_EQ(affected(), (Names{"checkpoints/run@0:state:w", "checkpoints/run@1:state:w"}));
+  EXPECT_EQ(load().error().code, ErrorCode::corruption);
+}
+
+TEST_F(CheckpointCheckTest, ADamagedStateNamesEveryCheckpointOfIt) {
+  damage(RecordKind::state);
+  EXPECT_EQ(affected(), (Names{"checkpoints/run@0:state", "checkpoints/run@1:state"}));
+  EXPECT_EQ(load().error().code, ErrorCode::corruption);
+}
+
 TEST_F(ObjectCheckTest, ADamagedManifestNamesTheObject) {
   damage(RecordKind::tensor);
   const CheckReport report = check(false);

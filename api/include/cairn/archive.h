@@ -3,7 +3,7 @@
 // Model files and folders under names with numbered versions: put in deduplicated and
 // compressed as the tensors they hold, brought back bit for bit.
 //
-// An Archive borrows its Store. One call that writes (add, tag) at a time per store; any
+// An Archive borrows its Store. One call that writes (add, tag, remove, forget) at a time per store; any
 // number of threads may read beside it.
 #pragma once
 
@@ -20,12 +20,11 @@
 #include "cairn/dtype.h"
 #include "cairn/progress.h"
 #include "cairn/result.h"
+#include "cairn/retention.h"
 
 // A shared library shows what is declared from here on.
 #pragma GCC visibility push(default)
 namespace cairn {
-
-using Tags = std::map<std::string, std::string>;
 
 enum class Codec : std::uint8_t { automatic, none, lz4, zstd };
 
@@ -73,11 +72,24 @@ struct RefInfo {
   Tags tags;
 };
 
+// A version and what it was made from.
+struct VersionInfo {
+  RefInfo ref;
+  std::uint64_t files = 0, tensors = 0;
+  std::string parent;  // the snapshot id of the version before it when it was made; empty: none
+  std::optional<std::uint64_t> parent_version;  // of the same name, while it is there
+};
+
+struct ForgetReport {
+  std::vector<RefInfo> removed;  // ascending
+  std::uint64_t kept = 0;
+};
+
 struct EntryInfo {
   std::string path;
-  std::string kind;  // "file", "directory", "symlink"
+  std::string kind;  // "file", "directory", "symlink"; of a checkpoint "state", and "part" for its opaque parts
   std::uint64_t bytes = 0;
-  std::string id;      // of a file: text form; empty otherwise
+  std::string id;      // of a file, state or part: text form; empty otherwise
   std::string format;  // "safetensors", …, "opaque"; empty when no file
   std::uint64_t tensors = 0;
   std::uint32_t mode = 0;
@@ -100,7 +112,7 @@ struct TensorInfo {
 };
 
 struct ObjectInfo {
-  std::string kind;  // "snapshot", "tree", "model", "tensor", "blob", "block"
+  std::string kind;  // "snapshot", "tree", "state", "model", "tensor", "blob", "block"
   std::string id;
   std::uint64_t bytes = 0;  // logical
   std::uint64_t stored_bytes = 0;
@@ -161,8 +173,19 @@ class Archive {
   // Sets tags of name@version; an empty value removes one. Returns what holds after.
   Result<RefInfo> tag(const std::string& ref, const Tags& changes);
 
+  // NAME@V removes one version, NAME all of them; not_found when there is none. They are gone,
+  // and stay so after power loss, when this returns; a crash before may leave any of them.
+  // What they held and nothing else holds becomes dead space in the log. The numbers of the
+  // newest versions, once removed, are given again. A dry run only reports.
+  Result<ForgetReport> remove(const std::string& ref, bool dry_run = false);
+  // Removes those versions of a name that the policy does not keep.
+  Result<ForgetReport> forget(const std::string& name, const RetentionPolicy& policy, bool dry_run = false);
+  // NAME or NAME@V: that version and those before it, the newest first.
+  Result<std::vector<VersionInfo>> log(const std::string& ref);
+
  private:
   friend class Store;
+  friend class Checkpoints;
   explicit Archive(StoreImpl& store) : store_(&store) {}
   StoreImpl* store_;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cairn/archive.h"
+#include "cairn/checkpoints.h"
 #include "cairn/digest.h"
 #include "cairn/objects.h"
 #include "cairn/progress.h"
@@ -73,7 +74,8 @@ struct StoreStats {
   std::uint64_t disk_bytes = 0;     // what the folder takes on the disk
   std::uint64_t log_bytes = 0;      // of that, the log's segments
   std::uint64_t index_memory_bytes = 0;
-  std::uint64_t refs = 0, snapshots = 0, trees = 0, models = 0, tensors = 0, blobs = 0, blocks = 0, segments = 0;
+  std::uint64_t refs = 0, snapshots = 0, trees = 0, states = 0, models = 0, tensors = 0, blobs = 0, blocks = 0,
+                segments = 0;
   std::uint64_t objects = 0;       // that were put directly
   std::uint64_t object_bytes = 0;  // what they hold, before deduplication; not in logical_bytes
   std::map<std::string, std::uint64_t> blocks_by_codec;
@@ -187,6 +189,8 @@ class Store {
 
   const StoreInfo& info() const;
   Archive archive();
+  // The checkpoints of one experiment, any text that may stand behind a '/' in a name.
+  Checkpoints checkpoints(const std::string& experiment);
   Result<StoreStats> stats();
   // Verifies; changes nothing. Damage is in the report, not an error.
   Result<CheckReport> check(const CheckOptions& options = {}, const Progress& progress = {});
