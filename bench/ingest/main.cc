@@ -23,11 +23,10 @@ struct Subject {
   void (*run)(const bench::Setup&);
 };
 
-constexpr Subject kSubjects[] = {{"caller_cost", bench::caller_cost},   {"durable_rate", bench::durable_rate},
-                                 {"large_values", bench::large_values}, {"small_values", bench::small_values},
-                                 {"training", bench::training},         {"live_reader", bench::live_reader},
-                                 {"recovery", bench::recovery},         {"checkpoints", bench::checkpoints},
-                                 {"memory", bench::memory}};
+constexpr Subject kSubjects[] = {
+    {"caller_cost", bench::caller_cost},   {"durable_rate", bench::durable_rate}, {"large_values", bench::large_values},
+    {"small_values", bench::small_values}, {"training", bench::training},         {"live_reader", bench::live_reader},
+    {"recovery", bench::recovery},         {"checkpoints", bench::checkpoints},   {"memory", bench::memory}};
 
 bool run_alone(const Subject& subject, const bench::Setup& setup) {
   std::fflush(stdout);
