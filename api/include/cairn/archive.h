@@ -175,8 +175,8 @@ class Archive {
 
   // NAME@V removes one version, NAME all of them; not_found when there is none. They are gone,
   // and stay so after power loss, when this returns; a crash before may leave any of them.
-  // What they held and nothing else holds becomes dead space in the log. The numbers of the
-  // newest versions, once removed, are given again. A dry run only reports.
+  // What they held and nothing else holds becomes dead space in the log, which nothing gives back yet. The numbers of
+  // the newest versions, once removed, are given again. A dry run only reports.
   Result<ForgetReport> remove(const std::string& ref, bool dry_run = false);
   // Removes those versions of a name that the policy does not keep.
   Result<ForgetReport> forget(const std::string& name, const RetentionPolicy& policy, bool dry_run = false);
