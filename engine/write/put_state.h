@@ -35,8 +35,8 @@ class GroupEnd {
   // The name and version that append() gives.
   virtual std::pair<std::string, std::uint64_t> version() const = 0;
   // That is committed, and so are `versions` of the same name, which one commit made visible
-  // together; this is the last of their ends, and follows up for all. What it appends is committed too
-  // before the tickets are told; that it fails is no failure of the groups.
+  // together; this is the last of their ends, and follows up for all. What it appends is
+  // committed too before the tickets are told; that it fails is no failure of the groups.
   virtual Status follow_up(BlockSink& sink, Index& index, const std::set<std::uint64_t>& versions) = 0;
 };
 
