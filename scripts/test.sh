@@ -138,7 +138,7 @@ fi
 if [[ $budget == all ]]; then
   export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
   export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-  export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/tsan.supp second_deadlock_stack=1}
+  export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/tsan.supp history_size=7 second_deadlock_stack=1}
   stage header-sets header_sets
   stage format format_check
   stage asan-ubsan-build build asan-ubsan && stage asan-ubsan-suite suite asan-ubsan
