@@ -186,6 +186,7 @@ Status StoreImpl::recover(const Progress& progress) {
   info_.recovery.torn_bytes = replayed.torn_bytes;
   info_.recovery.damage = std::move(replayed.damage);
   log_reader_ = std::make_unique<LogReader>(fs_, layout_.log());
+  parts_ = std::make_unique<LoggedParts>(*log_reader_);
   blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, *readers_, header_.digest, header_.block_bytes);
   if (!lock_) {
     live_ = std::make_unique<LivePositionReader>(fs_, layout_.log(), store_tag_of(header_.uuid));
@@ -251,7 +252,7 @@ Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
     writer_ = std::make_shared<AsyncWriter>(
-        AsyncWriter::Parts{.index = *index_, .log = *log_, .pool = *pool_, .turn = writing_}, write, options_.writer,
+        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_}, write, options_.writer,
         options_.nice);
   }
   return writer_;

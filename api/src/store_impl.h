@@ -18,6 +18,7 @@
 #include "engine/log/log_reader.h"
 #include "engine/log/log_writer.h"
 #include "engine/read/block_reader.h"
+#include "engine/read/logged_parts.h"
 #include "engine/write/write_path.h"
 
 namespace cairn {
@@ -67,6 +68,7 @@ class StoreImpl {
   WorkerPool& pool() { return *pool_; }
   WorkerPool& readers() { return *readers_; }
   BlockReader& blocks() { return *blocks_; }
+  ObjectParts& parts() { return *parts_; }
 
   // For the duration of one call that writes: an error when the store is open read-only or
   // closed. Waits for another such call.
@@ -112,6 +114,7 @@ class StoreImpl {
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<Index> index_;
   std::unique_ptr<LogReader> log_reader_;
+  std::unique_ptr<LoggedParts> parts_;
   std::unique_ptr<BlockReader> blocks_;
   std::unique_ptr<WorkerPool> readers_;  // wait for the device; after what their tasks use
   std::unique_ptr<LogWriter> log_;       // null when read-only

@@ -47,7 +47,8 @@ Result<StoreStats> Store::stats() {
       case RecordKind::snapshot: ++stats.snapshots; break;
       case RecordKind::block:
       case RecordKind::ref:
-      case RecordKind::roots: break;
+      case RecordKind::roots:
+      case RecordKind::reclaimed: break;
     }
     return {};
   };

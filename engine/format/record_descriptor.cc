@@ -28,7 +28,7 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::roots);
+  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::reclaimed);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
@@ -41,6 +41,7 @@ std::string_view record_kind_name(RecordKind kind) noexcept {
     case RecordKind::snapshot: return "snapshot";
     case RecordKind::ref: return "ref";
     case RecordKind::roots: return "roots";
+    case RecordKind::reclaimed: return "reclaimed";
   }
   return "unknown";
 }
@@ -71,7 +72,7 @@ Result<RecordDescriptor> load_descriptor(const std::byte* from, std::string_view
     return wrong("codec", kCodec, "is not raw, as that of every record but a block is");
   }
   record.flags = load_le<std::uint16_t>(from + kFlags);
-  if (record.flags != 0) return wrong("flags", kFlags, "is not zero, and this version defines none");
+  if ((record.flags & ~kCarriedFlag) != 0) return wrong("flags", kFlags, "has bits that this version does not define");
   record.logical_bytes = load_le<std::uint32_t>(from + kLogicalBytes);
   record.stored_bytes = load_le<std::uint32_t>(from + kStoredBytes);
   if (load_le<std::uint32_t>(from + kReserved) != 0) return wrong("reserved", kReserved, "is not zero");

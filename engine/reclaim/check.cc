@@ -7,6 +7,7 @@
 #include "engine/base/progress_meter.h"
 #include "engine/content/digester.h"
 #include "engine/log/segment_files.h"
+#include "engine/reclaim/check_counts.h"
 #include "engine/reclaim/check_log.h"
 #include "engine/reclaim/check_promises.h"
 
@@ -26,10 +27,11 @@ class Check {
         progress_(progress) {}
 
   Result<CheckReport> run() {
-    CAIRN_CHECK(check_log(fs_, log_folder_, store_tag_, reader_.index().applied(), progress_, findings_));
+    CAIRN_CHECK(check_log(fs_, log_folder_, store_tag_, reader_.index(), progress_, findings_));
     CAIRN_CHECK(check_blocks());
     CAIRN_CHECK(check_objects());
     CAIRN_CHECK(check_promises(reader_, progress_, findings_));
+    CAIRN_CHECK(check_counts(reader_, progress_, findings_));
     return std::move(findings_.report);
   }
 
@@ -148,7 +150,8 @@ class Check {
       }
       case RecordKind::block:
       case RecordKind::ref:
-      case RecordKind::roots: return make_error(ErrorCode::corruption, "index: an object of another kind");
+      case RecordKind::roots:
+      case RecordKind::reclaimed: return make_error(ErrorCode::corruption, "index: an object of another kind");
     }
     if (actual != id) {
       return make_error(ErrorCode::corruption, std::string(record_kind_name(at.kind)) + " " + id_text(id) +

@@ -11,7 +11,7 @@
 namespace cairn {
 
 // Headers, heads and tables of every segment; notes how long each is.
-Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, const Position& applied,
+Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
                  const Progress& progress, Findings& findings);
 
 }  // namespace cairn

@@ -41,7 +41,7 @@ class AsyncWriter::Session {
  public:
   explicit Session(AsyncWriter& writer)
       : writer_(writer),
-        sink_(writer.write_, writer.parts_.index, writer.parts_.log),
+        sink_(writer.write_, writer.parts_.index, writer.parts_.log, writer.parts_.stored),
         log_bytes_(writer.parts_.log.written_bytes()),
         began_(Clock::now()),
         last_commit_(began_) {}

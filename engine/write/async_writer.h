@@ -19,6 +19,7 @@ class AsyncWriter {
   struct Parts {
     Index& index;
     LogWriter& log;
+    ObjectParts& stored;
     WorkerPool& pool;
     FairMutex& turn;  // held by whoever writes to the log
   };

@@ -3,6 +3,8 @@
 // Where every way into the store ends: known? encode, append, sync, commit.
 #pragma once
 
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -49,7 +51,8 @@ class BlockSink {
     std::uint64_t checksum = 0;  // of the payload
   };
 
-  BlockSink(const WriteOptions& options, Index& index, LogWriter& log);
+  // `stored` says what objects that are in the log are made of.
+  BlockSink(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored);
 
   // Any thread: digest, known? encode. On failure nothing is claimed.
   Result<Block> prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype);
@@ -81,7 +84,22 @@ class BlockSink {
   // Of blocks that are not in the index yet.
   enum class Claim : std::uint8_t { taken, appended };
 
+  // What was just written need not be read back.
+  class Parts final : public ObjectParts {
+   public:
+    explicit Parts(ObjectParts& stored) : stored_(stored) {}
+    void remember(RecordKind kind, Bytes payload);
+    void forget();
+    Result<std::optional<std::vector<Reference>>> parts_of(const Digest& id, const RecordLocation& at) override;
+
+   private:
+    ObjectParts& stored_;
+    std::map<std::pair<RecordKind, std::uint64_t>, std::vector<Reference>> recent_;  // by the payload's checksum
+    std::size_t references_ = 0;                                                     // in all of them
+  };
+
   Status claim(Block& block);
+  IndexBatch batch_of(const LogWriter::Synced& synced);
   Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status encode_block(Block& block);
   Status write_block(Block block);
@@ -96,8 +114,9 @@ class BlockSink {
   std::mutex claims_mutex_;
   std::unordered_map<Digest, Claim> claims_;                 // guarded by claims_mutex_
   std::set<std::pair<RecordKind, Digest>> pending_objects_;  // appended, not yet in the index
-  std::vector<RefRecord> pending_refs_;
-  std::vector<Root> pending_roots_;
+  std::deque<RefRecord> pending_refs_;
+  std::deque<std::vector<Root>> pending_roots_;  // by record
+  Parts parts_;
   std::vector<std::pair<std::string, SeenFile>> seen_;
 };
 
