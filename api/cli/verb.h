@@ -24,7 +24,7 @@ struct Verb {
   Run (*declare)(VerbOptions& options);
 };
 
-extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kTag, kStats, kCheck, kRepair, kDoctor,
+extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kTag, kStats, kGc, kCheck, kRepair, kDoctor,
     kCompletion;
 
 // In the order of `cairn --help`.

@@ -68,6 +68,8 @@ Result<StoreStats> Store::stats() {
     return true;
   };
   CAIRN_CHECK(index.for_each_root({}, count_root));
+  CAIRN_TRY(const auto uses, index.segment_uses());
+  for (const auto& [segment, use] : uses) stats.dead_bytes += use.dead_bytes();
   const StoreLayout& layout = impl_->layout();
   CAIRN_TRY(stats.disk_bytes, folder_bytes(impl_->fs(), layout.folder));
   CAIRN_TRY(stats.log_bytes, folder_bytes(impl_->fs(), layout.log()));

@@ -96,7 +96,6 @@ struct SegmentUse {
 std::uint64_t use_of(const RecordLocation& at);
 std::uint64_t use_of(const RefRecord& ref);
 std::uint64_t use_of(const Root& root);
-std::uint64_t use_of(const ReclaimedRecord& reclaimed);
 
 // Says what objects are made of, for counting.
 class ObjectParts {
@@ -129,6 +128,8 @@ struct IndexBatch {
   // else is refused, and so is a segment that holds something live.
   std::vector<Reference> dropped;
   std::vector<std::uint32_t> removed_segments;
+  // Why counts may be too low; stays. See doubt().
+  std::optional<std::string> doubt;
 };
 
 // Reading is for any thread; apply() and checkpoint() for one at a time.
@@ -181,8 +182,8 @@ class Index {
   virtual Result<std::vector<Reference>> dead_objects() = 0;
   virtual Result<std::map<std::uint32_t, SegmentUse>> segment_uses() = 0;
   virtual Result<std::optional<Placed<ReclaimedRecord>>> reclaimed() = 0;
-  // An object whose parts could not be counted because it is damaged: until the index is
-  // rebuilt, counts may be too low. Nothing when there is none.
+  // What is damaged, so that it could not be counted, or refs or roots in it are not known:
+  // until the index is rebuilt, counts may be too low. Nothing when all is known.
   virtual Result<std::optional<std::string>> doubt() = 0;
   // False once something was applied without counting.
   virtual bool counted() const = 0;

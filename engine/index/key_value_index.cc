@@ -31,7 +31,6 @@ std::uint64_t use_of(const RecordLocation& at) { return RecordDescriptor::kSize 
 std::uint64_t use_of(const RefRecord& ref) { return RecordDescriptor::kSize + encode(ref).size(); }
 // Many share a record and its descriptor.
 std::uint64_t use_of(const Root& root) { return encode(RootsRecord{.roots = {root}}).size(); }
-std::uint64_t use_of(const ReclaimedRecord& reclaimed) { return RecordDescriptor::kSize + encode(reclaimed).size(); }
 
 Result<std::unique_ptr<KeyValueIndex>> KeyValueIndex::over(std::unique_ptr<KeyValueStore> store) {
   IndexState state;

@@ -163,21 +163,6 @@ Status ReferenceCounts::add_root(const Placed<Root>& root) {
   return {};
 }
 
-Status ReferenceCounts::add_reclaimed(const Placed<ReclaimedRecord>& reclaimed) {
-  std::optional<std::string> before;
-  CAIRN_TRY(const bool news, add_statement({.key = std::string(kReclaimedKey),
-                                            .place = reclaimed.place,
-                                            .use = use_of(static_cast<const ReclaimedRecord&>(reclaimed)),
-                                            .payload = encode(static_cast<const ReclaimedRecord&>(reclaimed))},
-                                           before));
-  if (!news || !before) return {};
-  CAIRN_TRY(const PlacedPayload placed, decode_placed(*before));
-  CAIRN_TRY(const ReclaimedRecord old, decode_reclaimed(placed.payload));
-  CAIRN_TRY(SegmentUse * used, use(placed.place.segment));
-  used->live_bytes -= std::min(used->live_bytes, use_of(old));
-  return {};
-}
-
 // --- Counting ---
 
 void ReferenceCounts::change(RecordKind kind, const Digest& id, std::int64_t by) {
@@ -279,7 +264,12 @@ Status ReferenceCounts::add(const IndexBatch& batch, IndexState& next, KeyValueC
   for (const IndexBatch::Put& put : batch.records) CAIRN_CHECK(add_record(put, next));
   for (const auto& ref : batch.refs) CAIRN_CHECK(add_ref(ref));
   for (const auto& root : batch.roots) CAIRN_CHECK(add_root(root));
-  if (batch.reclaimed) CAIRN_CHECK(add_reclaimed(*batch.reclaimed));
+  // Counts as little as the log's own headers: there is one that is needed, and it is small.
+  if (batch.reclaimed) {
+    others_[std::string(kReclaimedKey)] =
+        encode_placed(batch.reclaimed->place, encode(static_cast<const ReclaimedRecord&>(*batch.reclaimed)));
+  }
+  if (batch.doubt) others_[std::string(kDoubtKey)] = *batch.doubt;
   CAIRN_CHECK(settle());
   for (const Reference& dropped : batch.dropped) CAIRN_CHECK(drop(dropped));
   for (const std::uint32_t segment : batch.removed_segments) CAIRN_CHECK(remove_segment(segment));

@@ -48,7 +48,6 @@ class ReferenceCounts {
   Status add_record(const IndexBatch::Put& put, IndexState& next);
   Status add_ref(const Placed<RefRecord>& ref);
   Status add_root(const Placed<Root>& root);
-  Status add_reclaimed(const Placed<ReclaimedRecord>& reclaimed);
   Status drop(const Reference& dropped);
   Status remove_segment(std::uint32_t segment);
   // What a ref or a root says: replaces the value of `key`. False when that says so already.

@@ -159,8 +159,6 @@ class Replay {
     if (record.kind == RecordKind::reclaimed) {
       auto reclaimed = decode_reclaimed(payload);
       if (!reclaimed.ok()) return damaged(reclaimed.error().message);
-      // Each is counted: the one before it is not needed any more.
-      if (batch_.reclaimed) CAIRN_CHECK(apply(std::nullopt));
       batch_.reclaimed.emplace(std::move(reclaimed).value(), place);
       return {};
     }
@@ -204,7 +202,7 @@ Status find_missing(const std::vector<std::uint32_t>& segments, const Position& 
   for (const std::uint32_t number : segments) {
     if (number < expected) continue;
     for (; expected < number; ++expected) {
-      replayed.gap = true;
+      replayed.gap = from.segment > 0;
       if (reclaimed && reclaimed->contains(expected)) continue;
       replayed.damage.push_back(segment_path(log_folder, expected) + ": missing");
     }
@@ -235,6 +233,12 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
   }
   Replayed replayed = std::move(replay).finish();
   CAIRN_CHECK(find_missing(segments, from, log_folder, index, replayed));
+  if (!replayed.damage.empty()) {
+    IndexBatch doubt;
+    doubt.parts = &parts;
+    doubt.doubt = replayed.damage.front();
+    CAIRN_CHECK(index.apply(doubt));
+  }
   if (from.segment > 0 && (segments.empty() || segments.back() < from.segment)) {
     replayed.damage.push_back(segment_path(log_folder, from.segment) +
                               ": missing, though it had been applied up to byte " + std::to_string(from.offset));
@@ -244,18 +248,20 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
   return replayed;
 }
 
-Status follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                  const Position& to) {
+Result<bool> follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
+                        const Position& to) {
   const Position from = index.applied();
-  if (to <= from) return {};
+  if (to <= from) return true;
   const Progress none;
   ProgressMeter meter(none, "follow", 0);
   Replay replay(index, nullptr, meter);
   for (std::uint32_t number = std::max(from.segment, 1u); number <= to.segment; ++number) {
-    CAIRN_TRY(const OpenSegment segment, open_segment(fs, log_folder, number, store_tag));
+    auto opened = open_segment(fs, log_folder, number, store_tag);
+    if (!opened.ok() && opened.error().code == ErrorCode::not_found) return false;
+    CAIRN_TRY(const OpenSegment segment, std::move(opened));
     CAIRN_CHECK(replay.follow(segment, to));
   }
-  return {};
+  return true;
 }
 
 }  // namespace cairn

@@ -27,8 +27,9 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
                             const Progress& progress);
 
 // For a reader beside the writer: applies what lies between the index's position and
-// `to`, which was synced. Around damage: the next opening and check() report it.
-Status follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                  const Position& to);
+// `to`, which was synced. Around damage: the next opening and check() report it. False when
+// some of it was reclaimed: the index has to be opened anew.
+Result<bool> follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
+                        const Position& to);
 
 }  // namespace cairn

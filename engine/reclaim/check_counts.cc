@@ -56,8 +56,6 @@ class Mark {
       return true;
     };
     CAIRN_CHECK(index_.for_each_root({}, visit_root));
-    CAIRN_TRY(const auto reclaimed, index_.reclaimed());
-    if (reclaimed) use(reclaimed->place, use_of(static_cast<const ReclaimedRecord&>(*reclaimed)));
     return {};
   }
 

@@ -4,6 +4,7 @@
 // append; and once for all that is there: sync, commit.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -29,6 +30,9 @@ class AsyncWriter {
   AsyncWriter& operator=(const AsyncWriter&) = delete;
 
   PutQueue& queue() noexcept { return queue_; }
+  // Blocks and objects that values rely on which are written in part, and have no root yet.
+  // For whoever has the log's turn.
+  std::vector<Reference> held() const;
   // Takes nothing more; returns when what was accepted is committed or has failed.
   void close();
 
@@ -39,6 +43,7 @@ class AsyncWriter {
   const Parts parts_;
   const WriteOptions write_;
   PutQueue queue_;
+  std::map<const PutGroup*, std::vector<Reference>> held_;  // of groups that are written in part; has the log's turn
   BufferPool gathered_;  // for values whose elements do not lie side by side
   std::thread thread_;
 };
