@@ -94,10 +94,11 @@ Result<bool> Reclaimer::choose() {
   std::erase_if(all, [&](const Choice& choice) { return std::ranges::count(emptied_, choice.segment) > 0; });
   const auto next = pick(all, lowest);
   if (!next) return false;
-  // What is appended to is ended first.
-  if (next->segment == parts_.log.open_segment_number()) {
+  // What was carried into the last segment is in the index before the segment is looked at; and
+  // what is appended to is ended.
+  if (next->segment == last_) {
     if (parts_.log.has_unreported()) CAIRN_CHECK(commit(false));
-    CAIRN_CHECK(parts_.log.seal_open_segment());
+    if (next->segment == parts_.log.open_segment_number()) CAIRN_CHECK(parts_.log.seal_open_segment());
   }
   CAIRN_CHECK(begin(next->segment, next->segment == lowest));
   return true;

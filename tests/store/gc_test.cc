@@ -38,7 +38,9 @@ TEST_F(GcTest, WhatIsRemovedGivesItsSpaceBackAndTheRestStays) {
   const std::uint64_t before = store.stats().value().log_bytes;
   EXPECT_EQ(store.stats().value().dead_bytes, 0u);
   for (unsigned i = 0; i < 80; ++i) {
-    if (i % 4 != 0) ASSERT_TRUE(store.remove(ids[i]).value());
+    if (i % 4 != 0) {
+      ASSERT_TRUE(store.remove(ids[i]).value());
+    }
   }
   const std::uint64_t dead = store.stats().value().dead_bytes;
   EXPECT_GT(dead, before / 2);
@@ -83,7 +85,7 @@ TEST_F(GcTest, NothingLiveAtAllLeavesNextToNothing) {
   for (const std::string& id : ids) ASSERT_TRUE(store.remove(id).value());
   const GcReport report = store.gc({.max_dead = 0}).value();
   EXPECT_EQ(report.dead_bytes, 0u);
-  EXPECT_EQ(report.moved_bytes, 0u);
+  EXPECT_LT(report.moved_bytes, 8'000u);  // what says that something was removed
   ASSERT_TRUE(store.close().ok());
   EXPECT_EQ(Store::rebuild_index(path()).value().quarantined, 0u);
   EXPECT_TRUE(open_reader().list().value().objects.empty());
