@@ -221,29 +221,36 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
   LogReader reader(fs, log_folder);
   LoggedParts parts(reader);
   Replay replay(index, &parts, meter);
+  std::vector<std::uint32_t> found;
+  bool gone = false;  // a segment that was there a moment before
   for (const std::uint32_t number : segments) {
     if (number < from.segment) continue;
     auto opened = open_segment(fs, log_folder, number, store_tag);
     // A writer without room takes the segment away that it could not begin; one that reclaims,
     // those before.
     const bool last = number == segments.back();
-    if (!opened.ok() && opened.error().code == ErrorCode::not_found && number > from.segment) continue;
+    if (!opened.ok() && opened.error().code == ErrorCode::not_found) {
+      gone = gone || !last || number == from.segment;
+      continue;
+    }
+    found.push_back(number);
     CAIRN_TRY(const OpenSegment segment, std::move(opened));
     CAIRN_CHECK(replay.segment(segment, last));
   }
   Replayed replayed = std::move(replay).finish();
-  CAIRN_CHECK(find_missing(segments, from, log_folder, index, replayed));
+  CAIRN_CHECK(find_missing(found, from, log_folder, index, replayed));
+  replayed.gap = replayed.gap || (gone && from.segment > 0);
+  if (from.segment > 0 && (found.empty() || found.back() < from.segment)) {
+    replayed.damage.push_back(segment_path(log_folder, from.segment) +
+                              ": missing, though it had been applied up to byte " + std::to_string(from.offset));
+    replayed.end.segment = from.segment;
+    replayed.end.sealed = true;
+  }
   if (!replayed.damage.empty()) {
     IndexBatch doubt;
     doubt.parts = &parts;
     doubt.doubt = replayed.damage.front();
     CAIRN_CHECK(index.apply(doubt));
-  }
-  if (from.segment > 0 && (segments.empty() || segments.back() < from.segment)) {
-    replayed.damage.push_back(segment_path(log_folder, from.segment) +
-                              ": missing, though it had been applied up to byte " + std::to_string(from.offset));
-    replayed.end.segment = from.segment;
-    replayed.end.sealed = true;
   }
   return replayed;
 }

@@ -188,7 +188,10 @@ TEST_F(GcTest, ReadersHereAndElsewhereSeeNoError) {
   std::thread elsewhere([&] { read(reader, 2); });
   std::thread coming_and_going([&] {
     while (!done) {
-      Store fresh = open_reader();
+      auto opened = Store::open(path(), {.access = Access::read_only, .threads = 2});
+      ASSERT_TRUE(opened.ok()) << opened.error().message;
+      EXPECT_TRUE(opened->info().recovery.damage.empty()) << opened->info().recovery.damage.front();
+      Store fresh = std::move(opened).value();
       for (unsigned which = 0; which < kept.size(); which += 5) {
         const auto found = fresh.get(kept[which]);
         ASSERT_TRUE(found.ok()) << found.error().message;
