@@ -6,8 +6,8 @@
 namespace cairn::cli {
 
 std::span<const Verb* const> all_verbs() {
-  static constexpr std::array kVerbs = {&kInit, &kAdd, &kGet,   &kCat,   &kTensor, &kLs,     &kShow,
-                                        &kDiff, &kTag, &kStats, &kGc, &kCheck, &kRepair, &kDoctor, &kCompletion};
+  static constexpr std::array kVerbs = {&kInit, &kAdd,   &kGet, &kCat,   &kTensor, &kLs,     &kShow,      &kDiff,
+                                        &kTag,  &kStats, &kGc,  &kCheck, &kRepair, &kDoctor, &kCompletion};
   return kVerbs;
 }
 

@@ -289,8 +289,8 @@ Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
     writer_ = std::make_shared<AsyncWriter>(
-        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_}, write, options_.writer,
-        options_.nice);
+        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_}, write,
+        options_.writer, options_.nice);
   }
   return writer_;
 }

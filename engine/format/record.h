@@ -24,14 +24,14 @@ using StoreUuid = std::array<std::byte, 16>;
 
 // Frozen numbers. Zero is no valid kind, so a preallocated tail never parses as a record.
 enum class RecordKind : std::uint8_t {
-  block = 1,     // key: digest of the content; payload: the encoded block
-  blob = 2,      // key: digest of the bytes; payload: BlobManifest
-  tensor = 3,    // key: tensor id; payload: TensorManifest
-  model = 4,     // key: digest of the file's bytes; payload: ModelManifest
-  tree = 5,      // key: tree id; payload: TreeManifest
-  snapshot = 6,  // key: snapshot id; payload: SnapshotManifest
-  ref = 7,       // key: digest of name and version; payload: RefRecord
-  roots = 8,     // key: digest of the payload; payload: RootsRecord
+  block = 1,      // key: digest of the content; payload: the encoded block
+  blob = 2,       // key: digest of the bytes; payload: BlobManifest
+  tensor = 3,     // key: tensor id; payload: TensorManifest
+  model = 4,      // key: digest of the file's bytes; payload: ModelManifest
+  tree = 5,       // key: tree id; payload: TreeManifest
+  snapshot = 6,   // key: snapshot id; payload: SnapshotManifest
+  ref = 7,        // key: digest of name and version; payload: RefRecord
+  roots = 8,      // key: digest of the payload; payload: RootsRecord
   reclaimed = 9,  // key: digest of the payload; payload: ReclaimedRecord
 };
 bool record_kind_is_valid(std::uint8_t value) noexcept;

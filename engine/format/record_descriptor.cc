@@ -28,7 +28,8 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::reclaimed);
+  return value >= static_cast<std::uint8_t>(RecordKind::block) &&
+         value <= static_cast<std::uint8_t>(RecordKind::reclaimed);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {

@@ -16,8 +16,8 @@
 
 #include "cairn/digest.h"
 #include "engine/format/manifest.h"
-#include "engine/format/references.h"
 #include "engine/format/record.h"
+#include "engine/format/references.h"
 #include "engine/io/file_system.h"
 
 namespace cairn {

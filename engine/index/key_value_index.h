@@ -30,8 +30,7 @@ class KeyValueIndex final : public Index {
   Result<std::optional<Root>> find_root(RecordKind kind, const Digest& id, std::string_view name) override;
   Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) override;
   Result<std::optional<RecordPlace>> find_ref_place(std::string_view name, std::uint64_t version) override;
-  Result<std::optional<RecordPlace>> find_root_place(RecordKind kind, const Digest& id,
-                                                     std::string_view name) override;
+  Result<std::optional<RecordPlace>> find_root_place(RecordKind kind, const Digest& id, std::string_view name) override;
   Result<std::uint64_t> references(RecordKind kind, const Digest& id) override;
   Status for_each_count(const VisitRecord& visit) override;
   Result<std::vector<Reference>> dead_objects() override;

@@ -20,9 +20,7 @@ constexpr std::chrono::milliseconds kStepTime{50};
 Reclaimer::Reclaimer(const Parts& parts, double max_dead)
     : parts_(parts), max_dead_(max_dead), last_(parts.log.last_segment_number()) {}
 
-bool Reclaimer::budget_is_spent() const {
-  return moved_in_step_ >= kStepBytes || Clock::now() - began_ >= kStepTime;
-}
+bool Reclaimer::budget_is_spent() const { return moved_in_step_ >= kStepBytes || Clock::now() - began_ >= kStepTime; }
 
 // --- What to do ---
 

@@ -103,9 +103,9 @@ class Reclaimer {
   std::uint64_t moved_in_step_ = 0;
   std::unordered_set<std::string> held_;  // by count_key()
   std::vector<Reference> dropped_;
-  std::deque<RefRecord> refs_;             // appended, not yet in the index
-  std::deque<std::vector<Root>> roots_;    // the same, by record
-  bool durable_ = false;                   // the index no longer needs what is in emptied_
+  std::deque<RefRecord> refs_;           // appended, not yet in the index
+  std::deque<std::vector<Root>> roots_;  // the same, by record
+  bool durable_ = false;                 // the index no longer needs what is in emptied_
 };
 
 }  // namespace cairn

@@ -44,7 +44,7 @@ class AsyncWriter {
   const WriteOptions write_;
   PutQueue queue_;
   std::map<const PutGroup*, std::vector<Reference>> held_;  // of groups that are written in part; has the log's turn
-  BufferPool gathered_;  // for values whose elements do not lie side by side
+  BufferPool gathered_;                                     // for values whose elements do not lie side by side
   std::thread thread_;
 };
 

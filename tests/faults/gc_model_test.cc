@@ -38,7 +38,8 @@ struct Inputs {
     for (std::size_t i = 0; i < contents.size(); ++i) {
       const std::string folder = folders / std::to_string(i);
       write_file(folder + "/opaque", contents[i]);
-      const std::string model = safetensors_of({{"t", contents[14 + i % 4]}, {"u", contents[i].substr(0, i % 2 == 0 ? 0 : 2)}});
+      const std::string model =
+          safetensors_of({{"t", contents[14 + i % 4]}, {"u", contents[i].substr(0, i % 2 == 0 ? 0 : 2)}});
       write_file(folder + "/m.safetensors", model);
       trees.push_back({{"m.safetensors", model}, {"opaque", contents[i]}});
     }
@@ -149,7 +150,8 @@ class Sequence {
   }
 
   Result<AddReport> add_tree(std::size_t which, const std::string& name) {
-    return store_->archive().add({inputs_.folders / std::to_string(which)}, {.name = name, .force = random_() % 2 == 0});
+    return store_->archive().add({inputs_.folders / std::to_string(which)},
+                                 {.name = name, .force = random_() % 2 == 0});
   }
   std::string add() {
     const std::size_t which = random_() % inputs_.trees.size();

@@ -107,8 +107,8 @@ TEST_F(GcFaultTest, AFailureOfAnyCallLosesNothing) {
           fs->power_loss(seed + at, repeat == Repeat::once ? Loss::drop_unsynced : Loss::keep_all);
           ASSERT_EQ(scenario_.what_is_wrong(*fs, kStore), "")
               << "CAIRN_TEST_SEED=" << seed << " " << error.message << (any ? " at call " : " at write call ") << at
-              << (repeat == Repeat::once ? " once" : " from then on") << ", told: " << (run.ok() ? "" : run.error().message)
-              << "\n"
+              << (repeat == Repeat::once ? " once" : " from then on")
+              << ", told: " << (run.ok() ? "" : run.error().message) << "\n"
               << fs->trace();
         }
       }

@@ -42,8 +42,32 @@ SINK = "engine/write/block_sink.cc"
 READER = "engine/read/block_reader.cc"
 ASYNC = "engine/write/async_writer.cc"
 QUEUE = "engine/write/put_queue.cc"
+RECLAIM = "engine/reclaim/reclaimer.cc"
+COUNTS = "engine/index/reference_counts.cc"
 
 BUGS = [
+    Bug("a segment is removed before the index is durable", RECLAIM,
+        "  CAIRN_CHECK(parts_.index.checkpoint());\n", "", "test_faults", "GcFaultTest.ACut*"),
+    Bug("a removed ref is forgotten while an older segment has it", RECLAIM,
+        "ref->removed ? !place && !work_->lowest : place == here", "!ref->removed && place == here",
+        "test_faults", "GcModelTest.*"),
+    Bug("a removed root is forgotten while an older segment has it", RECLAIM,
+        "if (place || work_->lowest) continue;", "continue;", "test_faults", "GcModelTest.*"),
+    Bug("a removed root comes after the one that was put again", RECLAIM,
+        "if (place || work_->lowest) continue;", "if (work_->lowest) continue;", "test_faults", "GcModelTest.*"),
+    Bug("what was carried into a segment is not looked for there", RECLAIM,
+        "    if (parts_.log.has_unreported()) CAIRN_CHECK(commit(false));\n", "", "test_faults", "GcModelTest.*"),
+    Bug("dead objects are known though their parts are gone", RECLAIM,
+        "  CAIRN_CHECK(forget_dead_objects(held));\n", "  CAIRN_CHECK(hold(held));\n", "test_faults", "GcModelTest.*"),
+    Bug("what is written in part is not held", "api/src/store_gc.cc",
+        "writer ? writer->held() :", "false ? writer->held() :", "test_store", "GcTest.AValueThatIsWrittenInPartIsHeld"),
+    Bug("a removed root still counts", COUNTS,
+        "    change(root.kind, root.id, -1);\n", "", "test_faults", "GcModelTest.*"),
+    Bug("a part that dies keeps its own parts", COUNTS,
+        "return change_parts(record, live ? 1 : -1);", "return live ? change_parts(record, 1) : Status();",
+        "test_faults", "GcModelTest.*"),
+    Bug("a reclaimed segment counts as lost", REPLAY,
+        "if (reclaimed && reclaimed->contains(expected)) continue;", "", "test_store", "GcTest.*"),
     Bug("a group's checksum is not compared", "engine/format/group.cc",
         "CAIRN_CHECK(check_seal(kName, head));", "", "test_log", "SegmentScanTest.*"),
     Bug("the log's file is not synced", WRITER,

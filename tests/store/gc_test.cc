@@ -134,11 +134,10 @@ TEST_F(GcTest, ALostSegmentIsDamageAndAReclaimedOneIsNot) {
 // A group that does not fit into the budget is written over many turns; others remove and
 // reclaim between them.
 TEST_F(GcTest, AValueThatIsWrittenInPartIsHeld) {
-  Store store = Store::open(path(), {.mode = OpenMode::create,
-                                     .create = kSmallStore,
-                                     .threads = 2,
-                                     .writer = {.budget_bytes = 8 << 20}})
-                    .value();
+  Store store =
+      Store::open(path(),
+                  {.mode = OpenMode::create, .create = kSmallStore, .threads = 2, .writer = {.budget_bytes = 8 << 20}})
+          .value();
   for (unsigned round = 0; round < 4; ++round) {
     const std::string shared = random_bytes(150'000, round);
     const auto shared_id = store.put({.bytes = std::as_bytes(std::span(shared)), .name = "before"}).value();

@@ -109,10 +109,10 @@ struct GcOptions {
 };
 
 struct GcReport {
-  std::uint64_t freed_bytes = 0;  // of the disk, of the log's files that were removed
-  std::uint64_t moved_bytes = 0;  // live content that was copied out of them
-  std::uint64_t dead_bytes = 0;   // that are left in the log; with dry_run, that are there now
-  std::uint64_t segments = 0;     // files that were removed
+  std::uint64_t freed_bytes = 0;     // of the disk, of the log's files that were removed
+  std::uint64_t moved_bytes = 0;     // live content that was copied out of them
+  std::uint64_t dead_bytes = 0;      // that are left in the log; with dry_run, that are there now
+  std::uint64_t segments = 0;        // files that were removed
   std::vector<std::string> damaged;  // files that were left alone, and why
 };
 
