@@ -40,7 +40,7 @@ class WritePathTest : public ::testing::Test {
     impl_ = StoreImpl::open(fs_, kStore, {.threads = 2}, {}).value();
     writing_ = impl_->begin_writing().value();
     path_.emplace(WriteOptions{.digest = DigestKind::blake3, .block_bytes = kSmallStore.block_bytes}, impl_->index(),
-                  *writing_.log, impl_->pool(), impl_->readers());
+                  *writing_.log, impl_->parts(), impl_->pool(), impl_->readers());
   }
   ~WritePathTest() override { writing_ = {}; }
 

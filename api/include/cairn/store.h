@@ -73,6 +73,7 @@ struct StoreStats {
   std::uint64_t stored_bytes = 0;   // of distinct blocks, as encoded
   std::uint64_t disk_bytes = 0;     // what the folder takes on the disk
   std::uint64_t log_bytes = 0;      // of that, the log's segments
+  std::uint64_t dead_bytes = 0;     // of the log, what no name and no object needs: see gc()
   std::uint64_t index_memory_bytes = 0;
   std::uint64_t refs = 0, snapshots = 0, trees = 0, states = 0, models = 0, tensors = 0, blobs = 0, blocks = 0,
                 segments = 0;
@@ -99,6 +100,22 @@ struct Damage {
 struct CheckReport {
   std::uint64_t blocks_checked = 0, objects_checked = 0, bytes_read = 0;
   std::vector<Damage> damaged;  // empty: everything is whole
+};
+
+struct GcOptions {
+  // The share of the log that may stay dead, 0 to 1: less dead than that is not worth moving
+  // what is live beside it. 0: nothing dead stays.
+  double max_dead = 0.05;
+  // Says what would be done, and does nothing.
+  bool dry_run = false;
+};
+
+struct GcReport {
+  std::uint64_t freed_bytes = 0;     // of the disk, of the log's files that were removed
+  std::uint64_t moved_bytes = 0;     // live content that was copied out of them
+  std::uint64_t dead_bytes = 0;      // that are left in the log; with dry_run, that are there now
+  std::uint64_t segments = 0;        // files that were removed
+  std::vector<std::string> damaged;  // files that were left alone, and why
 };
 
 struct RepairReport {
@@ -192,6 +209,11 @@ class Store {
   // The checkpoints of one experiment, any text that may stand behind a '/' in a name.
   Checkpoints checkpoints(const std::string& experiment);
   Result<StoreStats> stats();
+  // Gives back the space of what was removed: copies what is live out of the log's files with
+  // the most dead content, and removes them. Takes turns with whatever else writes, beside
+  // which it may run, and may be stopped and repeated at any time. ErrorCode::corruption when
+  // damage leaves in doubt what is dead: nothing is reclaimed then.
+  Result<GcReport> gc(const GcOptions& options = {}, const Progress& progress = {});
   // Verifies; changes nothing. Damage is in the report, not an error.
   Result<CheckReport> check(const CheckOptions& options = {}, const Progress& progress = {});
 
