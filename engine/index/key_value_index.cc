@@ -117,7 +117,7 @@ Status KeyValueIndex::for_each_ref(const VisitRef& visit) {
 
 Status KeyValueIndex::for_each_version(std::string_view name, std::uint64_t from, const VisitVersion& visit) {
   const auto decode = [&](std::string_view, std::string_view value) -> Result<bool> {
-    CAIRN_TRY(const auto ref, decode_ref(as_bytes(value)));
+    CAIRN_TRY(const auto ref, decode_ref_value(value));
     return visit(ref);
   };
   return store_->scan(versions_prefix(name), version_key(name, from), decode);
