@@ -57,9 +57,9 @@ class TrainingCheckpoints {
     return latest->generation;
   }
 
-  // Copies the state and returns; the disk is waited for by nobody. An error is told by the next call.
+  // Copies the state and returns. Waits for nothing but the save before this one, whose error it tells.
   cairn::Status save(std::uint64_t step, const State& state, double held_out_loss) {
-    if (ticket_ && ticket_->committed().ready()) CAIRN_CHECK(ticket_->committed().wait());
+    if (ticket_) CAIRN_CHECK(ticket_->committed().wait());
     const std::string random = state.random.text();
     const Scalars scalars{.adam_steps = state.adam.steps, .recent_loss = state.recent_loss};
     std::vector<cairn::Put> values{{.bytes = std::as_bytes(std::span(random)), .name = "random"},

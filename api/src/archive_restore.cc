@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Archive::restore: every file of a version back on disk, verified as a whole.
+#include <algorithm>
+
 #include "api/src/glob.h"
 #include "api/src/object_info.h"
 #include "api/src/ref_name.h"
@@ -147,6 +149,11 @@ Result<RestoreReport> Archive::restore(const std::string& ref, const RestoreOpti
   Status finished = writer.finish();
   CAIRN_CHECK(std::move(status));
   CAIRN_CHECK(std::move(finished));
+  const bool only_states =
+      std::all_of(wanted.begin(), wanted.end(), [](const TreeEntry* entry) { return entry->kind == EntryKind::state; });
+  if (!options.only.empty() && only_states && report.files == 0 && report.damaged == 0) {
+    return make_error(ErrorCode::not_found, "nothing in '" + printable(ref) + "' matches");
+  }
   return report;
 }
 

@@ -67,7 +67,9 @@ class CheckpointEnd final : public GroupEnd {
                            .tags = tags_});
   }
 
-  Status follow_up(BlockSink& sink, Index& index) override {
+  std::pair<std::string, std::uint64_t> version() const override { return {name_, generation_}; }
+
+  Status follow_up(BlockSink& sink, Index& index, const std::set<std::uint64_t>& saved) override {
     if (retention_.keep_last == 0) return {};
     std::vector<RefRecord> versions;
     const auto collect = [&](const RefRecord& ref) -> Result<bool> {
@@ -75,7 +77,7 @@ class CheckpointEnd final : public GroupEnd {
       return true;
     };
     CAIRN_CHECK(index.for_each_version(name_, 0, collect));
-    const std::vector<bool> removed = to_be_removed(versions, retention_, generation_);
+    const std::vector<bool> removed = to_be_removed(versions, retention_, saved);
     for (std::size_t i = 0; i < versions.size(); ++i) {
       if (removed[i]) CAIRN_CHECK(sink.write_ref({.name = name_, .version = versions[i].version, .removed = true}));
     }

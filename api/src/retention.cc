@@ -44,7 +44,7 @@ Status check_policy(const RetentionPolicy& policy) {
 }
 
 std::vector<bool> to_be_removed(std::span<const RefRecord> versions, const RetentionPolicy& policy,
-                                std::optional<std::uint64_t> spared) {
+                                const std::set<std::uint64_t>& spared) {
   std::vector<bool> removed(versions.size(), policy.keep_last > 0 && policy.keep_last < versions.size());
   if (versions.empty() || !removed.front()) return removed;
   for (std::size_t i = versions.size() - policy.keep_last; i < versions.size(); ++i) removed[i] = false;
@@ -57,7 +57,7 @@ std::vector<bool> to_be_removed(std::span<const RefRecord> versions, const Reten
     const RefRecord& version = versions[i];
     const bool is_recent = policy.keep_within.count() > 0 && (!bounded || version.created_ns >= recent);
     const bool is_nth = policy.keep_every > 0 && version.version % policy.keep_every == 0;
-    if (is_recent || is_nth || version.version == spared || version.tags.contains(std::string(kPinnedTag))) {
+    if (is_recent || is_nth || spared.contains(version.version) || version.tags.contains(std::string(kPinnedTag))) {
       removed[i] = false;
     }
   }

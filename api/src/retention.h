@@ -3,6 +3,7 @@
 // The one place that decides what a RetentionPolicy removes.
 #pragma once
 
+#include <set>
 #include <span>
 #include <vector>
 
@@ -11,10 +12,10 @@
 
 namespace cairn {
 
-// Which of `versions` (of one name, ascending) goes; true at its place. `spared` stays: the
-// one that was just saved, however old its number.
+// Which of `versions` (of one name, ascending) goes; true at its place. `spared` stay: those
+// that were just saved, however old their numbers.
 std::vector<bool> to_be_removed(std::span<const RefRecord> versions, const RetentionPolicy& policy,
-                                std::optional<std::uint64_t> spared = {});
+                                const std::set<std::uint64_t>& spared = {});
 
 // Whether metric `a` of version `version_a` comes before the other: what is best comes first.
 bool is_better(Best best, double a, std::uint64_t version_a, double b, std::uint64_t version_b);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -266,7 +267,10 @@ Status StoreImpl::sync_what_was_found() {
   const Position applied = index_->applied();
   if (applied.segment == 0) {
     CAIRN_CHECK(fs_.sync_directory(layout_.folder));
-    return fs_.sync_directory(parent_of(layout_.folder));
+    Status synced = fs_.sync_directory(parent_of(layout_.folder));
+    // Who may not read that folder can do nothing about it.
+    if (!synced.ok() && synced.error().sys_errno == EACCES) return {};
+    return synced;
   }
   if (applied == checkpointed_) return {};
   CAIRN_TRY(const auto file, fs_.open(segment_path(layout_.log(), applied.segment), {.write = true}));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "api/src/object_info.h"
@@ -25,6 +26,15 @@ Result<std::vector<std::byte>> read_slice(StoreImpl& store, const std::string& w
     elements *= end[d] - begin[d];
   }
   const std::uint64_t element_bytes = bits / 8;
+  // A manifest is hostile: the shape decides what is read.
+  std::uint64_t all = element_bytes;
+  for (const std::uint64_t extent : shape) {
+    if (__builtin_mul_overflow(all, extent, &all)) all = std::numeric_limits<std::uint64_t>::max();
+  }
+  if (all != whole.total_bytes) {
+    return make_error(ErrorCode::corruption,
+                      what + ": its shape and dtype do not make " + std::to_string(whole.total_bytes) + " bytes");
+  }
   std::vector<std::byte> slice(elements * element_bytes);
   if (slice.empty()) return slice;
 
@@ -51,6 +61,9 @@ Result<std::vector<std::byte>> read_slice(StoreImpl& store, const std::string& w
         auto read = store.blocks().read_block(piece->block.digest);
         if (!read.ok()) return lost(std::move(read).error());
         block = std::move(read).value();
+        if (block->content.size() < std::uint64_t{piece->skip} + piece->length) {
+          return make_error(ErrorCode::corruption, what + ": a block is shorter than its manifest says");
+        }
         held = &*piece;
       }
       const std::uint64_t within = wanted - piece->offset;

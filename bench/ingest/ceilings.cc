@@ -16,6 +16,22 @@ double fio_write(const std::string& folder, Noise::Pages pages) {
   return static_cast<double>(rate) / 1e9;
 }
 
+double read_seconds(const std::string& path, int flags) {
+  constexpr std::size_t kReadBytes = 4 * MiB;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  if (file < 0) die("cannot open " + path);
+  Noise into(kReadBytes, 0, Noise::Pages::huge);
+  const Stopwatch watch;
+  for (off_t at = 0;; at += kReadBytes) {
+    const ssize_t got = ::pread(file, into.all().data(), kReadBytes, at);
+    if (got < 0) die("cannot read " + path);
+    if (got < static_cast<ssize_t>(kReadBytes)) break;
+  }
+  const double seconds = watch.seconds();
+  ::close(file);
+  return seconds;
+}
+
 double sync_rate(const std::string& folder) {
   constexpr std::size_t kPage = 4 * KiB, kPages = 256;
   const std::string path = folder + "/sync-ceiling";

@@ -19,6 +19,7 @@
 
 #include <filesystem>
 
+#include "bench/ingest/ceilings.h"
 #include "bench/ingest/measure.h"
 #include "bench/ingest/subjects.h"
 
@@ -80,7 +81,7 @@ void checkpoints_within(const Setup& setup, std::size_t budget_bytes) {
   Noise memory(kStateBytes), loaded(kStateBytes);
   cairn::Store store = new_store(setup.folder, budget_bytes);
   cairn::Checkpoints run = store.checkpoints("bench");
-  Samples list_us, call_us, commit_s, written, load_s, mapped_s;
+  Samples list_us, call_us, commit_s, written, load_s, mapped_s, direct_s;
   const int saves = 4 * setup.rounds;
   for (int generation = 0; generation <= saves; ++generation) {
     for (std::size_t t = 0; t < kChanged; ++t) {
@@ -112,6 +113,7 @@ void checkpoints_within(const Setup& setup, std::size_t budget_bytes) {
     load_s.add(watch.seconds());
     if (std::memcmp(loaded.all().data(), memory.all().data(), kStateBytes) != 0) die("other bytes were loaded");
     mapped_s.add(mapped_copy_seconds(plain, loaded.all()));
+    direct_s.add(read_seconds(plain, O_DIRECT));
   }
   std::filesystem::remove(plain);
   const double changed = static_cast<double>(kChanged * kTensorBytes);
@@ -126,6 +128,7 @@ void checkpoints_within(const Setup& setup, std::size_t budget_bytes) {
   print("until it is committed", commit_s, "s", 1, "");
   print("written to the log, of each byte that changed", written, "", 1 / changed, "1.01");
   print("load_into", load_s, "s", 1, "");
+  print("reading a file of these bytes in order, O_DIRECT", direct_s, "s", 1, "");
   print("mmap + copy of a file of these bytes", mapped_s, "s", 1, "");
 }
 

@@ -18,13 +18,14 @@
 
 #include <filesystem>
 
+#include "bench/ingest/ceilings.h"
 #include "bench/ingest/measure.h"
 #include "bench/ingest/subjects.h"
 
 namespace bench {
 namespace {
 
-constexpr std::size_t kValueBytes = 4 * MiB, kReadBytes = 4 * MiB;
+constexpr std::size_t kValueBytes = 4 * MiB;
 
 void put_and_die(const std::string& path, std::size_t bytes) {
   const pid_t child = ::fork();
@@ -54,20 +55,9 @@ void make_cold(const std::string& folder) {
 
 // Every segment, whole.
 double read_in_order(const std::string& folder, int flags) {
-  Noise into(kReadBytes, 0, Noise::Pages::huge);
   double seconds = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".seg") continue;
-    const int file = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | flags);
-    if (file < 0) die("cannot open " + entry.path().string());
-    const Stopwatch watch;
-    for (off_t at = 0;; at += kReadBytes) {
-      const ssize_t got = ::pread(file, into.all().data(), kReadBytes, at);
-      if (got < 0) die("cannot read " + entry.path().string());
-      if (got < static_cast<ssize_t>(kReadBytes)) break;
-    }
-    seconds += watch.seconds();
-    ::close(file);
+    if (entry.path().extension() == ".seg") seconds += read_seconds(entry.path(), flags);
   }
   return seconds;
 }

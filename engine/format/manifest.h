@@ -141,6 +141,9 @@ struct Root {
   friend bool operator==(const Root&, const Root&) = default;
 };
 
+// A larger ref record is refused, when it is written and when it is replayed.
+inline constexpr std::uint64_t kRefBytesMax = MiB;
+
 // A larger roots record is refused: writers split what is not one atomic change.
 inline constexpr std::uint64_t kRootsBytesMax = 64 * MiB;
 

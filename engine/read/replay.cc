@@ -140,7 +140,7 @@ class Replay {
       out_.damage.push_back(segment.path + " at " + std::to_string(record.payload_offset) + ": " + why);
       return Status();
     };
-    const std::uint64_t bytes_max = record.kind == RecordKind::ref ? MiB : kRootsBytesMax;
+    const std::uint64_t bytes_max = record.kind == RecordKind::ref ? kRefBytesMax : kRootsBytesMax;
     const RecordPlace place{segment.number, record.payload_offset};
     if (record.stored_bytes > bytes_max) {
       return damaged(name + " record of " + std::to_string(record.stored_bytes) + " bytes");

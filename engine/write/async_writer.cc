@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <set>
 #include <system_error>
 #include <tuple>
@@ -238,21 +239,30 @@ class AsyncWriter::Session {
       const std::uint64_t log_bytes = writer_.parts_.log.written_bytes();
       writer_.queue_.count_commit(log_bytes - std::exchange(log_bytes_, log_bytes));
     }
-    CAIRN_CHECK(follow_up());
+    // Whatever becomes of it, the groups are committed.
+    const Status followed = follow_up();
     for (const auto& group : std::exchange(written_, {})) {
       writer_.queue_.settled(*group, group->error ? Status(*group->error) : Status());
     }
+    CAIRN_CHECK(followed);
     reworded_.clear();
     small_written_ = false;
     last_commit_ = Clock::now();
     return {};
   }
 
-  // What follows from groups that are committed now.
+  // What follows from groups that are committed now, once for each name.
   Status follow_up() {
+    std::map<std::string, std::pair<GroupEnd*, std::set<std::uint64_t>>> names;
     for (const auto& group : written_) {
       if (!group->end || group->error) continue;
-      const Status followed = group->end->follow_up(sink_, writer_.parts_.index);
+      const auto [name, version] = group->end->version();
+      auto& [last, versions] = names[name];
+      last = group->end.get();
+      versions.insert(version);
+    }
+    for (const auto& [name, end] : names) {
+      const Status followed = end.first->follow_up(sink_, writer_.parts_.index, end.second);
       if (writer_.parts_.log.failed()) return followed;
     }
     return writer_.parts_.log.has_unreported() ? sink_.commit() : Status();

@@ -197,6 +197,9 @@ Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload)
 Status BlockSink::write_ref(const RefRecord& ref) {
   if (options_.dry_run) return {};
   const std::vector<std::byte> payload = encode(ref);
+  if (payload.size() > kRefBytesMax) {
+    return make_error(ErrorCode::invalid_argument, "the tags of '" + printable(ref.name) + "' take more than 1 MiB");
+  }
   CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::ref,
                                     .codec = 0,
                                     .logical_bytes = static_cast<std::uint32_t>(payload.size()),

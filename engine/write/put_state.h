@@ -8,7 +8,9 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/objects.h"
@@ -30,9 +32,12 @@ class GroupEnd {
   // Every value is in the log: appends what makes them visible, last of all. `values` are
   // as roots would be.
   virtual Status append(BlockSink& sink, Index& index, std::vector<Root> values) = 0;
-  // That is committed. What this appends is committed too before the ticket is told; that it
-  // fails is no failure of the group.
-  virtual Status follow_up(BlockSink& sink, Index& index) = 0;
+  // The name and version that append() gives.
+  virtual std::pair<std::string, std::uint64_t> version() const = 0;
+  // That is committed, and so are `versions` of the same name, which one commit made visible
+  // together; this is the last of their ends, and follows up for all. What it appends is
+  // committed too before the tickets are told; that it fails is no failure of the groups.
+  virtual Status follow_up(BlockSink& sink, Index& index, const std::set<std::uint64_t>& versions) = 0;
 };
 
 // Values that were put together, and become visible together.

@@ -19,9 +19,9 @@ int with_threads_left(unsigned threads, const std::function<int()>& work) {
   if (child == 0) {
     ::alarm(20);
     // Root has no such limit, and a user has it for all processes together.
-    constexpr uid_t kNobodyElse = 54'321;
+    const auto nobody_else = static_cast<uid_t>(100'000 + ::getpid());
     const rlimit limit{.rlim_cur = 1 + threads, .rlim_max = 1 + threads};
-    if (::setrlimit(RLIMIT_NPROC, &limit) != 0 || ::setuid(kNobodyElse) != 0) ::_exit(100);
+    if (::setrlimit(RLIMIT_NPROC, &limit) != 0 || ::setuid(nobody_else) != 0) ::_exit(100);
     ::_exit(work());
   }
   int status = 0;

@@ -314,6 +314,7 @@ TEST_F(ArchiveTest, TagsAreSetAndRemoved) {
   write_file(input("f"), "x");
   Store store = open();
   add(store, {input("f")}, {.tags = {{"a", "1"}, {"b", "2"}}});
+  EXPECT_EQ(store.archive().tag("f", {{"a", std::string(1 << 20, 'x')}}).error().code, ErrorCode::invalid_argument);
   const auto tagged = store.archive().tag("f", {{"a", ""}, {"c", "3"}});
   ASSERT_TRUE(tagged.ok()) << tagged.error().message;
   EXPECT_EQ(tagged->tags, (Tags{{"b", "2"}, {"c", "3"}}));

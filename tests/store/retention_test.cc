@@ -30,7 +30,7 @@ std::vector<RefRecord> versions(std::uint64_t count) {
 }
 
 std::vector<std::uint64_t> kept(const std::vector<RefRecord>& all, const RetentionPolicy& policy,
-                                std::optional<std::uint64_t> spared = {}) {
+                                const std::set<std::uint64_t>& spared = {}) {
   const std::vector<bool> removed = to_be_removed(all, policy, spared);
   std::vector<std::uint64_t> numbers;
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -65,7 +65,8 @@ TEST(RetentionTest, AVersionStaysWhenAnyRuleSaysSo) {
 }
 
 TEST(RetentionTest, WhatWasJustSavedIsSparedHoweverOldItsNumber) {
-  EXPECT_THAT(kept(versions(9), {.keep_last = 2}, 1), ElementsAre(1, 8, 9));
+  EXPECT_THAT(kept(versions(9), {.keep_last = 2}, {1}), ElementsAre(1, 8, 9));
+  EXPECT_THAT(kept(versions(9), {.keep_last = 2}, {1, 4}), ElementsAre(1, 4, 8, 9));
 }
 
 TEST(RetentionTest, WhatIsNoNumberIsNeverAmongTheBestWhileThereAreOthers) {
