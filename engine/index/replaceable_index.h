@@ -34,6 +34,9 @@ class ReplaceableIndex final : public Index {
     return current()->find_ref(name, version);
   }
   Result<std::optional<RefRecord>> latest_ref(std::string_view name) override { return current()->latest_ref(name); }
+  Result<std::optional<RefRecord>> ref_below(std::string_view name, std::uint64_t bound) override {
+    return current()->ref_below(name, bound);
+  }
   Result<std::optional<SeenFile>> find_seen(std::string_view path) override { return current()->find_seen(path); }
   Result<std::vector<Root>> find_roots(const Digest& id) override { return current()->find_roots(id); }
   Result<std::optional<Root>> find_root(RecordKind kind, const Digest& id, std::string_view name) override {
