@@ -46,6 +46,7 @@ struct StoreLayout {
 };
 
 class AsyncWriter;
+class BackgroundGc;
 
 class StoreImpl {
  public:
@@ -84,6 +85,8 @@ class StoreImpl {
   Result<std::shared_ptr<AsyncWriter>> writer();
   // See Store::gc().
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
+  // Null when there is none.
+  BackgroundGc* background_gc() const { return background_gc_.get(); }
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
@@ -103,6 +106,7 @@ class StoreImpl {
   std::string id_text(const Digest& digest) const { return to_text(header_.digest, digest); }
 
  private:
+  friend class GcRun;
   StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, const StoreOptions& options);
   static Result<bool> is_store(FileSystem& fs, const StoreLayout& layout);
   Result<std::unique_ptr<Index>> open_index(bool& rebuilt);
@@ -136,6 +140,8 @@ class StoreImpl {
   std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
   const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
+  std::mutex reclaiming_;  // held for a whole run
+  std::unique_ptr<BackgroundGc> background_gc_;
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };
