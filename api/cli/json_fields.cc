@@ -137,6 +137,7 @@ Json to_json(const StoreStats& stats) {
           {"stored_bytes", stats.stored_bytes},
           {"disk_bytes", stats.disk_bytes},
           {"log_bytes", stats.log_bytes},
+          {"dead_bytes", stats.dead_bytes},
           {"index_memory_bytes", stats.index_memory_bytes},
           {"objects", stats.objects},
           {"object_bytes", stats.object_bytes},
@@ -157,6 +158,14 @@ Json to_json(const CheckReport& report) {
           {"objects_checked", report.objects_checked},
           {"bytes_read", report.bytes_read},
           {"damaged", array_of(report.damaged)}};
+}
+
+Json to_json(const GcReport& report) {
+  return {{"freed_bytes", report.freed_bytes},
+          {"moved_bytes", report.moved_bytes},
+          {"dead_bytes", report.dead_bytes},
+          {"segments", report.segments},
+          {"damaged", report.damaged}};
 }
 
 Json to_json(const RepairReport& report) {

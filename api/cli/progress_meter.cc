@@ -36,6 +36,7 @@ const char* new_bytes_word(const std::string_view phase) {
   if (phase == "add") return "new";
   if (phase == "restore") return "restored";
   if (phase == "check") return "damaged";
+  if (phase == "reclaim") return "freed";
   return nullptr;
 }
 

@@ -24,7 +24,7 @@ struct Verb {
   Run (*declare)(VerbOptions& options);
 };
 
-extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kLog, kTag, kRm, kForget, kStats, kCheck,
+extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kLog, kTag, kRm, kForget, kStats, kGc, kCheck,
     kRepair, kDoctor, kCompletion;
 
 // In the order of `cairn --help`.

@@ -49,7 +49,7 @@ class Adding {
                .block_bytes = store.header().block_bytes,
                .encode = {.choice = codec_choice(options.codec), .zstd_level = options.zstd_level},
                .dry_run = options.dry_run},
-              store.index(), log, store.pool(), store.readers()) {}
+              store.index(), log, store.parts(), store.pool(), store.readers()) {}
 
   Result<AddReport> run(const std::vector<std::string>& paths) {
     const std::uint64_t log_before = log_.appended_bytes();

@@ -149,7 +149,7 @@ Result<RefInfo> Archive::tag(const std::string& ref, const Tags& changes) {
     }
   }
   BlockSink sink({.digest = store_->header().digest, .block_bytes = store_->header().block_bytes}, store_->index(),
-                 *writing.log);
+                 *writing.log, store_->parts());
   CAIRN_CHECK(sink.write_ref(record));
   CAIRN_CHECK(sink.commit());
   return to_info(*store_, record);

@@ -28,7 +28,7 @@ Result<ForgetReport> remove_marked(StoreImpl& store, const std::vector<RefRecord
   std::optional<BlockSink> sink;
   if (log != nullptr) {
     sink.emplace(WriteOptions{.digest = store.header().digest, .block_bytes = store.header().block_bytes},
-                 store.index(), *log);
+                 store.index(), *log, store.parts());
   }
   Status status;
   for (std::size_t i = 0; i < versions.size(); ++i) {

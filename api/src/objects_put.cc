@@ -68,7 +68,7 @@ Result<bool> Store::remove(const std::string& id) {
   if (roots.empty()) return false;
   for (Root& root : roots) root = Root{.kind = root.kind, .id = root.id, .name = std::move(root.name), .removed = true};
   BlockSink sink({.digest = impl_->header().digest, .block_bytes = impl_->header().block_bytes}, impl_->index(),
-                 *writing.log);
+                 *writing.log, impl_->parts());
   CAIRN_CHECK(sink.write_roots(std::move(roots)));
   CAIRN_CHECK(sink.commit());
   return true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/store_impl.h"
+#include "api/src/background_gc.h"
 
 #include <unistd.h>
 
@@ -26,6 +27,8 @@ constexpr std::uint64_t kHeaderBytesMax = 64 * KiB;
 constexpr unsigned kReaders = 4;
 
 constexpr unsigned kThreadsMax = 1024;
+// Each retry means that a segment was reclaimed meanwhile, so a few are plenty.
+constexpr int kViewAttemptsMax = 20;
 
 Status check_options(const CreateOptions& options) {
   if (!std::has_single_bit(options.block_bytes) || options.block_bytes < 64 * KiB || options.block_bytes > 16 * MiB) {
@@ -39,6 +42,20 @@ Status check_options(const CreateOptions& options) {
   return {};
 }
 
+Status check_options(const ReclaimOptions& options, Access access) {
+  if (access == Access::read_only) {
+    return make_error(ErrorCode::invalid_argument, "a store that is open read-only reclaims nothing");
+  }
+  if (!(options.max_dead >= 0 && options.max_dead <= 1)) {
+    return make_error(ErrorCode::invalid_argument, "a share of dead bytes is from 0 to 1");
+  }
+  if (options.interval < std::chrono::milliseconds(1) || options.interval > std::chrono::hours(24)) {
+    return make_error(ErrorCode::invalid_argument,
+                      "reclaiming every " + std::to_string(options.interval.count()) + " ms: from 1 ms to a day");
+  }
+  return {};
+}
+
 Status check_options(const StoreOptions& options) {
   if (options.threads > kThreadsMax) {
     return make_error(ErrorCode::invalid_argument,
@@ -47,6 +64,7 @@ Status check_options(const StoreOptions& options) {
   if (options.nice < 0 || options.nice > 19) {
     return make_error(ErrorCode::invalid_argument, "niceness " + std::to_string(options.nice) + ": from 0 to 19");
   }
+  if (options.reclaim) CAIRN_CHECK(check_options(*options.reclaim, options.access));
   return {};
 }
 
@@ -174,51 +192,90 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::st
   if (options.access == Access::read_write) {
     CAIRN_TRY(store->lock_, fs.lock(layout.lock()));
   }
-  CAIRN_CHECK(store->open_index(options.access, progress));
-  CAIRN_CHECK(store->recover(progress));
+  CAIRN_CHECK(store->lock_ ? store->recover(progress) : store->load_view(progress));
+  if (options.reclaim) {
+    store->background_gc_ = std::make_unique<BackgroundGc>(*store, *options.reclaim);
+    CAIRN_CHECK(store->background_gc_->start(options.nice));
+  }
   return store;
 }
 
 // Opens the index, or begins a new one when it is in doubt: the log has it all.
-Status StoreImpl::open_index(Access access, const Progress&) {
-  const bool read_only = access == Access::read_only;
-  auto opened = Index::open(fs_, layout_.index(), read_only ? Index::Access::read_only : Index::Access::read_write);
-  if (!opened.ok()) {
-    const ErrorCode code = opened.error().code;
-    if (code != ErrorCode::corruption && code != ErrorCode::not_found) return std::move(opened).error();
-    info_.recovery.index_rebuilt = true;
-    if (read_only) {
-      opened = Index::open_in_memory();
-    } else {
-      CAIRN_CHECK(Index::destroy(fs_, layout_.index()));
-      opened = Index::open(fs_, layout_.index(), Index::Access::read_write);
-    }
-    if (!opened.ok()) return std::move(opened).error();
-  }
-  index_ = std::move(opened).value();
-  checkpointed_ = index_->applied();
-  return {};
+Result<std::unique_ptr<Index>> StoreImpl::open_index(bool& rebuilt) {
+  const auto access = lock_ ? Index::Access::read_write : Index::Access::read_only;
+  auto opened = Index::open(fs_, layout_.index(), access);
+  if (opened.ok()) return opened;
+  const ErrorCode code = opened.error().code;
+  if (code != ErrorCode::corruption && code != ErrorCode::not_found) return opened;
+  rebuilt = true;
+  if (!lock_) return Index::open_in_memory();
+  CAIRN_CHECK(Index::destroy(fs_, layout_.index()));
+  return Index::open(fs_, layout_.index(), access);
 }
 
-Status StoreImpl::recover(const Progress& progress) {
-  CAIRN_TRY(Replayed replayed,
-            replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, *readers_, progress));
+void StoreImpl::note_replay(Replayed& replayed, bool rebuilt) {
+  info_.recovery.index_rebuilt = rebuilt;
   info_.recovery.records_replayed = replayed.records;
   info_.recovery.torn_bytes = replayed.torn_bytes;
   info_.recovery.damage = std::move(replayed.damage);
+}
+
+void StoreImpl::make_readers() {
   log_reader_ = std::make_unique<LogReader>(fs_, layout_.log());
+  parts_ = std::make_unique<LoggedParts>(*log_reader_);
   blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, *readers_, header_.digest, header_.block_bytes);
-  if (!lock_) {
-    live_ = std::make_unique<LivePositionReader>(fs_, layout_.log(), store_tag_of(header_.uuid));
-    return {};
-  }
+}
+
+Status StoreImpl::recover(const Progress& progress) {
+  bool rebuilt = false;
+  CAIRN_TRY(index_, open_index(rebuilt));
+  checkpointed_ = index_->applied();
+  CAIRN_TRY(Replayed replayed,
+            replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, *readers_, progress));
+  note_replay(replayed, rebuilt);
+  make_readers();
   CAIRN_CHECK(sync_what_was_found());
+  CAIRN_CHECK(forget_dead_objects());
   log_ = std::make_unique<LogWriter>(fs_, layout_.log(),
                                      LogOptions{.store = header_.uuid,
                                                 .digest = header_.digest,
                                                 .block_bytes = header_.block_bytes,
                                                 .segment_bytes = header_.segment_bytes},
                                      std::move(replayed.end));
+  return {};
+}
+
+// Who finds an object in the index relies on its parts. The log may have an object still whose
+// parts were reclaimed: one that is dead is not to be found.
+Status StoreImpl::forget_dead_objects() {
+  IndexBatch batch;
+  batch.parts = parts_.get();
+  CAIRN_TRY(batch.dropped, index_->dead_objects());
+  return batch.dropped.empty() ? Status() : index_->apply(batch);
+}
+
+// A reader's index, and the log's tail on top. A writer that reclaims meanwhile may remove a
+// part of the tail; the index on the disk is newer than that, then.
+Result<std::unique_ptr<Index>> StoreImpl::open_view(const Progress& progress, Replayed& replayed, bool& rebuilt) {
+  for (int attempt = 1;; ++attempt) {
+    rebuilt = false;
+    CAIRN_TRY(auto index, open_index(rebuilt));
+    CAIRN_TRY(replayed, replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index, *readers_, progress));
+    if (!replayed.gap || attempt == kViewAttemptsMax) return index;
+  }
+}
+
+Status StoreImpl::load_view(const Progress& progress) {
+  Replayed replayed;
+  bool rebuilt = false;
+  CAIRN_TRY(auto index, open_view(progress, replayed, rebuilt));
+  auto view = std::make_unique<ReplaceableIndex>(std::move(index));
+  view_ = view.get();
+  index_ = std::move(view);
+  note_replay(replayed, rebuilt);
+  make_readers();
+  live_ = std::make_unique<LivePositionReader>(fs_, layout_.log(), store_tag_of(header_.uuid));
+  blocks_->set_catch_up([this] { return follow(); });
   return {};
 }
 
@@ -280,7 +337,8 @@ Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
     const auto writer = std::make_shared<AsyncWriter>(
-        AsyncWriter::Parts{.index = *index_, .log = *log_, .pool = *pool_, .turn = writing_}, write, options_.writer);
+        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_}, write,
+        options_.writer);
     CAIRN_CHECK(writer->start(options_.nice));
     writer_ = writer;
   }
@@ -293,7 +351,19 @@ Status StoreImpl::follow() {
   const std::lock_guard lock(following_);
   const auto live = live_->read();
   if (!live) return {};
-  return follow_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, {live->segment, live->offset});
+  const Position to{live->segment, live->offset};
+  if (to <= index_->applied()) return {};
+  CAIRN_TRY(const bool followed, follow_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, to));
+  if (!followed) {
+    Replayed replayed;
+    bool rebuilt = false;
+    CAIRN_TRY(auto index, open_view({}, replayed, rebuilt));
+    view_->replace(std::move(index));
+  }
+  // What was reclaimed takes space as long as somebody has it open.
+  CAIRN_TRY(const auto reclaimed, index_->reclaimed());
+  if (reclaimed) log_reader_->forget(*reclaimed);
+  return {};
 }
 
 void StoreImpl::settle_puts() {
@@ -344,6 +414,7 @@ Status StoreImpl::close() {
     if (closed_) return {};
     closed_ = true;
   }
+  if (background_gc_) background_gc_->stop();
   if (writer_) writer_->close();
   const std::lock_guard lock(writing_);
   Status status;

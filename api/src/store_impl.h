@@ -14,10 +14,13 @@
 #include "engine/base/worker_pool.h"
 #include "engine/format/store_header.h"
 #include "engine/index/index.h"
+#include "engine/index/replaceable_index.h"
 #include "engine/io/file_system.h"
 #include "engine/log/log_reader.h"
 #include "engine/log/log_writer.h"
 #include "engine/read/block_reader.h"
+#include "engine/read/logged_parts.h"
+#include "engine/read/replay.h"
 #include "engine/write/write_path.h"
 
 namespace cairn {
@@ -43,6 +46,7 @@ struct StoreLayout {
 };
 
 class AsyncWriter;
+class BackgroundGc;
 
 class StoreImpl {
  public:
@@ -67,6 +71,7 @@ class StoreImpl {
   WorkerPool& pool() { return *pool_; }
   WorkerPool& readers() { return *readers_; }
   BlockReader& blocks() { return *blocks_; }
+  ObjectParts& parts() { return *parts_; }
 
   // For the duration of one call that writes: an error when the store is open read-only or
   // closed. Waits for another such call.
@@ -78,6 +83,10 @@ class StoreImpl {
 
   // The writer of objects that are put directly, begun by the first call. The same errors.
   Result<std::shared_ptr<AsyncWriter>> writer();
+  // See Store::gc().
+  Result<GcReport> gc(const GcOptions& options, const Progress& progress);
+  // Null when there is none.
+  BackgroundGc* background_gc() const { return background_gc_.get(); }
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
@@ -97,10 +106,16 @@ class StoreImpl {
   std::string id_text(const Digest& digest) const { return to_text(header_.digest, digest); }
 
  private:
+  friend class GcRun;
   StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, const StoreOptions& options);
   static Result<bool> is_store(FileSystem& fs, const StoreLayout& layout);
-  Status open_index(Access access, const Progress& progress);
+  Result<std::unique_ptr<Index>> open_index(bool& rebuilt);
   Status recover(const Progress& progress);
+  Status load_view(const Progress& progress);
+  Result<std::unique_ptr<Index>> open_view(const Progress& progress, Replayed& replayed, bool& rebuilt);
+  void note_replay(Replayed& replayed, bool rebuilt);
+  void make_readers();
+  Status forget_dead_objects();
   Status sync_what_was_found();
   Status close_log();
 
@@ -111,7 +126,9 @@ class StoreImpl {
   std::unique_ptr<FileLock> lock_;  // null when read-only
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<Index> index_;
+  ReplaceableIndex* view_ = nullptr;  // the same, when read-only
   std::unique_ptr<LogReader> log_reader_;
+  std::unique_ptr<LoggedParts> parts_;
   std::unique_ptr<BlockReader> blocks_;
   std::unique_ptr<WorkerPool> readers_;  // wait for the device; after what their tasks use
   std::unique_ptr<LogWriter> log_;       // null when read-only
@@ -123,6 +140,8 @@ class StoreImpl {
   std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
   const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
+  std::mutex reclaiming_;  // held for a whole run
+  std::unique_ptr<BackgroundGc> background_gc_;
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };

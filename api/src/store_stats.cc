@@ -48,7 +48,8 @@ Result<StoreStats> Store::stats() {
       case RecordKind::state: ++stats.states; break;
       case RecordKind::block:
       case RecordKind::ref:
-      case RecordKind::roots: break;
+      case RecordKind::roots:
+      case RecordKind::reclaimed: break;
     }
     return {};
   };
@@ -68,6 +69,8 @@ Result<StoreStats> Store::stats() {
     return true;
   };
   CAIRN_CHECK(index.for_each_root({}, count_root));
+  CAIRN_TRY(const auto uses, index.segment_uses());
+  for (const auto& [segment, use] : uses) stats.dead_bytes += use.dead_bytes();
   const StoreLayout& layout = impl_->layout();
   CAIRN_TRY(stats.disk_bytes, folder_bytes(impl_->fs(), layout.folder));
   CAIRN_TRY(stats.log_bytes, folder_bytes(impl_->fs(), layout.log()));

@@ -153,6 +153,20 @@ struct RootsRecord {
   friend bool operator==(const RootsRecord&, const RootsRecord&) = default;
 };
 
+// Segments that were reclaimed: it is no damage that their files are missing. The latest
+// record replaces all earlier ones.
+struct ReclaimedRecord {
+  struct Range {
+    std::uint32_t first = 0, last = 0;  // both inclusive
+    friend bool operator==(const Range&, const Range&) = default;
+  };
+  std::vector<Range> ranges;  // ascending, from 1, with a gap between any two
+
+  bool contains(std::uint32_t segment) const noexcept;
+  void add(std::uint32_t segment);
+  friend bool operator==(const ReclaimedRecord&, const ReclaimedRecord&) = default;
+};
+
 std::vector<std::byte> encode(const BlobManifest&);
 std::vector<std::byte> encode(const TensorManifest&);
 std::vector<std::byte> encode(const ModelManifest&);
@@ -161,6 +175,7 @@ std::vector<std::byte> encode(const StateManifest&);
 std::vector<std::byte> encode(const SnapshotManifest&);
 std::vector<std::byte> encode(const RefRecord&);
 std::vector<std::byte> encode(const RootsRecord&);
+std::vector<std::byte> encode(const ReclaimedRecord&);
 
 // ErrorCode::corruption with the field and offset, or unsupported for a newer version.
 Result<BlobManifest> decode_blob(Bytes);
@@ -171,6 +186,7 @@ Result<StateManifest> decode_state_manifest(Bytes);
 Result<SnapshotManifest> decode_snapshot(Bytes);
 Result<RefRecord> decode_ref(Bytes);
 Result<RootsRecord> decode_roots(Bytes);
+Result<ReclaimedRecord> decode_reclaimed(Bytes);
 
 // Identity of what is not plain bytes: the store's digest of a domain prefix and the
 // canonical fields. A tensor's name is not part of it.

@@ -24,19 +24,26 @@ using StoreUuid = std::array<std::byte, 16>;
 
 // Frozen numbers. Zero is no valid kind, so a preallocated tail never parses as a record.
 enum class RecordKind : std::uint8_t {
-  block = 1,     // key: digest of the content; payload: the encoded block
-  blob = 2,      // key: digest of the bytes; payload: BlobManifest
-  tensor = 3,    // key: tensor id; payload: TensorManifest
-  model = 4,     // key: digest of the file's bytes; payload: ModelManifest
-  tree = 5,      // key: tree id; payload: TreeManifest
-  snapshot = 6,  // key: snapshot id; payload: SnapshotManifest
-  ref = 7,       // key: digest of name and version; payload: RefRecord
-  roots = 8,     // key: digest of the payload; payload: RootsRecord
-  // 9 is not in use.
-  state = 10,  // key: state id; payload: StateManifest
+  block = 1,      // key: digest of the content; payload: the encoded block
+  blob = 2,       // key: digest of the bytes; payload: BlobManifest
+  tensor = 3,     // key: tensor id; payload: TensorManifest
+  model = 4,      // key: digest of the file's bytes; payload: ModelManifest
+  tree = 5,       // key: tree id; payload: TreeManifest
+  snapshot = 6,   // key: snapshot id; payload: SnapshotManifest
+  ref = 7,        // key: digest of name and version; payload: RefRecord
+  roots = 8,      // key: digest of the payload; payload: RootsRecord
+  reclaimed = 9,  // key: digest of the payload; payload: ReclaimedRecord
+  state = 10,     // key: state id; payload: StateManifest
 };
 bool record_kind_is_valid(std::uint8_t value) noexcept;
 std::string_view record_kind_name(RecordKind kind) noexcept;
+// Whether what the record means is in its payload alone: it is neither a block nor an object.
+constexpr bool is_statement(RecordKind kind) noexcept {
+  return kind == RecordKind::ref || kind == RecordKind::roots || kind == RecordKind::reclaimed;
+}
+
+// The record was copied from an older segment that was reclaimed, with its sequence number.
+inline constexpr std::uint16_t kCarriedFlag = 1;
 
 // Describes one record: 72 bytes, in its group and again in the sealed segment's table.
 struct RecordDescriptor {
@@ -44,7 +51,7 @@ struct RecordDescriptor {
 
   RecordKind kind = RecordKind::block;
   std::uint8_t codec = 0;            // CodecId of a block; 0 (raw) otherwise
-  std::uint16_t flags = 0;           // none defined in version 1: zero
+  std::uint16_t flags = 0;           // kCarriedFlag or none
   std::uint32_t logical_bytes = 0;   // of the content, once decoded
   std::uint32_t stored_bytes = 0;    // of the payload
   std::uint64_t payload_offset = 0;  // in the segment file

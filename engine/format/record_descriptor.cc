@@ -28,9 +28,7 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  constexpr std::uint8_t kUnused = 9;
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value != kUnused &&
-         value <= static_cast<std::uint8_t>(RecordKind::state);
+  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::state);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
@@ -44,6 +42,7 @@ std::string_view record_kind_name(RecordKind kind) noexcept {
     case RecordKind::ref: return "ref";
     case RecordKind::roots: return "roots";
     case RecordKind::state: return "state";
+    case RecordKind::reclaimed: return "reclaimed";
   }
   return "unknown";
 }
@@ -74,7 +73,7 @@ Result<RecordDescriptor> load_descriptor(const std::byte* from, std::string_view
     return wrong("codec", kCodec, "is not raw, as that of every record but a block is");
   }
   record.flags = load_le<std::uint16_t>(from + kFlags);
-  if (record.flags != 0) return wrong("flags", kFlags, "is not zero, and this version defines none");
+  if ((record.flags & ~kCarriedFlag) != 0) return wrong("flags", kFlags, "has bits that this version does not define");
   record.logical_bytes = load_le<std::uint32_t>(from + kLogicalBytes);
   record.stored_bytes = load_le<std::uint32_t>(from + kStoredBytes);
   if (load_le<std::uint32_t>(from + kReserved) != 0) return wrong("reserved", kReserved, "is not zero");

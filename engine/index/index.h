@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "cairn/digest.h"
 #include "engine/format/manifest.h"
 #include "engine/format/record.h"
+#include "engine/format/references.h"
 #include "engine/io/file_system.h"
 
 namespace cairn {
@@ -37,6 +39,9 @@ struct RecordLocation {
   std::uint32_t logical_bytes = 0;
   std::uint64_t checksum = 0;
   std::uint64_t sequence = 0;
+  // From live objects, refs and roots; kept by the index. That of a blob manifest is its
+  // block's: see Index::references().
+  std::uint64_t references = 0;
   friend bool operator==(const RecordLocation&, const RecordLocation&) = default;
 };
 
@@ -49,7 +54,8 @@ inline RecordLocation location_of(std::uint32_t segment, const RecordDescriptor&
           .stored_bytes = record.stored_bytes,
           .logical_bytes = record.logical_bytes,
           .checksum = record.checksum,
-          .sequence = record.sequence};
+          .sequence = record.sequence,
+          .references = 0};
 }
 
 // What a file looked like when it was last archived: while all of it is unchanged, so is
@@ -64,6 +70,41 @@ struct SeenFile {
   friend bool operator==(const SeenFile&, const SeenFile&) = default;
 };
 
+// Where the record lies that says what a ref or a root means.
+struct RecordPlace {
+  std::uint32_t segment = 0;
+  std::uint64_t offset = 0;
+  friend bool operator==(const RecordPlace&, const RecordPlace&) = default;
+};
+
+template <class T>
+struct Placed : T {
+  Placed(T value, RecordPlace at = {}) : T(std::move(value)), place(at) {}
+  RecordPlace place;
+};
+
+// What a segment's records are worth: payloads, and the descriptors of blocks and objects.
+struct SegmentUse {
+  std::uint64_t record_bytes = 0;  // all of them
+  std::uint64_t live_bytes = 0;    // those that are reachable from a ref or a root
+  // Those that say that a ref or a root was removed: needed while an older segment exists.
+  std::uint64_t tombstone_bytes = 0;
+  std::uint64_t dead_bytes() const noexcept { return record_bytes - live_bytes - tombstone_bytes; }
+  friend bool operator==(const SegmentUse&, const SegmentUse&) = default;
+};
+// The same of single records.
+std::uint64_t use_of(const RecordLocation& at);
+std::uint64_t use_of(const RefRecord& ref);
+std::uint64_t use_of(const Root& root);
+
+// Says what objects are made of, for counting.
+class ObjectParts {
+ public:
+  virtual ~ObjectParts() = default;
+  // Nothing when the object is damaged.
+  virtual Result<std::optional<std::vector<Reference>>> parts_of(const Digest& id, const RecordLocation& at) = 0;
+};
+
 // What one step of the log changes. Applied whole or not at all.
 struct IndexBatch {
   struct Put {
@@ -73,11 +114,22 @@ struct IndexBatch {
   // Blocks and objects. A higher sequence replaces a lower one, in any order of arrival; of
   // equal ones (a record carried to a new place) the last to arrive stays.
   std::vector<Put> records;
-  std::vector<RefRecord> refs;                         // in log order; `removed` deletes
-  std::vector<Root> roots;                             // the same
+  std::vector<Placed<RefRecord>> refs;                 // in log order; `removed` deletes
+  std::vector<Placed<Root>> roots;                     // the same
+  std::optional<Placed<ReclaimedRecord>> reclaimed;    // the latest
   std::vector<std::pair<std::string, SeenFile>> seen;  // by path; not from the log
   std::optional<Position> applied;                     // never moves backwards
   std::uint64_t next_sequence = 0;                     // kept as the maximum of all batches
+
+  // Without it references are not counted, and the counts are good for nothing from then on
+  // (see Index::counted): for an overlay.
+  ObjectParts* parts = nullptr;
+  // Of reclaiming. Blocks and objects that nothing refers to, to be forgotten: anything
+  // else is refused, and so is a segment that holds something live.
+  std::vector<Reference> dropped;
+  std::vector<std::uint32_t> removed_segments;
+  // Why counts may be too low; stays. See doubt().
+  std::optional<std::string> doubt;
 };
 
 // Reading is for any thread; apply() and checkpoint() for one at a time.
@@ -114,6 +166,29 @@ class Index {
   // Every root of `id`, by kind, then name.
   virtual Result<std::vector<Root>> find_roots(const Digest& id) = 0;
   virtual Result<std::optional<Root>> find_root(RecordKind kind, const Digest& id, std::string_view name) = 0;
+  virtual Result<std::optional<RecordPlace>> find_ref_place(std::string_view name, std::uint64_t version) = 0;
+  virtual Result<std::optional<RecordPlace>> find_root_place(RecordKind kind, const Digest& id,
+                                                             std::string_view name) = 0;
+
+  // --- What is live: reachable from a ref or a root ---
+  //
+  // Counts are a function of the refs, the roots and the objects alone: every ref and root
+  // counts what it names, every live object its parts. A block and the blob manifest of the
+  // same digest share a count. Something may be counted that is not (or no longer) there.
+
+  // 0: dead.
+  virtual Result<std::uint64_t> references(RecordKind kind, const Digest& id) = 0;
+  // Every block and object that is there or counted: `at.segment` is 0 when it is only counted.
+  virtual Status for_each_count(const std::function<Status(const Digest& key, const RecordLocation& at)>& visit) = 0;
+  // Every object (no block) that is there and dead.
+  virtual Result<std::vector<Reference>> dead_objects() = 0;
+  virtual Result<std::map<std::uint32_t, SegmentUse>> segment_uses() = 0;
+  virtual Result<std::optional<Placed<ReclaimedRecord>>> reclaimed() = 0;
+  // What is damaged, so that it could not be counted, or refs or roots in it are not known:
+  // until the index is rebuilt, counts may be too low. Nothing when all is known.
+  virtual Result<std::optional<std::string>> doubt() = 0;
+  // False once something was applied without counting.
+  virtual bool counted() const = 0;
 
   // In key order; refs by name, then version. A visitor's error ends the walk and is returned.
   using VisitRecord = std::function<Status(const Digest& key, const RecordLocation& at)>;

@@ -5,20 +5,32 @@
 #include <unordered_map>
 
 #include "engine/base/errors.h"
+#include "engine/index/reference_counts.h"
 
 namespace cairn {
 namespace {
 
 // A root is kept as a record of one.
 Result<Root> decode_root_value(std::string_view value) {
-  CAIRN_TRY(RootsRecord record, decode_roots(as_bytes(value)));
+  CAIRN_TRY(const PlacedPayload placed, decode_placed(value));
+  CAIRN_TRY(RootsRecord record, decode_roots(placed.payload));
   if (record.roots.size() != 1 || record.roots.front().removed) {
     return make_error(ErrorCode::corruption, "index: a root's value is damaged");
   }
   return std::move(record.roots.front());
 }
 
+Result<RefRecord> decode_ref_value(std::string_view value) {
+  CAIRN_TRY(const PlacedPayload placed, decode_placed(value));
+  return decode_ref(placed.payload);
+}
+
 }  // namespace
+
+std::uint64_t use_of(const RecordLocation& at) { return RecordDescriptor::kSize + std::uint64_t{at.stored_bytes}; }
+std::uint64_t use_of(const RefRecord& ref) { return RecordDescriptor::kSize + encode(ref).size(); }
+// Many share a record and its descriptor.
+std::uint64_t use_of(const Root& root) { return encode(RootsRecord{.roots = {root}}).size(); }
 
 Result<std::unique_ptr<KeyValueIndex>> KeyValueIndex::over(std::unique_ptr<KeyValueStore> store) {
   IndexState state;
@@ -41,6 +53,7 @@ Result<std::optional<RecordLocation>> KeyValueIndex::find_record(RecordKind kind
   CAIRN_TRY(const auto value, store_->get(key));
   if (!value) return std::optional<RecordLocation>();
   CAIRN_TRY(auto at, decode_location(kind, *value));
+  if (at.segment == 0) return std::optional<RecordLocation>();  // only counted
   return std::optional(at);
 }
 
@@ -55,7 +68,7 @@ Result<std::optional<RecordLocation>> KeyValueIndex::find_object(RecordKind kind
 Result<std::optional<RefRecord>> KeyValueIndex::find_ref(std::string_view name, std::uint64_t version) {
   CAIRN_TRY(const auto value, store_->get(version_key(name, version)));
   if (!value) return std::optional<RefRecord>();
-  CAIRN_TRY(auto ref, decode_ref(as_bytes(*value)));
+  CAIRN_TRY(auto ref, decode_ref_value(*value));
   return std::optional(std::move(ref));
 }
 
@@ -70,7 +83,7 @@ Result<std::optional<RefRecord>> KeyValueIndex::ref_below(std::string_view name,
 Result<std::optional<RefRecord>> KeyValueIndex::last_ref_below(std::string_view name, const std::string& bound) {
   CAIRN_TRY(const auto last, store_->last_below(versions_prefix(name), bound));
   if (!last) return std::optional<RefRecord>();
-  CAIRN_TRY(auto ref, decode_ref(as_bytes(last->value)));
+  CAIRN_TRY(auto ref, decode_ref_value(last->value));
   return std::optional(std::move(ref));
 }
 
@@ -81,22 +94,22 @@ Result<std::optional<SeenFile>> KeyValueIndex::find_seen(std::string_view path) 
   return std::optional(std::move(seen));
 }
 
-Status KeyValueIndex::for_each_record(std::string_view prefix, const VisitRecord& visit) {
+Status KeyValueIndex::for_each_record(std::string_view prefix, bool counts, const VisitRecord& visit) {
   return store_->scan(prefix, prefix, [&](std::string_view key, std::string_view value) -> Result<bool> {
     const auto parsed = parse_record_key(key);
     if (!parsed) return make_error(ErrorCode::corruption, "index: a record's key is damaged");
     CAIRN_TRY(const auto at, decode_location(parsed->first, value));
-    CAIRN_CHECK(visit(parsed->second, at));
+    if (counts || at.segment != 0) CAIRN_CHECK(visit(parsed->second, at));
     return true;
   });
 }
 
-Status KeyValueIndex::for_each_block(const VisitRecord& visit) { return for_each_record(kBlockPrefix, visit); }
-Status KeyValueIndex::for_each_object(const VisitRecord& visit) { return for_each_record(kObjectPrefix, visit); }
+Status KeyValueIndex::for_each_block(const VisitRecord& visit) { return for_each_record(kBlockPrefix, false, visit); }
+Status KeyValueIndex::for_each_object(const VisitRecord& visit) { return for_each_record(kObjectPrefix, false, visit); }
 
 Status KeyValueIndex::for_each_ref(const VisitRef& visit) {
   return store_->scan(kRefPrefix, kRefPrefix, [&](std::string_view, std::string_view value) -> Result<bool> {
-    CAIRN_TRY(const auto ref, decode_ref(as_bytes(value)));
+    CAIRN_TRY(const auto ref, decode_ref_value(value));
     CAIRN_CHECK(visit(ref));
     return true;
   });
@@ -104,7 +117,7 @@ Status KeyValueIndex::for_each_ref(const VisitRef& visit) {
 
 Status KeyValueIndex::for_each_version(std::string_view name, std::uint64_t from, const VisitVersion& visit) {
   const auto decode = [&](std::string_view, std::string_view value) -> Result<bool> {
-    CAIRN_TRY(const auto ref, decode_ref(as_bytes(value)));
+    CAIRN_TRY(const auto ref, decode_ref_value(value));
     return visit(ref);
   };
   return store_->scan(versions_prefix(name), version_key(name, from), decode);
@@ -144,7 +157,7 @@ Status KeyValueIndex::add_records(const IndexBatch& batch, IndexState& next, Key
   const std::uint64_t highest_before = next.highest_sequence;
   std::unordered_map<std::string, std::uint64_t> in_batch;
   for (const IndexBatch::Put& put : batch.records) {
-    if (put.at.kind == RecordKind::ref || put.at.kind == RecordKind::roots) {
+    if (is_statement(put.at.kind)) {
       return make_error(ErrorCode::invalid_argument, "index: a ref or a root is neither a block nor an object");
     }
     std::string key = record_key(put.key, put.at);
@@ -163,27 +176,101 @@ Status KeyValueIndex::add_records(const IndexBatch& batch, IndexState& next, Key
   return {};
 }
 
+Result<std::optional<RecordPlace>> KeyValueIndex::find_place(const std::string& key) {
+  CAIRN_TRY(const auto value, store_->get(key));
+  if (!value) return std::optional<RecordPlace>();
+  CAIRN_TRY(const PlacedPayload placed, decode_placed(*value));
+  return std::optional(placed.place);
+}
+
+Result<std::optional<RecordPlace>> KeyValueIndex::find_ref_place(std::string_view name, std::uint64_t version) {
+  return find_place(version_key(name, version));
+}
+
+Result<std::optional<RecordPlace>> KeyValueIndex::find_root_place(RecordKind kind, const Digest& id,
+                                                                  std::string_view name) {
+  return find_place(root_key(Root{.kind = kind, .id = id, .name = std::string(name)}));
+}
+
+Result<std::uint64_t> KeyValueIndex::references(RecordKind kind, const Digest& id) {
+  CAIRN_TRY(const auto value, store_->get(count_key(kind, id)));
+  if (!value) return std::uint64_t{0};
+  CAIRN_TRY(const auto at, decode_location(kind, *value));
+  return at.references;
+}
+
+Status KeyValueIndex::for_each_count(const VisitRecord& visit) {
+  CAIRN_CHECK(for_each_record(kBlockPrefix, true, visit));
+  return for_each_record(kObjectPrefix, true, visit);
+}
+
+Result<std::vector<Reference>> KeyValueIndex::dead_objects() {
+  std::vector<Reference> dead;
+  const auto collect = [&](std::string_view key, std::string_view) -> Result<bool> {
+    const auto parsed = parse_record_key(key);
+    if (!parsed) return make_error(ErrorCode::corruption, "index: a dead object's key is damaged");
+    dead.push_back({parsed->first, parsed->second});
+    return true;
+  };
+  CAIRN_CHECK(store_->scan(kDeadObjectPrefix, kDeadObjectPrefix, collect));
+  return dead;
+}
+
+Result<std::map<std::uint32_t, SegmentUse>> KeyValueIndex::segment_uses() {
+  std::map<std::uint32_t, SegmentUse> uses;
+  const auto collect = [&](std::string_view key, std::string_view value) -> Result<bool> {
+    const auto segment = parse_segment_key(key);
+    if (!segment) return make_error(ErrorCode::corruption, "index: a segment's key is damaged");
+    CAIRN_TRY(uses[*segment], decode_use(value));
+    return true;
+  };
+  CAIRN_CHECK(store_->scan(kSegmentPrefix, kSegmentPrefix, collect));
+  return uses;
+}
+
+Result<std::optional<Placed<ReclaimedRecord>>> KeyValueIndex::reclaimed() {
+  using Found = std::optional<Placed<ReclaimedRecord>>;
+  CAIRN_TRY(const auto value, store_->get(kReclaimedKey));
+  if (!value) return Found();
+  CAIRN_TRY(const PlacedPayload placed, decode_placed(*value));
+  CAIRN_TRY(ReclaimedRecord record, decode_reclaimed(placed.payload));
+  return Found(Placed<ReclaimedRecord>(std::move(record), placed.place));
+}
+
+Result<std::optional<std::string>> KeyValueIndex::doubt() { return store_->get(kDoubtKey); }
+
+bool KeyValueIndex::counted() const {
+  const std::lock_guard lock(mutex_);
+  return counted_;
+}
+
+Status KeyValueIndex::add_uncounted(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes) {
+  CAIRN_CHECK(add_records(batch, next, changes));
+  const auto add = [&](std::string key, const RecordPlace& place, bool removed, Bytes payload) {
+    changes.emplace_back(std::move(key), removed ? std::nullopt : std::optional(encode_placed(place, payload)));
+  };
+  for (const auto& ref : batch.refs) {
+    add(version_key(ref.name, ref.version), ref.place, ref.removed, encode(static_cast<const RefRecord&>(ref)));
+  }
+  for (const auto& root : batch.roots) {
+    add(root_key(root), root.place, root.removed, encode(RootsRecord{.roots = {root}}));
+  }
+  if (batch.reclaimed) {
+    add(std::string(kReclaimedKey), batch.reclaimed->place, false,
+        encode(static_cast<const ReclaimedRecord&>(*batch.reclaimed)));
+  }
+  return {};
+}
+
 Status KeyValueIndex::apply(const IndexBatch& batch) {
   const IndexState before = state();
   IndexState next = before;
   KeyValueChanges changes;
-  changes.reserve(batch.records.size() + batch.refs.size() + batch.roots.size() + batch.seen.size() + 1);
-  CAIRN_CHECK(add_records(batch, next, changes));
-  for (const RefRecord& ref : batch.refs) {
-    std::string key = version_key(ref.name, ref.version);
-    if (ref.removed) {
-      changes.emplace_back(std::move(key), std::nullopt);
-    } else {
-      changes.emplace_back(std::move(key), std::string(as_text(encode(ref))));
-    }
-  }
-  for (const Root& root : batch.roots) {
-    std::string key = root_key(root);
-    if (root.removed) {
-      changes.emplace_back(std::move(key), std::nullopt);
-    } else {
-      changes.emplace_back(std::move(key), std::string(as_text(encode(RootsRecord{.roots = {root}}))));
-    }
+  changes.reserve(2 * batch.records.size() + batch.refs.size() + batch.roots.size() + batch.seen.size() + 2);
+  if (batch.parts != nullptr) {
+    CAIRN_CHECK(ReferenceCounts(*store_, *batch.parts).add(batch, next, changes));
+  } else {
+    CAIRN_CHECK(add_uncounted(batch, next, changes));
   }
   for (const auto& [path, seen] : batch.seen) changes.emplace_back(seen_key(path), encode_seen(seen));
   if (batch.applied) next.applied = std::max(next.applied, *batch.applied);
@@ -193,6 +280,9 @@ Status KeyValueIndex::apply(const IndexBatch& batch) {
   CAIRN_CHECK(store_->write(changes));
   const std::lock_guard lock(mutex_);
   state_ = next;
+  // A position alone counts nothing.
+  counted_ = counted_ && (batch.parts != nullptr ||
+                          (batch.records.empty() && batch.refs.empty() && batch.roots.empty() && !batch.reclaimed));
   return {};
 }
 

@@ -31,6 +31,15 @@ class KeyValueIndex final : public Index {
   Result<std::vector<Root>> find_roots(const Digest& id) override;
   Result<std::optional<Root>> find_root(RecordKind kind, const Digest& id, std::string_view name) override;
   Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) override;
+  Result<std::optional<RecordPlace>> find_ref_place(std::string_view name, std::uint64_t version) override;
+  Result<std::optional<RecordPlace>> find_root_place(RecordKind kind, const Digest& id, std::string_view name) override;
+  Result<std::uint64_t> references(RecordKind kind, const Digest& id) override;
+  Status for_each_count(const VisitRecord& visit) override;
+  Result<std::vector<Reference>> dead_objects() override;
+  Result<std::map<std::uint32_t, SegmentUse>> segment_uses() override;
+  Result<std::optional<Placed<ReclaimedRecord>>> reclaimed() override;
+  Result<std::optional<std::string>> doubt() override;
+  bool counted() const override;
   Status apply(const IndexBatch& batch) override;
   Status checkpoint() override;
   std::uint64_t memory_bytes() const override { return store_->memory_bytes(); }
@@ -43,13 +52,18 @@ class KeyValueIndex final : public Index {
   IndexState state() const;
   Result<std::optional<RefRecord>> last_ref_below(std::string_view name, const std::string& bound);
   Result<std::optional<RecordLocation>> find_record(RecordKind kind, const std::string& key);
-  Status for_each_record(std::string_view prefix, const VisitRecord& visit);
+  // `counts`: also what is only counted.
+  Status for_each_record(std::string_view prefix, bool counts, const VisitRecord& visit);
+  Result<std::optional<RecordPlace>> find_place(const std::string& key);
+  // The same without counting.
+  Status add_uncounted(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes);
   // Adds to `changes` the records of `batch` that replace what is there; raises `next`.
   Status add_records(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes);
 
   std::unique_ptr<KeyValueStore> store_;
-  mutable std::mutex mutex_;  // of state_, which readers ask for while apply() changes it
+  mutable std::mutex mutex_;  // of what follows, which readers ask for while apply() changes it
   IndexState state_;
+  bool counted_ = true;
 };
 
 }  // namespace cairn

@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::uint8_t kStateVersion = 1;
+constexpr std::uint8_t kStateVersion = 2;
 
 std::string to_string(const std::vector<std::byte>& bytes) { return std::string(as_text(bytes)); }
 
@@ -37,6 +37,22 @@ std::string object_key(RecordKind kind, const Digest& id) {
   std::string key(kObjectPrefix);
   key.push_back(static_cast<char>(kind));
   append_digest(key, id);
+  return key;
+}
+
+std::string count_key(RecordKind kind, const Digest& id) {
+  return kind == RecordKind::block || kind == RecordKind::blob ? block_key(id) : object_key(kind, id);
+}
+
+std::string segment_key(std::uint32_t segment) {
+  std::string key(kSegmentPrefix);
+  append_number(key, segment);
+  return key;
+}
+
+std::string dead_object_key(RecordKind kind, const Digest& id) {
+  std::string key = object_key(kind, id);
+  key.replace(0, kObjectPrefix.size(), kDeadObjectPrefix);
   return key;
 }
 
@@ -84,7 +100,8 @@ std::string root_key(const Root& root) {
 std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view key) {
   RecordKind kind = RecordKind::block;
   std::size_t digest_at = kBlockPrefix.size();
-  if (key.starts_with(kObjectPrefix) && key.size() > kObjectPrefix.size()) {
+  const bool object = key.starts_with(kObjectPrefix) || key.starts_with(kDeadObjectPrefix);
+  if (object && key.size() > kObjectPrefix.size()) {
     const auto number = static_cast<std::uint8_t>(key[kObjectPrefix.size()]);
     if (!record_kind_is_valid(number)) return std::nullopt;
     kind = static_cast<RecordKind>(number);
@@ -100,7 +117,7 @@ std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view k
 
 std::string encode_location(const RecordLocation& at) {
   std::vector<std::byte> bytes;
-  bytes.reserve(37);
+  bytes.reserve(45);
   ByteWriter out(bytes);
   out.put(at.codec);
   out.put(at.segment);
@@ -109,6 +126,7 @@ std::string encode_location(const RecordLocation& at) {
   out.put(at.logical_bytes);
   out.put(at.checksum);
   out.put(at.sequence);
+  out.put(at.references);
   return to_string(bytes);
 }
 
@@ -121,6 +139,7 @@ Result<RecordLocation> decode_location(RecordKind kind, std::string_view value) 
   const auto logical_bytes = in.get<std::uint32_t>();
   const auto checksum = in.get<std::uint64_t>();
   const auto sequence = in.get<std::uint64_t>();
+  const auto references = in.get<std::uint64_t>();
   if (!in.exhausted()) return damaged("a record's location", in.offset());
   return RecordLocation{.kind = kind,
                         .codec = *codec,
@@ -129,7 +148,8 @@ Result<RecordLocation> decode_location(RecordKind kind, std::string_view value) 
                         .stored_bytes = *stored_bytes,
                         .logical_bytes = *logical_bytes,
                         .checksum = *checksum,
-                        .sequence = *sequence};
+                        .sequence = *sequence,
+                        .references = *references};
 }
 
 std::string encode_seen(const SeenFile& seen) {
@@ -170,6 +190,50 @@ Result<SeenFile> decode_seen(std::string_view value) {
                 .note = std::string(*note)};
   std::memcpy(seen.blob.bytes.data(), blob->data(), Digest::kSize);
   return seen;
+}
+
+std::string encode_use(const SegmentUse& use) {
+  std::vector<std::byte> bytes;
+  ByteWriter out(bytes);
+  out.put(use.record_bytes);
+  out.put(use.live_bytes);
+  out.put(use.tombstone_bytes);
+  return to_string(bytes);
+}
+
+Result<SegmentUse> decode_use(std::string_view value) {
+  ByteReader in(as_bytes(value));
+  const auto record_bytes = in.get<std::uint64_t>();
+  const auto live_bytes = in.get<std::uint64_t>();
+  const auto tombstone_bytes = in.get<std::uint64_t>();
+  if (!in.exhausted()) return damaged("a segment's use", in.offset());
+  return SegmentUse{.record_bytes = *record_bytes, .live_bytes = *live_bytes, .tombstone_bytes = *tombstone_bytes};
+}
+
+std::string encode_placed(const RecordPlace& place, Bytes payload) {
+  std::vector<std::byte> bytes;
+  ByteWriter out(bytes);
+  out.put(place.segment);
+  out.put(place.offset);
+  out.put_bytes(payload);
+  return to_string(bytes);
+}
+
+Result<PlacedPayload> decode_placed(std::string_view value) {
+  constexpr std::size_t kPlaceBytes = sizeof(std::uint32_t) + sizeof(std::uint64_t);
+  if (value.size() < kPlaceBytes) return damaged("a place", value.size());
+  ByteReader in(as_bytes(value.substr(0, kPlaceBytes)));
+  const auto segment = in.get<std::uint32_t>();
+  const auto offset = in.get<std::uint64_t>();
+  return PlacedPayload{.place = {*segment, *offset}, .payload = as_bytes(value.substr(kPlaceBytes))};
+}
+
+std::optional<std::uint32_t> parse_segment_key(std::string_view key) {
+  if (!key.starts_with(kSegmentPrefix) || key.size() != kSegmentPrefix.size() + sizeof(std::uint64_t)) return {};
+  std::uint64_t number = 0;
+  for (const char byte : key.substr(kSegmentPrefix.size())) number = number << 8 | static_cast<unsigned char>(byte);
+  if (number > UINT32_MAX) return {};
+  return static_cast<std::uint32_t>(number);
 }
 
 std::string encode_state(const IndexState& state) {

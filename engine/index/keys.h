@@ -20,9 +20,17 @@ inline constexpr std::string_view kObjectPrefix{"\x03", 1};
 inline constexpr std::string_view kRefPrefix{"\x04", 1};
 inline constexpr std::string_view kSeenPrefix{"\x05", 1};
 inline constexpr std::string_view kRootPrefix{"\x06", 1};
+inline constexpr std::string_view kReclaimedKey{"\x07", 1};
+inline constexpr std::string_view kSegmentPrefix{"\x08", 1};
+inline constexpr std::string_view kDeadObjectPrefix{"\x09", 1};
+inline constexpr std::string_view kDoubtKey{"\x0a", 1};
 
 std::string block_key(const Digest& digest);
 std::string object_key(RecordKind kind, const Digest& id);
+// Under which the references to a block or object are counted: a blob manifest's are its block's.
+std::string count_key(RecordKind kind, const Digest& id);
+std::string segment_key(std::uint32_t segment);
+std::string dead_object_key(RecordKind kind, const Digest& id);
 // The key of `at`, which is a block or an object.
 std::string record_key(const Digest& key, const RecordLocation& at);
 // Every version of a name has this prefix, and no other name's version has it.
@@ -49,12 +57,23 @@ struct IndexState {
 // A location's kind is in its key and not repeated in the value.
 std::string encode_location(const RecordLocation& at);
 std::string encode_seen(const SeenFile& seen);
+std::string encode_use(const SegmentUse& use);
+// A place, then the payload as in the log.
+std::string encode_placed(const RecordPlace& place, Bytes payload);
 std::string encode_state(const IndexState& state);
 
 // ErrorCode::corruption when the value is not one that encode_* wrote, or unsupported
 // when a newer version of Cairn did.
 Result<RecordLocation> decode_location(RecordKind kind, std::string_view value);
 Result<SeenFile> decode_seen(std::string_view value);
+Result<SegmentUse> decode_use(std::string_view value);
+struct PlacedPayload {
+  RecordPlace place;
+  Bytes payload;
+};
+Result<PlacedPayload> decode_placed(std::string_view value);
+// The segment in a segment's key.
+std::optional<std::uint32_t> parse_segment_key(std::string_view key);
 Result<IndexState> decode_state(std::string_view value);
 
 }  // namespace cairn

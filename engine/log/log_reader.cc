@@ -31,6 +31,11 @@ Result<std::shared_ptr<File>> LogReader::segment_file(std::uint32_t segment, boo
   return file;
 }
 
+void LogReader::forget(const ReclaimedRecord& reclaimed) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(files_, [&](const auto& open) { return reclaimed.contains(open.first.first); });
+}
+
 Result<Bytes> LogReader::read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes,
                               AlignedBuffer& buffer) {
   CAIRN_TRY(const std::shared_ptr<File> file, segment_file(segment, stored_bytes >= kDirectBytesMin));

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/base/aligned_buffer.h"
+#include "engine/format/manifest.h"
 #include "engine/io/file_system.h"
 
 namespace cairn {
@@ -24,6 +25,9 @@ class LogReader {
   // segment is missing or ends before. Large payloads are read around the page cache, which
   // costs a copy and fresh memory; small ones through it, because it reads ahead.
   Result<Bytes> read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes, AlignedBuffer& buffer);
+
+  // Lets go of segments that were reclaimed: their space is free once nobody has them open.
+  void forget(const ReclaimedRecord& reclaimed);
 
  private:
   Result<std::shared_ptr<File>> segment_file(std::uint32_t segment, bool direct);

@@ -106,11 +106,11 @@ Status LogWriter::append_record(const NewRecord& record) {
   group_.records.push_back(RecordDescriptor{
       .kind = record.kind,
       .codec = record.codec,
-      .flags = 0,
+      .flags = record.carried ? kCarriedFlag : std::uint16_t{0},
       .logical_bytes = record.logical_bytes,
       .stored_bytes = static_cast<std::uint32_t>(record.payload.size()),
       .payload_offset = at,
-      .sequence = end_.next_sequence++,
+      .sequence = record.carried ? *record.carried : end_.next_sequence++,
       .checksum = record.checksum ? *record.checksum : checksum_of(record.payload),
       .key = record.key,
   });
@@ -352,6 +352,16 @@ Status LogWriter::seal() {
   queue_.reset();
   file_.reset();
   return {};
+}
+
+Status LogWriter::seal_open_segment() {
+  if (failure_) return *failure_;
+  if (end_.sealed) return {};
+  CAIRN_INVARIANT(group_.empty() && unreported_.empty());
+  Status opened = open_segment();
+  if (!opened.ok() && opened.error().code == ErrorCode::no_space && !file_) return opened;
+  CAIRN_CHECK(poison(std::move(opened)));
+  return poison(seal());
 }
 
 Result<LogWriter::Synced> LogWriter::close() {

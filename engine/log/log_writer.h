@@ -37,6 +37,7 @@ struct NewRecord {
   // kept until it is written.
   std::shared_ptr<const void> hold = {};
   std::optional<std::uint64_t> checksum = {};  // of the payload, when the caller has it
+  std::optional<std::uint64_t> carried = {};   // from another segment, with this sequence
 };
 
 struct LogOptions {
@@ -85,6 +86,14 @@ class LogWriter {
   // told of, and those records, up to the last sealed segment's end. Costs no sync.
   bool has_sealed() const noexcept { return sealed_.has_value(); }
   Synced take_sealed();
+
+  // Ends the open segment though it is not full; nothing when none is open. sync() must have
+  // returned everything before.
+  Status seal_open_segment();
+  // The segment that is appended to; 0 when the next append begins another one.
+  std::uint32_t open_segment_number() const noexcept { return end_.sealed ? 0 : end_.segment; }
+  // The last one that there is, sealed or not.
+  std::uint32_t last_segment_number() const noexcept { return end_.segment; }
 
   // sync() must have returned everything before. When anything was appended, adds a witness
   // (a group without records, whose head promises all before it), so that damage to the

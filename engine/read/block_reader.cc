@@ -8,6 +8,9 @@
 namespace cairn {
 namespace {
 
+// How often a record is looked for again that was moved while it was read.
+constexpr int kMovesMax = 8;
+
 // Decoders keep scratch memory: one per thread serves every reader.
 BlockDecoder& thread_decoder() {
   thread_local BlockDecoder decoder;
@@ -45,30 +48,47 @@ Result<Block> BlockReader::read_block(const Digest& digest) {
 }
 
 Result<Block> BlockReader::read_block_at(const Digest& digest, const RecordLocation& at) {
-  CAIRN_TRY(StoredBlock stored, fetch(digest, at));
-  return verified(digest, at, decode(digest, at, std::move(stored)));
+  CAIRN_TRY(const StoredBlock stored, fetch(digest, at));
+  return verified(digest, stored.at, decode(digest, stored));
 }
 
 Result<ComingBlock> BlockReader::begin_block(const Digest& digest) {
   CAIRN_TRY(const RecordLocation at, find_block(digest));
-  return ComingBlock{.at = at, .stored = run_in(readers_, [this, digest, at] { return fetch(digest, at); })};
+  return ComingBlock{.stored = run_in(readers_, [this, digest, at] { return fetch(digest, at); })};
 }
 
 Result<Block> BlockReader::finish_block(const Digest& digest, ComingBlock coming) {
-  const RecordLocation at = coming.at;
-  return verified(digest, at, unverified_block(digest, std::move(coming)));
+  CAIRN_TRY(const StoredBlock stored, coming.stored.get());
+  return verified(digest, stored.at, decode(digest, stored));
 }
 
 Result<Block> BlockReader::unverified_block(const Digest& digest, ComingBlock coming) {
-  CAIRN_TRY(StoredBlock stored, coming.stored.get());
-  return decode(digest, coming.at, std::move(stored));
+  CAIRN_TRY(const StoredBlock stored, coming.stored.get());
+  return decode(digest, stored);
 }
 
-Result<StoredBlock> BlockReader::fetch(const Digest& digest, const RecordLocation& at) {
+Result<std::optional<RecordLocation>> BlockReader::find_moved(const Digest& key, const RecordLocation& at) {
+  CAIRN_CHECK(catch_up());
+  CAIRN_TRY(auto now, at.kind == RecordKind::block ? index_.find_block(key) : index_.find_object(at.kind, key));
+  if (now && now->segment == at.segment && now->offset == at.offset) now.reset();
+  return now;
+}
+
+Result<StoredBlock> BlockReader::fetch(const Digest& digest, RecordLocation at) {
+  for (int moves = 0;; ++moves) {
+    auto stored = fetch_at(digest, at);
+    if (stored.ok() || stored.error().code != ErrorCode::corruption || moves == kMovesMax) return stored;
+    CAIRN_TRY(const auto moved, find_moved(digest, at));
+    if (!moved) return stored;
+    at = *moved;
+  }
+}
+
+Result<StoredBlock> BlockReader::fetch_at(const Digest& digest, const RecordLocation& at) {
   if (at.logical_bytes > kBlockBytesMax || at.stored_bytes > kBlockBytesMax) {
     return damaged("block", digest, at, "larger than any block");
   }
-  StoredBlock stored{.hold = buffers_.take(at.stored_bytes + 2 * kPageBytes), .bytes = {}};
+  StoredBlock stored{.at = at, .hold = buffers_.take(at.stored_bytes + 2 * kPageBytes), .bytes = {}};
   if (!stored.hold) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
   auto read = log_.read(at.segment, at.offset, at.stored_bytes, *stored.hold);
   if (!read.ok()) {
@@ -79,7 +99,8 @@ Result<StoredBlock> BlockReader::fetch(const Digest& digest, const RecordLocatio
   return stored;
 }
 
-Result<Block> BlockReader::decode(const Digest& digest, const RecordLocation& at, StoredBlock stored) {
+Result<Block> BlockReader::decode(const Digest& digest, const StoredBlock& stored) {
+  const RecordLocation& at = stored.at;
   if (static_cast<CodecId>(at.codec) == CodecId::raw) {
     return Block{.hold = std::move(stored.hold), .content = stored.bytes};
   }
@@ -108,7 +129,18 @@ Result<std::vector<std::byte>> BlockReader::read_object(RecordKind kind, const D
   return read_object_at(id, *at);
 }
 
-Result<std::vector<std::byte>> BlockReader::read_object_at(const Digest& id, const RecordLocation& at) {
+Result<std::vector<std::byte>> BlockReader::read_object_at(const Digest& id, const RecordLocation& first) {
+  RecordLocation at = first;
+  for (int moves = 0;; ++moves) {
+    auto read = object_at(id, at);
+    if (read.ok() || read.error().code != ErrorCode::corruption || moves == kMovesMax) return read;
+    CAIRN_TRY(const auto moved, find_moved(id, at));
+    if (!moved) return read;
+    at = *moved;
+  }
+}
+
+Result<std::vector<std::byte>> BlockReader::object_at(const Digest& id, const RecordLocation& at) {
   const std::string name(record_kind_name(at.kind));
   if (at.stored_bytes > kObjectBytesMax) return damaged(name.c_str(), id, at, "larger than any object");
   AlignedBuffer buffer;

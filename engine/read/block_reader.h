@@ -4,6 +4,7 @@
 // put, or an error; wrong bytes leave this class only as unverified_block(). Any thread.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "engine/base/buffer_pool.h"
@@ -15,13 +16,13 @@ namespace cairn {
 
 // Bytes as they are in the log, and what keeps their memory.
 struct StoredBlock {
+  RecordLocation at;
   std::shared_ptr<AlignedBuffer> hold;
   Bytes bytes;
 };
 
 // A block that the device was asked for.
 struct ComingBlock {
-  RecordLocation at;
   std::future<Result<StoredBlock>> stored;
 };
 
@@ -63,10 +64,19 @@ class BlockReader {
 
   Index& index() noexcept { return index_; }
 
+  // Brings the index up to date, for a reader beside a writer in another process.
+  void set_catch_up(std::function<Status()> catch_up) { catch_up_ = std::move(catch_up); }
+  Status catch_up() { return catch_up_ ? catch_up_() : Status(); }
+  // Where a record lies now that was at `at`: reclaiming moves records and removes the
+  // segments they were in. Nothing when it is there still, or is no more.
+  Result<std::optional<RecordLocation>> find_moved(const Digest& key, const RecordLocation& at);
+
  private:
   Result<RecordLocation> find_block(const Digest& digest);
-  Result<StoredBlock> fetch(const Digest& digest, const RecordLocation& at);
-  Result<Block> decode(const Digest& digest, const RecordLocation& at, StoredBlock stored);
+  Result<StoredBlock> fetch(const Digest& digest, RecordLocation at);
+  Result<StoredBlock> fetch_at(const Digest& digest, const RecordLocation& at);
+  Result<std::vector<std::byte>> object_at(const Digest& id, const RecordLocation& at);
+  Result<Block> decode(const Digest& digest, const StoredBlock& stored);
   Result<Block> verified(const Digest& digest, const RecordLocation& at, Result<Block> block) const;
   Error damaged(const char* what, const Digest& id, const RecordLocation& at, const std::string& why) const;
 
@@ -75,6 +85,7 @@ class BlockReader {
   WorkerPool& readers_;
   const DigestKind digest_;
   BufferPool buffers_;
+  std::function<Status()> catch_up_;
 };
 
 // Decoded manifests. Each is not_found when the store has no such object.

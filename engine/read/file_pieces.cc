@@ -46,16 +46,18 @@ class SkeletonCursor {
 
 Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::uint64_t bytes) {
   FilePieces out{.total_bytes = bytes, .pieces = {}};
-  CAIRN_TRY(const auto manifest_at, reader.index().find_object(RecordKind::blob, id));
-  if (!manifest_at) {
-    CAIRN_TRY(const auto block_at, reader.index().find_block(id));
-    if (!block_at) return make_error(ErrorCode::not_found, "no blob " + to_text(reader.digest_kind(), id));
-    if (block_at->logical_bytes != bytes) {
-      return inconsistent(reader, "blob", id,
-                          "has " + std::to_string(block_at->logical_bytes) + " bytes, not " + std::to_string(bytes));
-    }
+  // Content of one block may be known as several smaller ones, too. A block is whole by itself,
+  // so it comes first: what the manifest lists may be long gone, when the log has kept it alone.
+  CAIRN_TRY(const auto block_at, reader.index().find_block(id));
+  if (block_at && block_at->logical_bytes == bytes) {
     out.pieces.push_back(Piece{.block = {id, block_at->logical_bytes}, .length = block_at->logical_bytes});
     return out;
+  }
+  CAIRN_TRY(const auto manifest_at, reader.index().find_object(RecordKind::blob, id));
+  if (!manifest_at) {
+    if (!block_at) return make_error(ErrorCode::not_found, "no blob " + to_text(reader.digest_kind(), id));
+    return inconsistent(reader, "blob", id,
+                        "has " + std::to_string(block_at->logical_bytes) + " bytes, not " + std::to_string(bytes));
   }
   CAIRN_TRY(const BlobManifest manifest, load_blob(reader, id));
   if (manifest.total_bytes != bytes) {

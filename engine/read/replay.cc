@@ -10,6 +10,7 @@
 #include "engine/content/digester.h"
 #include "engine/log/segment_files.h"
 #include "engine/log/segment_scan.h"
+#include "engine/read/logged_parts.h"
 
 namespace cairn {
 namespace {
@@ -19,9 +20,9 @@ constexpr std::size_t kBatchRecords = 8192;
 
 class Replay {
  public:
-  // `pool` may be null: follow() verifies nothing.
-  Replay(Index& index, WorkerPool* pool, ProgressMeter& meter)
-      : index_(index), pool_(pool), meter_(meter), from_(index.applied()) {
+  // Without `parts` nothing is counted. `pool` may be null: follow() verifies nothing.
+  Replay(Index& index, ObjectParts* parts, WorkerPool* pool, ProgressMeter& meter)
+      : index_(index), parts_(parts), pool_(pool), meter_(meter), from_(index.applied()) {
     out_.end.next_sequence = std::max<std::uint64_t>(index.next_sequence(), 1);
   }
 
@@ -126,13 +127,13 @@ class Replay {
   Status add(const OpenSegment& segment, const RecordDescriptor& record) {
     ++out_.records;
     out_.end.next_sequence = std::max(out_.end.next_sequence, record.sequence + 1);
-    if (record.kind == RecordKind::ref || record.kind == RecordKind::roots) return add_payload(segment, record);
+    if (is_statement(record.kind)) return add_payload(segment, record);
     batch_.records.push_back({record.key, location_of(segment.number, record)});
     if (batch_.records.size() < kBatchRecords) return {};
     return apply(std::nullopt);
   }
 
-  // What a ref or a root means is in its payload.
+  // What a ref, a root or a reclaiming means is in its payload.
   Status add_payload(const OpenSegment& segment, const RecordDescriptor& record) {
     const std::string name(record_kind_name(record.kind));
     const auto damaged = [&](const std::string& why) {
@@ -140,6 +141,7 @@ class Replay {
       return Status();
     };
     const std::uint64_t bytes_max = record.kind == RecordKind::ref ? kRefBytesMax : kRootsBytesMax;
+    const RecordPlace place{segment.number, record.payload_offset};
     if (record.stored_bytes > bytes_max) {
       return damaged(name + " record of " + std::to_string(record.stored_bytes) + " bytes");
     }
@@ -151,12 +153,18 @@ class Replay {
     if (record.kind == RecordKind::ref) {
       auto ref = decode_ref(payload);
       if (!ref.ok()) return damaged(ref.error().message);
-      batch_.refs.push_back(std::move(ref).value());
+      batch_.refs.emplace_back(std::move(ref).value(), place);
+      return {};
+    }
+    if (record.kind == RecordKind::reclaimed) {
+      auto reclaimed = decode_reclaimed(payload);
+      if (!reclaimed.ok()) return damaged(reclaimed.error().message);
+      batch_.reclaimed.emplace(std::move(reclaimed).value(), place);
       return {};
     }
     auto decoded = decode_roots(payload);
     if (!decoded.ok()) return damaged(decoded.error().message);
-    std::move(decoded->roots.begin(), decoded->roots.end(), std::back_inserter(batch_.roots));
+    for (Root& root : decoded->roots) batch_.roots.emplace_back(std::move(root), place);
     return {};
   }
 
@@ -167,23 +175,42 @@ class Replay {
 
   Status apply(std::optional<Position> position) {
     // A position already reached needs no write: opening a store that is up to date is free.
-    if (batch_.records.empty() && batch_.refs.empty() && batch_.roots.empty() &&
+    if (batch_.records.empty() && batch_.refs.empty() && batch_.roots.empty() && !batch_.reclaimed &&
         (!position || *position <= index_.applied()))
       return {};
     batch_.applied = position;
     batch_.next_sequence = out_.end.next_sequence;
+    batch_.parts = parts_;
     CAIRN_CHECK(index_.apply(batch_));
     batch_ = IndexBatch{};
     return {};
   }
 
   Index& index_;
+  ObjectParts* const parts_;
   WorkerPool* const pool_;
   ProgressMeter& meter_;
   const Position from_;
   IndexBatch batch_;
   Replayed out_;
 };
+
+// A segment that is missing among the others was reclaimed, or lost.
+Status find_missing(const std::vector<std::uint32_t>& segments, const Position& from, const std::string& log_folder,
+                    Index& index, Replayed& replayed) {
+  CAIRN_TRY(const auto reclaimed, index.reclaimed());
+  std::uint32_t expected = std::max(from.segment, 1u);
+  for (const std::uint32_t number : segments) {
+    if (number < expected) continue;
+    for (; expected < number; ++expected) {
+      replayed.gap = from.segment > 0;
+      if (reclaimed && reclaimed->contains(expected)) continue;
+      replayed.damage.push_back(segment_path(log_folder, expected) + ": missing");
+    }
+    ++expected;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -192,38 +219,57 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
   CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, log_folder));
   const Position from = index.applied();
   ProgressMeter meter(progress, from == Position{} ? "rebuild" : "replay", 0);
-  Replay replay(index, &pool, meter);
+  LogReader reader(fs, log_folder);
+  LoggedParts parts(reader);
+  Replay replay(index, &parts, &pool, meter);
+  std::vector<std::uint32_t> found;
+  bool gone = false;  // a segment that was there a moment before
   for (const std::uint32_t number : segments) {
     if (number < from.segment) continue;
     auto opened = open_segment(fs, log_folder, number, store_tag);
-    // A writer without room takes the segment away that it could not begin.
+    // A writer without room takes the segment away that it could not begin; one that reclaims,
+    // those before.
     const bool last = number == segments.back();
-    if (!opened.ok() && opened.error().code == ErrorCode::not_found && last && number > from.segment) break;
+    if (!opened.ok() && opened.error().code == ErrorCode::not_found) {
+      gone = gone || !last || number == from.segment;
+      continue;
+    }
+    found.push_back(number);
     CAIRN_TRY(const OpenSegment segment, std::move(opened));
     CAIRN_CHECK(replay.segment(segment, last));
   }
   Replayed replayed = std::move(replay).finish();
-  if (from.segment > 0 && (segments.empty() || segments.back() < from.segment)) {
+  CAIRN_CHECK(find_missing(found, from, log_folder, index, replayed));
+  replayed.gap = replayed.gap || (gone && from.segment > 0);
+  if (from.segment > 0 && (found.empty() || found.back() < from.segment)) {
     replayed.damage.push_back(segment_path(log_folder, from.segment) +
                               ": missing, though it had been applied up to byte " + std::to_string(from.offset));
     replayed.end.segment = from.segment;
     replayed.end.sealed = true;
   }
+  if (!replayed.damage.empty()) {
+    IndexBatch doubt;
+    doubt.parts = &parts;
+    doubt.doubt = replayed.damage.front();
+    CAIRN_CHECK(index.apply(doubt));
+  }
   return replayed;
 }
 
-Status follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                  const Position& to) {
+Result<bool> follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
+                        const Position& to) {
   const Position from = index.applied();
-  if (to <= from) return {};
+  if (to <= from) return true;
   const Progress none;
   ProgressMeter meter(none, "follow", 0);
-  Replay replay(index, nullptr, meter);
+  Replay replay(index, nullptr, nullptr, meter);
   for (std::uint32_t number = std::max(from.segment, 1u); number <= to.segment; ++number) {
-    CAIRN_TRY(const OpenSegment segment, open_segment(fs, log_folder, number, store_tag));
+    auto opened = open_segment(fs, log_folder, number, store_tag);
+    if (!opened.ok() && opened.error().code == ErrorCode::not_found) return false;
+    CAIRN_TRY(const OpenSegment segment, std::move(opened));
     CAIRN_CHECK(replay.follow(segment, to));
   }
-  return {};
+  return true;
 }
 
 }  // namespace cairn

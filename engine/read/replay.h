@@ -19,6 +19,7 @@ struct Replayed {
   std::uint64_t records = 0;
   std::uint64_t torn_bytes = 0;     // behind the end: writes that never finished
   std::vector<std::string> damage;  // places that were synced and are bad now
+  bool gap = false;                 // segments are missing behind where the index was
 };
 
 // Changes nothing but the index. Damage is reported, not an error: the records around it
@@ -28,8 +29,9 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
                             WorkerPool& pool, const Progress& progress);
 
 // For a reader beside the writer: applies what lies between the index's position and
-// `to`, which was synced. Around damage: the next opening and check() report it.
-Status follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                  const Position& to);
+// `to`, which was synced. Around damage: the next opening and check() report it. False when
+// some of it was reclaimed: the index has to be opened anew.
+Result<bool> follow_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
+                        const Position& to);
 
 }  // namespace cairn

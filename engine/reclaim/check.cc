@@ -7,6 +7,7 @@
 #include "engine/base/progress_meter.h"
 #include "engine/content/digester.h"
 #include "engine/log/segment_files.h"
+#include "engine/reclaim/check_counts.h"
 #include "engine/reclaim/check_log.h"
 #include "engine/reclaim/check_promises.h"
 
@@ -26,10 +27,11 @@ class Check {
         progress_(progress) {}
 
   Result<CheckReport> run() {
-    CAIRN_CHECK(check_log(fs_, log_folder_, store_tag_, reader_.index().applied(), progress_, findings_));
+    CAIRN_CHECK(check_log(fs_, log_folder_, store_tag_, reader_, progress_, findings_));
     CAIRN_CHECK(check_blocks());
     CAIRN_CHECK(check_objects());
     CAIRN_CHECK(check_promises(reader_, progress_, findings_));
+    CAIRN_CHECK(check_counts(reader_, progress_, findings_));
     return std::move(findings_.report);
   }
 
@@ -44,9 +46,15 @@ class Check {
     };
     std::vector<Item> blocks;
     std::uint64_t bytes = 0;
-    const auto collect = [&](const Digest& digest, const RecordLocation& at) -> Status {
+    const auto collect = [&](const Digest& digest, RecordLocation at) -> Status {
       ++findings_.report.blocks_checked;
       if (!lies_in_log(at)) {
+        CAIRN_TRY(const auto moved, reader_.find_moved(digest, at));
+        if (moved) at = *moved;
+      }
+      if (!lies_in_log(at)) {
+        CAIRN_TRY(const auto now, reader_.index().find_block(digest));
+        if (!now) return {};  // reclaimed meanwhile
         findings_.bad_blocks[digest] =
             findings_.damage("block " + id_text(digest) + " in segment " + std::to_string(at.segment) + " at " +
                                  std::to_string(at.offset) + ": outside the log",
@@ -77,6 +85,8 @@ class Check {
       const auto block = reader_.read_block_at(item.digest, item.at);
       if (block.ok()) return Verdict{};
       if (!is_damage(block.error())) return block.error();
+      CAIRN_TRY(const auto now, reader_.index().find_block(item.digest));
+      if (!now) return Verdict{};  // reclaimed meanwhile
       return Verdict{block.error().message};
     };
     const auto consume = [&](Item item, Verdict verdict) -> Status {
@@ -111,6 +121,8 @@ class Check {
       Status status = check_object(id, at);
       if (status.ok()) return {};
       if (!is_damage(status.error())) return status;
+      CAIRN_TRY(const auto now, reader_.index().find_object(at.kind, id));
+      if (!now) return {};  // reclaimed meanwhile
       findings_.damage(status.error().message, id_text(id));
       return {};
     };
@@ -153,7 +165,8 @@ class Check {
       }
       case RecordKind::block:
       case RecordKind::ref:
-      case RecordKind::roots: return make_error(ErrorCode::corruption, "index: an object of another kind");
+      case RecordKind::roots:
+      case RecordKind::reclaimed: return make_error(ErrorCode::corruption, "index: an object of another kind");
     }
     if (actual != id) {
       return make_error(ErrorCode::corruption, std::string(record_kind_name(at.kind)) + " " + id_text(id) +

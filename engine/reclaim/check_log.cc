@@ -39,15 +39,32 @@ Status check_segment(const OpenSegment& segment, bool last, const Position& appl
 
 }  // namespace
 
-Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, const Position& applied,
+Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, BlockReader& reader,
                  const Progress& progress, Findings& findings) {
+  Index& index = reader.index();
+  const Position applied = index.applied();
   CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, log_folder));
+  CAIRN_TRY(auto reclaimed, index.reclaimed());
   ProgressMeter meter(progress, "check log", 0);
+  std::uint32_t expected = 1;
   for (const std::uint32_t number : segments) {
     CAIRN_CHECK(meter.check_stop());
+    for (; expected < number; ++expected) {
+      if (reclaimed && reclaimed->contains(expected)) continue;
+      CAIRN_CHECK(reader.catch_up());
+      CAIRN_TRY(reclaimed, index.reclaimed());
+      if (!reclaimed || !reclaimed->contains(expected)) {
+        findings.damage(segment_path(log_folder, expected) + ": missing");
+      }
+    }
+    expected = number + 1;
     auto opened = open_segment(fs, log_folder, number, store_tag);
     // A writer without room takes the segment away that it could not begin.
-    if (!opened.ok() && opened.error().code == ErrorCode::not_found && number > applied.segment) continue;
+    if (!opened.ok() && opened.error().code == ErrorCode::not_found) {
+      CAIRN_CHECK(reader.catch_up());
+      CAIRN_TRY(const auto now, index.reclaimed());
+      if (number > applied.segment || (now && now->contains(number))) continue;
+    }
     CAIRN_TRY(const OpenSegment segment, std::move(opened));
     meter.begin(segment.path);
     findings.segment_bytes[number] = segment.size;

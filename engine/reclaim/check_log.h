@@ -4,14 +4,14 @@
 #pragma once
 
 #include "engine/base/progress_meter.h"
-#include "engine/index/index.h"
 #include "engine/io/file_system.h"
+#include "engine/read/block_reader.h"
 #include "engine/reclaim/findings.h"
 
 namespace cairn {
 
 // Headers, heads and tables of every segment; notes how long each is.
-Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, const Position& applied,
+Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, BlockReader& reader,
                  const Progress& progress, Findings& findings);
 
 }  // namespace cairn

@@ -43,7 +43,7 @@ class AsyncWriter::Session {
  public:
   explicit Session(AsyncWriter& writer)
       : writer_(writer),
-        sink_(writer.write_, writer.parts_.index, writer.parts_.log),
+        sink_(writer.write_, writer.parts_.index, writer.parts_.log, writer.parts_.stored),
         log_bytes_(writer.parts_.log.written_bytes()),
         began_(Clock::now()),
         last_commit_(began_) {}
@@ -136,6 +136,7 @@ class AsyncWriter::Session {
     CAIRN_TRY(const bool fresh, sink_.append(block));
     if (fresh) writer_.queue_.count_block(block.content.size());
     put.blocks.push_back({block.digest, static_cast<std::uint32_t>(block.content.size())});
+    hold(put, {RecordKind::block, block.digest});
     if (put.layout.total_bytes() > writer_.write_.block_bytes) {
       if (!put.whole) put.whole = std::make_unique<StreamDigester>(writer_.parts_.pool, writer_.write_.digest);
       put.whole->push(std::move(block.hold), block.content);
@@ -152,6 +153,7 @@ class AsyncWriter::Session {
     if (group.end && !group.error) {
       CAIRN_CHECK(taken(group, group.end->append(sink_, writer_.parts_.index, group.roots)));
     }
+    writer_.held_.erase(&group);
     if (group.error) {
       writer_.queue_.settled(group, *group.error);
       return {};
@@ -163,6 +165,12 @@ class AsyncWriter::Session {
     written_.push_back(put.group);
     small_written_ = small_written_ || group.bytes < writer_.write_.block_bytes;
     return {};
+  }
+
+  // One value of one block gets its root in this turn: nobody comes between.
+  void hold(const PutState& put, const Reference& reference) {
+    const bool one_turn = put.group->roots.size() == 1 && put.layout.total_bytes() <= writer_.write_.block_bytes;
+    if (!one_turn) writer_.held_[put.group.get()].push_back(reference);
   }
 
   Status write_manifests(PutState& put) {
@@ -179,11 +187,13 @@ class AsyncWriter::Session {
                 .bytes = bytes,
                 .created_ns = wall_clock_ns(),
                 .attributes = std::move(put.attributes)};
+    hold(put, {RecordKind::blob, blob});
     if (!put.tensor) return {};
     const TensorManifest tensor{
         .dtype = put.tensor->dtype, .attribute = 0, .shape = put.tensor->shape, .bytes = bytes, .blob = blob};
     root.kind = RecordKind::tensor;
     root.id = tensor_id(digest, tensor.dtype, tensor.attribute, tensor.shape, blob);
+    hold(put, {RecordKind::tensor, root.id});
     return sink_.write_object(RecordKind::tensor, root.id, encode(tensor));
   }
 
@@ -295,6 +305,12 @@ AsyncWriter::~AsyncWriter() { close(); }
 void AsyncWriter::close() {
   queue_.close();
   if (thread_.joinable()) thread_.join();
+}
+
+std::vector<Reference> AsyncWriter::held() const {
+  std::vector<Reference> held;
+  for (const auto& [group, references] : held_) held.insert(held.end(), references.begin(), references.end());
+  return held;
 }
 
 void AsyncWriter::run(int nice) {

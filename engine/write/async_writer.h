@@ -4,6 +4,7 @@
 // append; and once for all that is there: sync, commit.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -19,6 +20,7 @@ class AsyncWriter {
   struct Parts {
     Index& index;
     LogWriter& log;
+    ObjectParts& stored;
     WorkerPool& pool;
     FairMutex& turn;  // held by whoever writes to the log
   };
@@ -30,6 +32,9 @@ class AsyncWriter {
   // Once. resource_exhausted when the system starts no more threads.
   Status start(int nice);
   PutQueue& queue() noexcept { return queue_; }
+  // Blocks and objects that values rely on which are written in part, and have no root yet.
+  // For whoever has the log's turn.
+  std::vector<Reference> held() const;
   // Takes nothing more; returns when what was accepted is committed or has failed.
   void close();
 
@@ -40,7 +45,8 @@ class AsyncWriter {
   const Parts parts_;
   const WriteOptions write_;
   PutQueue queue_;
-  BufferPool gathered_;  // for values whose elements do not lie side by side
+  std::map<const PutGroup*, std::vector<Reference>> held_;  // of groups that are written in part; has the log's turn
+  BufferPool gathered_;                                     // for values whose elements do not lie side by side
   std::thread thread_;
 };
 

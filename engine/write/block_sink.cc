@@ -20,25 +20,56 @@ BlockEncoder& thread_encoder() {
   return encoder;
 }
 
-// What a ref or a root means is not in its descriptor.
-bool is_in_payload(RecordKind kind) { return kind == RecordKind::ref || kind == RecordKind::roots; }
+// References that are remembered until they count: more are read back.
+constexpr std::size_t kRememberedMax = 256 * 1024;
 
-// Everything but the refs and roots.
-IndexBatch batch_of(const LogWriter::Synced& synced) {
+}  // namespace
+
+void BlockSink::Parts::remember(RecordKind kind, const Digest& id, Bytes payload) {
+  auto references = references_of(kind, payload);
+  if (!references.ok() || references_ + references->size() > kRememberedMax) return;
+  references_ += references->size();
+  recent_.insert_or_assign({kind, id, checksum_of(payload)}, std::move(references).value());
+}
+
+void BlockSink::Parts::forget() {
+  recent_.clear();
+  references_ = 0;
+}
+
+Result<std::optional<std::vector<Reference>>> BlockSink::Parts::parts_of(const Digest& id, const RecordLocation& at) {
+  const auto found = recent_.find({at.kind, id, at.checksum});
+  if (found == recent_.end()) return stored_.parts_of(id, at);
+  return std::optional(found->second);
+}
+
+BlockSink::BlockSink(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored)
+    : options_(options), index_(index), log_(log), buffers_(options.block_bytes), parts_(stored) {}
+
+// What a ref or a root means is not in its descriptor. They come out of the log in the order
+// in which they went in.
+IndexBatch BlockSink::batch_of(const LogWriter::Synced& synced) {
   IndexBatch batch;
+  batch.parts = &parts_;
   batch.records.reserve(synced.records.size());
   for (const auto& [segment, record] : synced.records) {
-    if (!is_in_payload(record.kind)) batch.records.push_back({record.key, location_of(segment, record)});
+    const RecordPlace place{segment, record.payload_offset};
+    if (record.kind == RecordKind::ref) {
+      CAIRN_INVARIANT(!pending_refs_.empty());
+      batch.refs.emplace_back(std::move(pending_refs_.front()), place);
+      pending_refs_.pop_front();
+    } else if (record.kind == RecordKind::roots) {
+      CAIRN_INVARIANT(!pending_roots_.empty());
+      for (Root& root : pending_roots_.front()) batch.roots.emplace_back(std::move(root), place);
+      pending_roots_.pop_front();
+    } else {
+      batch.records.push_back({record.key, location_of(segment, record)});
+    }
   }
   if (synced.end_segment > 0) batch.applied = Position{synced.end_segment, synced.end_offset};
   batch.next_sequence = synced.next_sequence;
   return batch;
 }
-
-}  // namespace
-
-BlockSink::BlockSink(const WriteOptions& options, Index& index, LogWriter& log)
-    : options_(options), index_(index), log_(log), buffers_(options.block_bytes) {}
 
 Result<BlockSink::Block> BlockSink::prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype) {
   Block block;
@@ -159,6 +190,7 @@ Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload)
                                     .key = id,
                                     .payload = payload}));
   pending_objects_.emplace(kind, id);
+  parts_.remember(kind, id, payload);
   return commit_if_due();
 }
 
@@ -185,7 +217,7 @@ Status BlockSink::write_roots(std::vector<Root> roots) {
                                     .logical_bytes = static_cast<std::uint32_t>(payload.size()),
                                     .key = digest_of(options_.digest, payload),
                                     .payload = payload}));
-  std::move(record.roots.begin(), record.roots.end(), std::back_inserter(pending_roots_));
+  pending_roots_.push_back(std::move(record.roots));
   return {};
 }
 
@@ -202,8 +234,7 @@ Status BlockSink::commit() {
   // Sync before commit: an index entry must never point at bytes a crash can take away.
   CAIRN_TRY(const LogWriter::Synced synced, log_.sync());
   IndexBatch batch = batch_of(synced);
-  batch.refs = std::exchange(pending_refs_, {});
-  batch.roots = std::exchange(pending_roots_, {});
+  CAIRN_INVARIANT(pending_refs_.empty() && pending_roots_.empty());
   batch.seen = std::exchange(seen_, {});
   return apply(synced, batch);
 }
@@ -214,6 +245,7 @@ Status BlockSink::apply(const LogWriter::Synced& synced, const IndexBatch& batch
     log_.fail(applied.error());
     return applied;
   }
+  if (!batch.refs.empty() || !batch.roots.empty()) parts_.forget();
   const std::lock_guard lock(claims_mutex_);
   for (const auto& [segment, record] : synced.records) {
     if (record.kind == RecordKind::block) {

@@ -3,10 +3,13 @@
 // Where every way into the store ends: known? encode, append, sync, commit.
 #pragma once
 
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -49,7 +52,8 @@ class BlockSink {
     std::uint64_t checksum = 0;  // of the payload
   };
 
-  BlockSink(const WriteOptions& options, Index& index, LogWriter& log);
+  // `stored` says what objects that are in the log are made of.
+  BlockSink(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored);
 
   // Any thread: digest, known? encode. On failure nothing is claimed.
   Result<Block> prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype);
@@ -63,7 +67,7 @@ class BlockSink {
   Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
   Status write_ref(const RefRecord& ref);
   // Appended and not yet in the index, in the order of the log.
-  const std::vector<RefRecord>& pending_refs() const noexcept { return pending_refs_; }
+  const std::deque<RefRecord>& pending_refs() const noexcept { return pending_refs_; }
   // In one record: all of them or none.
   Status write_roots(std::vector<Root> roots);
   // Noted with the next commit.
@@ -83,7 +87,23 @@ class BlockSink {
   // Of blocks that are not in the index yet.
   enum class Claim : std::uint8_t { taken, appended };
 
+  // What was just written need not be read back.
+  class Parts final : public ObjectParts {
+   public:
+    explicit Parts(ObjectParts& stored) : stored_(stored) {}
+    void remember(RecordKind kind, const Digest& id, Bytes payload);
+    void forget();
+    Result<std::optional<std::vector<Reference>>> parts_of(const Digest& id, const RecordLocation& at) override;
+
+   private:
+    ObjectParts& stored_;
+    // The checksum is the payload's: the same bytes may be cut in more than one way.
+    std::map<std::tuple<RecordKind, Digest, std::uint64_t>, std::vector<Reference>> recent_;
+    std::size_t references_ = 0;  // in all of them
+  };
+
   Status claim(Block& block);
+  IndexBatch batch_of(const LogWriter::Synced& synced);
   Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status encode_block(Block& block);
   Status write_block(Block block);
@@ -98,8 +118,9 @@ class BlockSink {
   std::mutex claims_mutex_;
   std::unordered_map<Digest, Claim> claims_;                 // guarded by claims_mutex_
   std::set<std::pair<RecordKind, Digest>> pending_objects_;  // appended, not yet in the index
-  std::vector<RefRecord> pending_refs_;
-  std::vector<Root> pending_roots_;
+  std::deque<RefRecord> pending_refs_;
+  std::deque<std::vector<Root>> pending_roots_;  // by record
+  Parts parts_;
   std::vector<std::pair<std::string, SeenFile>> seen_;
 };
 

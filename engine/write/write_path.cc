@@ -45,9 +45,10 @@ struct WritePath::TensorProgress {
   std::unique_ptr<StreamDigester> whole;  // only when it has several blocks
 };
 
-WritePath::WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool, WorkerPool& readers)
+WritePath::WritePath(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored, WorkerPool& pool,
+                     WorkerPool& readers)
     : options_(options),
-      sink_(options, index, log),
+      sink_(options, index, log, stored),
       pool_(pool),
       readers_(readers),
       buffers_(options.block_bytes + 2 * kPageBytes) {}

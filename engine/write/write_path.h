@@ -20,7 +20,8 @@ struct WrittenFile {
 class WritePath {
  public:
   // `readers` wait for the device that the sources are on.
-  WritePath(const WriteOptions& options, Index& index, LogWriter& log, WorkerPool& pool, WorkerPool& readers);
+  WritePath(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored, WorkerPool& pool,
+            WorkerPool& readers);
 
   // Each makes its content part of the store once commit() has returned. Content that is
   // known costs a digest. After a failure to read the source, other sources may be written;

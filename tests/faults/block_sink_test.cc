@@ -18,7 +18,7 @@ class BlockSinkTest : public ::testing::Test {
     EXPECT_TRUE(StoreImpl::create(fs_, "store", kSmallStore).ok());
     impl_ = StoreImpl::open(fs_, "store", {.threads = 1}, {}).value();
     writing_ = impl_->begin_writing().value();
-    sink_.emplace(WriteOptions{.block_bytes = kSmallStore.block_bytes}, impl_->index(), *writing_.log);
+    sink_.emplace(WriteOptions{.block_bytes = kSmallStore.block_bytes}, impl_->index(), *writing_.log, impl_->parts());
   }
   ~BlockSinkTest() override { writing_ = {}; }
 

@@ -40,7 +40,7 @@ class WritePathTest : public ::testing::Test {
     impl_ = StoreImpl::open(fs_, kStore, {.threads = 2}, {}).value();
     writing_ = impl_->begin_writing().value();
     path_.emplace(WriteOptions{.digest = DigestKind::blake3, .block_bytes = kSmallStore.block_bytes}, impl_->index(),
-                  *writing_.log, impl_->pool(), impl_->readers());
+                  *writing_.log, impl_->parts(), impl_->pool(), impl_->readers());
   }
   ~WritePathTest() override { writing_ = {}; }
 
@@ -105,7 +105,7 @@ TEST_F(WritePathTest, ABlockIsWrittenOnceHoweverOftenItComes) {
   EXPECT_EQ(path_->sink().counters().new_blocks, 1u);
   EXPECT_EQ(path_->sink().counters().known_blocks, 19u);
   ASSERT_TRUE(path_->sink().commit().ok());
-  EXPECT_EQ(wrong_in_log(fs_, kStore, 0), "");
+  EXPECT_EQ(wrong_in_log(fs_, kStore, 0, Objects::once), "");
 }
 
 // Every checksum is right, every block is what it says, and the whole is not.

@@ -169,6 +169,8 @@ inline RootsRecord roots() {
   }};
 }
 
+inline ReclaimedRecord reclaimed() { return {.ranges = {{1, 3}, {5, 5}, {7, 258}}}; }
+
 inline StoreHeader store_header() { return {.uuid = uuid(), .block_bytes = 1 << 20, .segment_bytes = 256 * MiB}; }
 
 // Decodes bytes and encodes what came out: the error, or bytes that must be the same.
@@ -199,6 +201,7 @@ inline std::vector<Structure> manifests() {
       {"ref", encode(ref()), recode_manifest<&decode_ref>},
       {"ref_removed", encode(ref_removed()), recode_manifest<&decode_ref>},
       {"roots", encode(roots()), recode_manifest<&decode_roots>},
+      {"reclaimed", encode(reclaimed()), recode_manifest<&decode_reclaimed>},
   };
 }
 

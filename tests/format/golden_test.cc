@@ -70,6 +70,7 @@ TEST(Golden, DecodedValuesAreTheOnesTheFilesDescribe) {
   EXPECT_EQ(decode_snapshot(bytes("snapshot")).value(), examples::snapshot());
   EXPECT_EQ(decode_ref(bytes("ref")).value(), examples::ref());
   EXPECT_EQ(decode_ref(bytes("ref_removed")).value(), examples::ref_removed());
+  EXPECT_EQ(decode_reclaimed(bytes("reclaimed")).value(), examples::reclaimed());
   EXPECT_EQ(decode_table(bytes("segment_table")).value(), examples::records());
   EXPECT_EQ(decode_group_head(bytes("group_head")).value().records, examples::records());
 }

@@ -236,5 +236,19 @@ TEST(Manifests, OfRandomContentComeBack) {
   }
 }
 
+TEST(ReclaimedRecord, RangesGrowTogetherAndRefuseOtherOrders) {
+  ReclaimedRecord record;
+  for (const std::uint32_t segment : {5, 1, 3, 9, 2, 5}) record.add(segment);
+  const std::vector<ReclaimedRecord::Range> expected = {{1, 3}, {5, 5}, {9, 9}};
+  EXPECT_EQ(record.ranges, expected);
+  for (std::uint32_t segment = 0; segment < 12; ++segment) {
+    EXPECT_EQ(record.contains(segment), (segment >= 1 && segment <= 3) || segment == 5 || segment == 9);
+  }
+  using Ranges = std::vector<ReclaimedRecord::Range>;
+  for (const Ranges& wrong : {Ranges{{0, 1}}, Ranges{{2, 1}}, Ranges{{1, 2}, {3, 4}}, Ranges{{4, 4}, {1, 1}}}) {
+    EXPECT_FALSE(decode_reclaimed(encode(ReclaimedRecord{.ranges = wrong})).ok());
+  }
+}
+
 }  // namespace
 }  // namespace cairn

@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff log tag rm forget stats check repair doctor completion; do
+for verb in init add get cat tensor ls show diff log tag rm forget stats gc check repair doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -329,6 +329,21 @@ PY
 # --- Standard output that fails ----------------------------------------------------------
 "$CAIRN" ls >/dev/full 2>err
 [[ $? == 1 ]] || fail "a full standard output went unnoticed"
+
+# --- gc ---------------------------------------------------------------------------------
+expect 0 --json gc --dry-run
+lines 'all(k in d for k in ("freed_bytes", "moved_bytes", "dead_bytes", "segments", "seconds"))'
+expect 0 --json gc --max-dead 0%
+lines 'd["dead_bytes"] == 0 and d["damaged"] == []'
+expect 0 --json gc --max-dead 0
+lines 'd["freed_bytes"] == 0 and d["moved_bytes"] == 0'
+expect 0 gc
+expect 0 --json stats
+json 'd["dead_bytes"] == 0'
+for share in -1% 101% 5x ""; do expect 2 gc --max-dead "$share"; done
+expect 0 --json check --read-data
+expect 10 --json --store missing gc
+exit_error 10
 
 # --- doctor, check, repair ---------------------------------------------------------------
 expect 0 --json doctor

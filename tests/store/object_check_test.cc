@@ -133,7 +133,7 @@ TEST_F(ObjectCheckTest, ARootWithoutItsContentIsFound) {
   {
     const auto impl = StoreImpl::open(fs_, "store", {}, {}).value();
     const auto writing = impl->begin_writing().value();
-    BlockSink sink({.block_bytes = kSmallStore.block_bytes}, impl->index(), *writing.log);
+    BlockSink sink({.block_bytes = kSmallStore.block_bytes}, impl->index(), *writing.log, impl->parts());
     ASSERT_TRUE(sink.write_roots({Root{.kind = RecordKind::blob, .id = nowhere, .name = "gone", .bytes = 3}}).ok());
     ASSERT_TRUE(sink.write_roots({Root{.kind = RecordKind::tensor, .id = nowhere, .name = "too", .bytes = 3}}).ok());
     ASSERT_TRUE(sink.commit().ok());

@@ -3,8 +3,10 @@
 // A store: a folder with one log and an index of it (docs/architecture.md).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,21 @@ enum class OpenMode : std::uint8_t {
   exclusive,  // made; ErrorCode::already_exists when it is there (needs read_write)
 };
 
+// How space is given back while a store is open, in a thread of the store's own: as gc() does
+// it, in steps of at most about 50 ms of the log's time, with as long a rest after each.
+struct ReclaimOptions {
+  // Live content is copied when more than this share of the log is dead, until it is less: what
+  // stays is at most max_dead / (1 - max_dead) of what is live. The smaller, the more is copied.
+  // Files of the log with nothing live in them go whatever the share is.
+  double max_dead = 0.2;
+  // Less than this is not worth it.
+  std::uint64_t min_dead_bytes = 16ull * 1024 * 1024;
+  // Of live content that is copied. 0: no limit.
+  std::uint64_t bytes_per_second = 0;
+  // How often it looks whether there is something to do: 1 ms to a day.
+  std::chrono::milliseconds interval{200};
+};
+
 struct StoreOptions {
   Access access = Access::read_write;
   OpenMode mode = OpenMode::existing;
@@ -48,6 +65,8 @@ struct StoreOptions {
   // How blocks of objects that are put directly are encoded.
   Codec codec = Codec::automatic;
   WriterOptions writer = {};
+  // Nothing: only gc() gives space back. Needs read_write.
+  std::optional<ReclaimOptions> reclaim = {};
 };
 
 // What opening had to do.
@@ -73,6 +92,7 @@ struct StoreStats {
   std::uint64_t stored_bytes = 0;   // of distinct blocks, as encoded
   std::uint64_t disk_bytes = 0;     // what the folder takes on the disk
   std::uint64_t log_bytes = 0;      // of that, the log's segments
+  std::uint64_t dead_bytes = 0;     // of the log, what no name and no object needs: see gc()
   std::uint64_t index_memory_bytes = 0;
   std::uint64_t refs = 0, snapshots = 0, trees = 0, states = 0, models = 0, tensors = 0, blobs = 0, blocks = 0,
                 segments = 0;
@@ -99,6 +119,32 @@ struct Damage {
 struct CheckReport {
   std::uint64_t blocks_checked = 0, objects_checked = 0, bytes_read = 0;
   std::vector<Damage> damaged;  // empty: everything is whole
+};
+
+struct GcOptions {
+  // The share of the log that may stay dead, 0 to 1: less dead than that is not worth moving
+  // what is live beside it. 0: nothing dead stays.
+  double max_dead = 0.05;
+  // Says what would be done, and does nothing.
+  bool dry_run = false;
+};
+
+struct GcReport {
+  std::uint64_t freed_bytes = 0;     // of the disk, of the log's files that were removed
+  std::uint64_t moved_bytes = 0;     // live content that was copied out of them
+  std::uint64_t dead_bytes = 0;      // that are left in the log; with dry_run, that are there now
+  std::uint64_t segments = 0;        // files that were removed
+  std::vector<std::string> damaged;  // files that were left alone, and why
+};
+
+// Of StoreOptions::reclaim, since the store was opened.
+struct ReclaimStats {
+  std::uint64_t runs = 0;
+  std::uint64_t freed_bytes = 0, moved_bytes = 0, segments = 0;  // as in GcReport
+  std::chrono::nanoseconds longest_step{0};                      // of the log's time, waiting for it included
+  std::uint64_t failures = 0;                                    // runs that ended early
+  std::string error;                                             // of the last one; empty after a run that ended well
+  bool paused = false;
 };
 
 struct RepairReport {
@@ -192,6 +238,16 @@ class Store {
   // The checkpoints of one experiment, any text that may stand behind a '/' in a name.
   Checkpoints checkpoints(const std::string& experiment);
   Result<StoreStats> stats();
+  // Gives back the space of what was removed: copies what is live out of the log's files with
+  // the most dead content, and removes them. Takes turns with whatever else writes, beside
+  // which it may run, and may be stopped and repeated at any time. ErrorCode::corruption when
+  // damage leaves in doubt what is dead: nothing is reclaimed then.
+  Result<GcReport> gc(const GcOptions& options = {}, const Progress& progress = {});
+  // What StoreOptions::reclaim does rests between these. Pauses are counted. Once pause returns, nothing
+  // is under way; nothing is lost by a pause of any length.
+  void pause_reclaiming();
+  void resume_reclaiming();
+  ReclaimStats reclaim_stats() const;
   // Verifies; changes nothing. Damage is in the report, not an error.
   Result<CheckReport> check(const CheckOptions& options = {}, const Progress& progress = {});
 

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/read/logged_parts.h"
+
+#include "engine/content/digester.h"
+#include "engine/read/block_reader.h"
+
+namespace cairn {
+
+Result<std::optional<std::vector<Reference>>> LoggedParts::parts_of(const Digest&, const RecordLocation& at) {
+  using Parts = std::optional<std::vector<Reference>>;
+  if (at.stored_bytes > BlockReader::kObjectBytesMax) return Parts();
+  AlignedBuffer buffer;
+  const auto payload = log_.read(at.segment, at.offset, at.stored_bytes, buffer);
+  if (!payload.ok()) {
+    if (payload.error().code == ErrorCode::corruption) return Parts();  // missing, or cut short
+    return payload.error();
+  }
+  if (checksum_of(*payload) != at.checksum) return Parts();
+  auto references = references_of(at.kind, *payload);
+  if (!references.ok()) return Parts();
+  return Parts(std::move(references).value());
+}
+
+}  // namespace cairn
