@@ -46,6 +46,7 @@ struct StoreLayout {
 };
 
 class AsyncWriter;
+class Cloner;
 
 class StoreImpl {
  public:
@@ -84,6 +85,8 @@ class StoreImpl {
   Result<std::shared_ptr<AsyncWriter>> writer();
   // See Store::gc().
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
+  // See Store::clone(). `to` is not looked into: whether it is in the store, or a link.
+  Result<CloneReport> clone(const std::string& to, const CloneOptions& options, const Progress& progress);
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
@@ -112,6 +115,8 @@ class StoreImpl {
   void note_replay(Replayed& replayed, bool rebuilt);
   void make_readers();
   Status forget_dead_objects();
+  Result<std::uint64_t> take_moment(Cloner& cloner);
+  Status checkpoint_for_clone();
   Status sync_what_was_found();
   Status close_log();
 
