@@ -6,10 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 #include <thread>
 
+#include "engine/clone/cloner.h"
+#include "engine/log/segment_files.h"
 #include "tests/support/gc_scenario.h"
 #include "tests/support/sim_file_system.h"
 
@@ -301,6 +304,40 @@ TEST_F(CloneTest, AStopLeavesNothing) {
   EXPECT_FALSE(fs::exists(to()));
   EXPECT_FALSE(fs::exists(to() + ".cloning"));
   put(store, 40, 45);
+}
+
+// Between getting hold of the one file and the other, everything may change.
+TEST_F(CloneTest, AMomentInWhichTheIndexChangedIsNone) {
+  GcScenario scenario;
+  SimFileSystem disk;
+  scenario.prepare(disk, "store");
+  auto opened = StoreImpl::open(disk, "store", {.threads = 2}, {});
+  ASSERT_TRUE(opened.ok()) << opened.error().message;
+  StoreImpl& impl = **opened;
+  Store store = StoreImpl::handle(std::move(opened).value());
+  for (const char* folder : {"clone", "clone/log", "clone/index"}) ASSERT_TRUE(disk.create_directory(folder).ok());
+  const Progress none;
+  ProgressMeter meter(none, "clone", 0);
+  Cloner cloner(disk, {.log = "store/log", .index = "store/index"}, {.log = "clone/log", .index = "clone/index"},
+                {.store_tag = store_tag_of(impl.header().uuid)}, meter);
+  ASSERT_TRUE(cloner.bring_ahead().ok());
+  const auto ahead = list_segments(disk, "clone/log").value();
+  std::uint64_t reclaimed = 0;
+  const auto reclaim = [&]() -> Result<Position> {
+    CAIRN_TRY(const GcReport report, store.gc({.max_dead = 0}));
+    reclaimed = report.segments;
+    return impl.index().applied();
+  };
+  EXPECT_FALSE(cloner.take_moment(reclaim).value());
+  ASSERT_GT(reclaimed, 0u);
+  EXPECT_TRUE(cloner.take_moment([&]() -> Result<Position> { return impl.index().applied(); }).value());
+  ASSERT_TRUE(cloner.complete().ok());
+  ASSERT_TRUE(write_file_atomically(disk, "clone/STORE", as_bytes(encode_store_header(impl.header()))).ok());
+  const auto there = list_segments(disk, "store/log").value();
+  EXPECT_EQ(list_segments(disk, "clone/log").value(), there);
+  EXPECT_FALSE(std::includes(there.begin(), there.end(), ahead.begin(), ahead.end())) << "nothing that was brought ahead was reclaimed";
+  EXPECT_TRUE(cloner.counters().index);
+  EXPECT_EQ(scenario.what_is_wrong(disk, "clone"), "");
 }
 
 // Values come and go and their space is given back, while the store is cloned by the handle that
