@@ -58,7 +58,7 @@ Result<CloneReport> StoreImpl::clone(const std::string& to, const CloneOptions& 
   Cloner cloner(fs_, {.log = layout_.log(), .index = layout_.index()},
                 {.log = folder->layout().log(), .index = folder->layout().index()},
                 {.store_tag = store_tag_of(header_.uuid), .share = !options.copy}, meter);
-  CAIRN_TRY(const std::uint64_t held_ns, take_moment(cloner));
+  CAIRN_TRY(const std::chrono::nanoseconds held, take_moment(cloner));
   CAIRN_CHECK(cloner.complete());
   CAIRN_CHECK(folder->finish(header_));
   const CloneCounters& counters = cloner.counters();
@@ -66,11 +66,11 @@ Result<CloneReport> StoreImpl::clone(const std::string& to, const CloneOptions& 
                      .linked_bytes = counters.linked_bytes,
                      .copied_bytes = counters.copied_bytes,
                      .index = counters.index,
-                     .held_ns = held_ns};
+                     .held = held};
 }
 
 // How long others were held up.
-Result<std::uint64_t> StoreImpl::take_moment(Cloner& cloner) {
+Result<std::chrono::nanoseconds> StoreImpl::take_moment(Cloner& cloner) {
   const bool writes = options_.access == Access::read_write && !closed_;
   for (int attempt = 1; attempt <= kMomentAttemptsMax; ++attempt) {
     CAIRN_CHECK(cloner.bring_ahead());
@@ -80,7 +80,7 @@ Result<std::uint64_t> StoreImpl::take_moment(Cloner& cloner) {
         return index_->applied();
       };
       CAIRN_TRY(const bool taken, cloner.take_moment(followed));
-      if (taken) return std::uint64_t{0};
+      if (taken) return std::chrono::nanoseconds(0);
       continue;
     }
     // Whoever has the log's turn has committed what it appended when it gives it up.
@@ -88,8 +88,7 @@ Result<std::uint64_t> StoreImpl::take_moment(Cloner& cloner) {
     const Clock::time_point began = Clock::now();
     CAIRN_CHECK(checkpoint_for_clone());
     CAIRN_TRY(const bool taken, cloner.take_moment([this]() -> Result<Position> { return index_->applied(); }));
-    const auto held = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - began);
-    if (taken) return static_cast<std::uint64_t>(held.count());
+    if (taken) return std::chrono::nanoseconds(Clock::now() - began);
   }
   Error error = make_error(ErrorCode::io, "the store changes faster than a clone can be made");
   error.retryable = true;

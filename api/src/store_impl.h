@@ -47,6 +47,7 @@ struct StoreLayout {
 
 class AsyncWriter;
 class Cloner;
+class BackgroundGc;
 
 class StoreImpl {
  public:
@@ -87,6 +88,8 @@ class StoreImpl {
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
   // See Store::clone(). `to` is not looked into: whether it is in the store, or a link.
   Result<CloneReport> clone(const std::string& to, const CloneOptions& options, const Progress& progress);
+  // Null when there is none.
+  BackgroundGc* background_gc() const { return background_gc_.get(); }
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
@@ -106,6 +109,7 @@ class StoreImpl {
   std::string id_text(const Digest& digest) const { return to_text(header_.digest, digest); }
 
  private:
+  friend class GcRun;
   StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, const StoreOptions& options);
   static Result<bool> is_store(FileSystem& fs, const StoreLayout& layout);
   Result<std::unique_ptr<Index>> open_index(bool& rebuilt);
@@ -115,7 +119,7 @@ class StoreImpl {
   void note_replay(Replayed& replayed, bool rebuilt);
   void make_readers();
   Status forget_dead_objects();
-  Result<std::uint64_t> take_moment(Cloner& cloner);
+  Result<std::chrono::nanoseconds> take_moment(Cloner& cloner);
   Status checkpoint_for_clone();
   Status sync_what_was_found();
   Status close_log();
@@ -141,6 +145,8 @@ class StoreImpl {
   std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
   const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
+  std::mutex reclaiming_;  // held for a whole run
+  std::unique_ptr<BackgroundGc> background_gc_;
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };
