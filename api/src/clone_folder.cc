@@ -45,7 +45,13 @@ Status CloneFolder::make() {
   if (!made.ok() && !is_there) return made;
   if (is_there) CAIRN_CHECK(check_leftover());
   // Whoever holds the lock is making a clone there; nothing is removed without it.
-  CAIRN_TRY(lock_, fs_.lock(layout_.lock()));
+  auto locked = fs_.lock(layout_.lock());
+  if (!locked.ok()) {
+    // It goes when it is empty.
+    if (!is_there) static_cast<void>(fs_.remove_directory(layout_.folder).ok());
+    return std::move(locked).error();
+  }
+  lock_ = std::move(*locked);
   if (is_there) CAIRN_CHECK(empty());
   CAIRN_CHECK(fs_.create_directory(layout_.log()));
   return fs_.create_directory(layout_.index());
