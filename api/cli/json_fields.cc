@@ -168,6 +168,13 @@ Json to_json(const GcReport& report) {
           {"damaged", report.damaged}};
 }
 
+Json to_json(const CloneReport& report) {
+  return {{"segments", report.segments},
+          {"linked_bytes", report.linked_bytes},
+          {"copied_bytes", report.copied_bytes},
+          {"index", report.index}};
+}
+
 Json to_json(const RepairReport& report) {
   return {
       {"records_replayed", report.records_replayed}, {"quarantined", report.quarantined}, {"damage", report.damage}};

@@ -90,13 +90,6 @@ Result<bool> may_hold_new_store(FileSystem& fs, const StoreLayout& layout) {
   return true;
 }
 
-std::string parent_of(const std::string& path) {
-  const std::size_t end = path.find_last_not_of('/');
-  const std::size_t slash = end == std::string::npos ? end : path.find_last_of('/', end);
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 Result<StoreHeader> read_header(FileSystem& fs, const StoreLayout& layout) {
   const auto bytes = read_file(fs, layout.header(), kHeaderBytesMax);
   if (bytes.ok()) {

@@ -46,6 +46,7 @@ struct StoreLayout {
 };
 
 class AsyncWriter;
+class Cloner;
 class BackgroundGc;
 
 class StoreImpl {
@@ -85,6 +86,8 @@ class StoreImpl {
   Result<std::shared_ptr<AsyncWriter>> writer();
   // See Store::gc().
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
+  // See Store::clone(). `to` is not looked into: whether it is in the store, or a link.
+  Result<CloneReport> clone(const std::string& to, const CloneOptions& options, const Progress& progress);
   // Null when there is none.
   BackgroundGc* background_gc() const { return background_gc_.get(); }
   // Brings a reader up to what the writer in another process has synced by now. Costs a
@@ -116,6 +119,8 @@ class StoreImpl {
   void note_replay(Replayed& replayed, bool rebuilt);
   void make_readers();
   Status forget_dead_objects();
+  Result<std::chrono::nanoseconds> take_moment(Cloner& cloner);
+  Status checkpoint_for_clone();
   Status sync_what_was_found();
   Status close_log();
 

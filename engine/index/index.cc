@@ -17,13 +17,6 @@ namespace {
 // means that a whole checkpoint happened meanwhile, so a few are plenty.
 constexpr int kOpenAttemptsMax = 20;
 
-std::string parent_of(const std::string& path) {
-  const auto end = path.find_last_not_of('/');
-  const auto slash = path.find_last_of('/', end);
-  if (end == path.npos || slash == 0) return "/";
-  return slash == path.npos ? "." : path.substr(0, slash);
-}
-
 // An index in which nothing is durable yet, said by a guard before RocksDB writes its
 // first file: files without a guard are then always damage, never a crash.
 Result<Guard> create_index(FileSystem& fs, const std::string& path) {

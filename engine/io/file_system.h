@@ -95,6 +95,10 @@ class FileSystem {
   virtual Status create_directory(const std::string& path) = 0;               // already_exists when present
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces `to`
   virtual Status link(const std::string& from, const std::string& to) = 0;
+  // A new file `to` with the content of `from`, whose space they share until one is written.
+  // Where the file system cannot, Error::sys_errno says so (EOPNOTSUPP, EXDEV, ...) and nothing
+  // is left of `to`.
+  virtual Status clone_file(const std::string& from, const std::string& to) = 0;
   virtual Status remove_file(const std::string& path) = 0;
   virtual Status remove_directory(const std::string& path) = 0;  // must be empty
   // Creations, renames and removals in the folder survive power loss after this.
@@ -121,6 +125,8 @@ std::unique_ptr<FileSystem> make_posix_file_system(const PosixOptions& options);
 // Whether write queues of posix_file_system() go through io_uring on this machine.
 bool io_uring_available();
 
+// The folder that `path` lies in; "." when that is the working directory.
+std::string parent_of(const std::string& path);
 // Replaces `path` with `content` so that a crash leaves the old or the new, whole: writes
 // `path`.tmp, syncs it, renames it, syncs the folder.
 Status write_file_atomically(FileSystem& fs, const std::string& path, Bytes content);

@@ -7,12 +7,6 @@
 namespace cairn {
 namespace {
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 Status write_synced(FileSystem& fs, const std::string& path, Bytes content) {
   CAIRN_TRY(const auto file, fs.open(path, {.write = true, .create = true, .truncate = true}));
   CAIRN_CHECK(file->write_at(0, content));
@@ -20,6 +14,14 @@ Status write_synced(FileSystem& fs, const std::string& path, Bytes content) {
 }
 
 }  // namespace
+
+std::string parent_of(const std::string& path) {
+  const std::size_t end = path.find_last_not_of('/');
+  const std::size_t slash = end == std::string::npos ? end : path.find_last_of('/', end);
+  if (slash == std::string::npos) return ".";
+  const std::size_t last = path.find_last_not_of('/', slash);
+  return last == std::string::npos ? "/" : path.substr(0, last + 1);
+}
 
 Status write_file_atomically(FileSystem& fs, const std::string& path, Bytes content) {
   const std::string fresh = path + ".tmp";
@@ -32,7 +34,7 @@ Status write_file_atomically(FileSystem& fs, const std::string& path, Bytes cont
     static_cast<void>(fs.remove_file(fresh));
     return written;
   }
-  return fs.sync_directory(folder_of(path));
+  return fs.sync_directory(parent_of(path));
 }
 
 Result<std::vector<std::byte>> read_file(FileSystem& fs, const std::string& path, std::uint64_t max_bytes) {

@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff log tag rm forget stats gc check repair doctor completion; do
+for verb in init add get cat tensor ls show diff log tag rm forget stats gc clone check repair doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -344,6 +344,27 @@ for share in -1% 101% 5x ""; do expect 2 gc --max-dead "$share"; done
 expect 0 --json check --read-data
 expect 10 --json --store missing gc
 exit_error 10
+
+# --- clone -------------------------------------------------------------------------------
+expect 2 clone
+expect 0 --json clone --to cloned
+lines 'd["segments"] > 0 and d["linked_bytes"] + d["copied_bytes"] > 0 and d["index"] is True and "seconds" in d'
+expect 0 --json --store cloned check --read-data
+expect 0 --json ls
+cp out names
+expect 0 --json --store cloned ls
+cmp -s out names || fail "the clone has other names than the store"
+expect 1 --json clone --to cloned
+exit_error 1
+expect 2 --json clone --to "$CAIRN_STORE/inside"
+exit_error 2
+expect 0 --json clone --to copied --copy
+lines 'd["linked_bytes"] == 0'
+expect 0 clone --to cloned-again
+grep -q "Cloned to" out || fail "clone does not say what it did: $(cat out)"
+expect 10 --json --store missing clone --to nowhere
+exit_error 10
+[[ ! -e nowhere && ! -e nowhere.cloning ]] || fail "a clone of nothing left something"
 
 # --- doctor, check, repair ---------------------------------------------------------------
 expect 0 --json doctor

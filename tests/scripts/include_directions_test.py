@@ -33,6 +33,7 @@ MAY_INCLUDE = {
     "engine/index": STORED,
     "engine/write": ENGINE,
     "engine/read": ENGINE,
+    "engine/clone": ENGINE,
     "engine/results": ENGINE,
     # Reclaiming moves live blocks, so it reads and writes as a put and a get do.
     "engine/reclaim": ENGINE | {"engine/read", "engine/write"},
@@ -42,7 +43,8 @@ MAY_INCLUDE = {
     "api/examples": FLOOR,
     "api/c": FLOOR,
     "api/python": FLOOR,
-    "api/src": ENGINE | {"engine/read", "engine/write", "engine/results", "engine/reclaim", "replication"},
+    "api/src": ENGINE | {"engine/read", "engine/write", "engine/clone", "engine/results", "engine/reclaim",
+                         "replication"},
 }
 WHY = {
     "layer": "a layer includes only those below it (docs/architecture.md), so that each can be "

@@ -46,6 +46,7 @@ ASYNC = "engine/write/async_writer.cc"
 QUEUE = "engine/write/put_queue.cc"
 RECLAIM = "engine/reclaim/reclaimer.cc"
 COUNTS = "engine/index/reference_counts.cc"
+CLONER = "engine/clone/cloner.cc"
 
 BUGS = [
     Bug("a segment is removed before the index is durable", RECLAIM,
@@ -70,6 +71,24 @@ BUGS = [
         "test_faults", "GcModelTest.*"),
     Bug("a reclaimed segment counts as lost", REPLAY,
         "if (reclaimed && reclaimed->contains(expected)) continue;", "", "test_store", "GcTest.*"),
+    Bug("a clone is made of two moments", CLONER,
+        "return is_same(before, read_guard(fs_, from_.index)) && ", "return is_same(before, before) && ", "test_store", "CloneTest.AMoment*"),
+    Bug("a reclaimed segment stays in a clone", CLONER,
+        "const bool is_there = std::ranges::binary_search(listed, at->first);", "const bool is_there = true;",
+        "test_store", "CloneTest.AMoment*"),
+    Bug("a clone shares the segment that is written", CLONER,
+        "      if (!sealed) cut = end.offset;\n", "", "test_store", "CloneTest.Nothing*"),
+    Bug("a clone shares a file of the index that grows", CLONER,
+        "is_table(file.name) ? std::nullopt : std::optional(file.size)", "std::optional<std::uint64_t>()",
+        "test_store", "CloneTest.Nothing*"),
+    Bug("a clone's files are not synced", CLONER, "  return file->sync();\n", "  return {};\n",
+        "test_faults", "CloneFaultTest.AClone*"),
+    Bug("a clone has its name before it is a store", "api/src/clone_folder.cc",
+        "  CAIRN_CHECK(write_file_atomically(fs_, layout_.header(), as_bytes(encode_store_header(header))));\n"
+        "  if (Status renamed = fs_.rename(layout_.folder, to_); !renamed.ok()) {",
+        "  Status renamed = fs_.rename(layout_.folder, to_);\n"
+        "  CAIRN_CHECK(write_file_atomically(fs_, to_ + \"/STORE\", as_bytes(encode_store_header(header))));\n"
+        "  if (!renamed.ok()) {", "test_faults", "CloneFaultTest.ACut*"),
     Bug("a group's checksum is not compared", "engine/format/group.cc",
         "CAIRN_CHECK(check_seal(kName, head));", "", "test_log", "SegmentScanTest.*"),
     Bug("the log's file is not synced", WRITER,

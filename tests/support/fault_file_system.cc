@@ -143,6 +143,9 @@ Status FaultFileSystem::rename(const std::string& from, const std::string& to) {
 Status FaultFileSystem::link(const std::string& from, const std::string& to) {
   return make(Side::write, from + " to " + to, [&] { return base_.link(from, to); });
 }
+Status FaultFileSystem::clone_file(const std::string& from, const std::string& to) {
+  return make(Side::write, from + " to " + to, [&] { return base_.clone_file(from, to); });
+}
 Status FaultFileSystem::remove_file(const std::string& path) {
   return make(Side::write, path, [&] { return base_.remove_file(path); });
 }

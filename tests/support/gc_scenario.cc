@@ -117,6 +117,16 @@ std::string GcScenario::compare(Store& store) {
   return wrong_with_counts(store);
 }
 
+std::string GcScenario::look(FileSystem& fs, const std::string& path, Access access) {
+  auto impl = StoreImpl::open(fs, path, {.access = access, .threads = 2, .writer = options().writer}, {});
+  if (!impl.ok()) return "open: " + impl.error().message;
+  for (const std::string& place : (*impl)->info().recovery.damage) return "recovery found damage: " + place;
+  Store store = StoreImpl::handle(std::move(impl).value());
+  if (std::string wrong = compare(store); !wrong.empty()) return wrong;
+  const Status closed = store.close();
+  return closed.ok() ? std::string() : "close: " + closed.error().message;
+}
+
 std::string GcScenario::what_is_wrong(FileSystem& fs, const std::string& path) {
   const auto look = [&](const std::string& when, bool reclaim) -> std::string {
     auto impl = StoreImpl::open(fs, path, options(), {});

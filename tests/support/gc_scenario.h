@@ -29,6 +29,8 @@ class GcScenario {
   void prepare(FileSystem& fs, const std::string& path);
   // Opens it, reclaims everything that is dead, and closes it.
   Status run(FileSystem& fs, const std::string& path);
+  // Opens it, and says what of the same is not there, or nothing.
+  std::string look(FileSystem& fs, const std::string& path, Access access = Access::read_only);
   // Opens what a fault left: all that is live is there bit for bit, what was removed is not,
   // counts are right, reclaiming goes on to its end, and a rebuilt index says the same.
   std::string what_is_wrong(FileSystem& fs, const std::string& path);

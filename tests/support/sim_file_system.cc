@@ -118,8 +118,26 @@ Status SimFileSystem::rename(const std::string& from, const std::string& to) {
 }
 
 Status SimFileSystem::link(const std::string& from, const std::string& to) {
-  return machine_->perform({.side = Side::write, .verb = "link", .path = from + " to " + to},
-                           [&](SimDisk& disk) { return disk.link(from, to); });
+  return machine_->perform({.side = Side::write, .verb = "link", .path = from + " to " + to}, [&](SimDisk& disk) {
+    SimNodePtr node;
+    if (const int failed = disk.find_existing(from, node)) return failed;
+    return machine_->options().hard_links ? disk.link(from, to) : EPERM;
+  });
+}
+
+// A copy that takes no space of its own, which is not simulated, and is unsynced.
+Status SimFileSystem::clone_file(const std::string& from, const std::string& to) {
+  return machine_->perform({.side = Side::write, .verb = "clone", .path = from + " to " + to}, [&](SimDisk& disk) {
+    SimNodePtr source;
+    SimDisk::Place target;
+    if (const int failed = disk.find_existing(from, source)) return failed;
+    if (const int failed = disk.find(to, target)) return failed;
+    if (target.node) return EEXIST;
+    if (!machine_->options().reflinks) return EOPNOTSUPP;
+    if (const int failed = disk.create(target, false)) return failed;
+    std::uint64_t sequence = 0;
+    return disk.write(*target.node, 0, source->current, true, sequence);
+  });
 }
 
 Status SimFileSystem::remove_file(const std::string& path) {

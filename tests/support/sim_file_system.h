@@ -30,6 +30,8 @@ struct SimOptions {
   // errors, as they are on a disk.
   bool direct = true;
   std::uint64_t capacity_bytes = 4 * GiB;
+  bool hard_links = true;  // false: EPERM, as where a file has as many names as it may
+  bool reflinks = false;   // false: EOPNOTSUPP, as on most file systems
 };
 
 // Any thread may call any method, except that power_loss() wants the others out. Paths are
@@ -74,6 +76,7 @@ class SimFileSystem final : public FileSystem {
   Status create_directory(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
   Status link(const std::string& from, const std::string& to) override;
+  Status clone_file(const std::string& from, const std::string& to) override;
   Status remove_file(const std::string& path) override;
   Status remove_directory(const std::string& path) override;
   Status sync_directory(const std::string& path) override;

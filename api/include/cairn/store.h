@@ -137,6 +137,22 @@ struct GcReport {
   std::vector<std::string> damaged;  // files that were left alone, and why
 };
 
+struct CloneOptions {
+  // Copies every file, though it could be shared: for a second copy that damage to the first
+  // one's place on the disk does not reach.
+  bool copy = false;
+};
+
+struct CloneReport {
+  std::uint64_t segments = 0;      // files of the log
+  std::uint64_t linked_bytes = 0;  // of files that the clone shares with the store, by hard link or reflink
+  std::uint64_t copied_bytes = 0;
+  // False when the store's own index was missing or in doubt: opening the clone builds one.
+  bool index = false;
+  // How long nobody else could write to the store, if this handle may.
+  std::chrono::nanoseconds held{0};
+};
+
 // Of StoreOptions::reclaim, since the store was opened.
 struct ReclaimStats {
   std::uint64_t runs = 0;
@@ -243,6 +259,26 @@ class Store {
   // which it may run, and may be stopped and repeated at any time. ErrorCode::corruption when
   // damage leaves in doubt what is dead: nothing is reclaimed then.
   Result<GcReport> gc(const GcOptions& options = {}, const Progress& progress = {});
+  // Makes a clone of the store in `to`: a folder that is missing or empty, below one that is
+  // there. The clone is the store as it is at one moment of the call: with all that was committed
+  // before, and was put through this handle before, and nothing in part. It survives power loss
+  // once this returns; until then nothing is under its final name. For handles of either kind,
+  // beside whatever reads and writes, here or in another process.
+  //
+  // Files of the log that are full, and of the index, are shared where they can be (hard links
+  // within one file system, reflinks), so that it takes moments and next to no space, and copied
+  // where not. From then on both go their own ways: neither can change what the other has, nor
+  // reclaim it; the space of a shared file is free once neither needs it. But a shared file is one
+  // file: damage to it on the disk is damage to both.
+  //
+  // The clone has the id that the store was created with (`uuid` in the file STORE). Whatever tells
+  // stores apart by it takes the two for one: after they have gone their own ways, files of the
+  // one must not be brought into the other.
+  //
+  // invalid_argument when `to` is in the store's folder; already_exists when it is not empty; held
+  // while another call makes a clone there. What a killed call leaves is in `to`.cloning, and the
+  // next call with the same `to` removes it.
+  Result<CloneReport> clone(const std::string& to, const CloneOptions& options = {}, const Progress& progress = {});
   // What StoreOptions::reclaim does rests between these. Pauses are counted. Once pause returns, nothing
   // is under way; nothing is lost by a pause of any length.
   void pause_reclaiming();
