@@ -222,6 +222,7 @@ Status StoreImpl::recover(const Progress& progress) {
                                                 .block_bytes = header_.block_bytes,
                                                 .segment_bytes = header_.segment_bytes},
                                      std::move(replayed.end));
+  blocks_->set_on_damage([this](const Digest& key, const RecordLocation& at) { note_damage(key, at); });
   return {};
 }
 
@@ -304,6 +305,7 @@ Result<StoreImpl::Writing> StoreImpl::begin_writing() {
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
   if (!log_) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
   writing.log = log_.get();
+  CAIRN_CHECK(quarantine_what_was_found());
   return writing;
 }
 
@@ -317,8 +319,9 @@ Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
     const auto writer = std::make_shared<AsyncWriter>(
-        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_}, write,
-        options_.writer);
+        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_,
+                           .turn_began = [this] { return quarantine_what_was_found(); }},
+        write, options_.writer);
     CAIRN_CHECK(writer->start(options_.nice));
     writer_ = writer;
   }
@@ -398,9 +401,10 @@ Status StoreImpl::close() {
   const std::lock_guard lock(writing_);
   Status status;
   if (log_) {
-    status = close_log();
+    if (!log_->failed()) status = quarantine_what_was_found();
+    if (Status ended = close_log(); status.ok()) status = std::move(ended);
     // The index is worth its checkpoint even when the log failed: it holds what was synced.
-    if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt) {
+    if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt || unsaved_) {
       Status checkpoint = index_->checkpoint();
       if (status.ok()) status = std::move(checkpoint);
     }

@@ -65,6 +65,7 @@ class StoreImpl {
   FileSystem& fs() { return fs_; }
   const StoreLayout& layout() const { return layout_; }
   const StoreHeader& header() const { return header_; }
+  std::uint64_t store_tag() const { return store_tag_of(header_.uuid); }
   const StoreInfo& info() const { return info_; }
   Index& index() { return *index_; }
   WorkerPool& pool() { return *pool_; }
@@ -84,12 +85,18 @@ class StoreImpl {
   Result<std::shared_ptr<AsyncWriter>> writer();
   // See Store::gc().
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
+  // For whoever has the log's turn.
+  Status apply_verdicts(IndexBatch batch);
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
   // Waits until what was put here before is committed. Not an error that some of it failed.
   void settle_puts();
   WriterStats writer_stats() const;
+  // See Store::check(), Store::scrub() and Store::repair().
+  Result<CheckReport> check(const CheckOptions& options, const Progress& progress);
+  Result<ScrubReport> scrub(const ScrubOptions& options, const Progress& progress);
+  Result<RepairReport> repair(const Progress& progress);
   // For a person; see Store::state_dump().
   std::string state_dump() const;
 
@@ -114,6 +121,9 @@ class StoreImpl {
   Status forget_dead_objects();
   Status sync_what_was_found();
   Status close_log();
+  void note_damage(const Digest& key, const RecordLocation& at);
+  // Puts into the index what reads have found damaged. For whoever has the log's turn.
+  Status quarantine_what_was_found();
 
   FileSystem& fs_;
   const StoreLayout layout_;
@@ -136,6 +146,9 @@ class StoreImpl {
   std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
   const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
+  std::mutex found_mutex_;
+  std::vector<Verdict> found_;        // by reads, guarded by found_mutex_
+  std::atomic<bool> unsaved_ = false;  // the index has verdicts since its last checkpoint
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };
