@@ -15,6 +15,7 @@
 #include "engine/log/segment_files.h"
 #include "engine/log/segment_scan.h"
 #include "engine/read/replay.h"
+#include "engine/read/whole_content.h"
 #include "engine/write/async_writer.h"
 
 namespace cairn {
@@ -232,6 +233,17 @@ Status StoreImpl::forget_dead_objects() {
   IndexBatch batch;
   batch.parts = parts_.get();
   CAIRN_TRY(batch.dropped, index_->dead_objects());
+  CAIRN_TRY(const auto doubt, index_->doubt());
+  if (doubt) {
+    // What a damaged object refers to may look dead: it stays as long as its own parts are there.
+    WholeContent there(*blocks_, true);
+    std::vector<Reference> incomplete;
+    for (const Reference& dead : batch.dropped) {
+      CAIRN_TRY(const bool whole, there.is_whole(dead));
+      if (!whole) incomplete.push_back(dead);
+    }
+    batch.dropped = std::move(incomplete);
+  }
   return batch.dropped.empty() ? Status() : index_->apply(batch);
 }
 

@@ -14,7 +14,7 @@ Result<bool> WholeContent::is_whole(const Reference& content) {
   bool whole = false;
   if (blob) {
     CAIRN_TRY(const auto block, reader_.index().find_block(content.id));
-    whole = block && !block->quarantined;
+    whole = block && (quarantined_ || !block->quarantined);
   }
   if (!whole && content.kind != RecordKind::block) {
     CAIRN_TRY(whole, has_whole_parts(content.kind, content.id));
@@ -25,7 +25,8 @@ Result<bool> WholeContent::is_whole(const Reference& content) {
 
 Result<bool> WholeContent::has_whole_parts(RecordKind kind, const Digest& id) {
   CAIRN_TRY(const auto at, reader_.index().find_object(kind, id));
-  if (!at || at->quarantined) return false;
+  if (!at) return false;
+  if (at->quarantined) return quarantined_;
   const auto payload = reader_.read_object_at(id, *at);
   if (!payload.ok()) {
     if (payload.error().code == ErrorCode::corruption || payload.error().code == ErrorCode::io) return false;

@@ -13,7 +13,8 @@ namespace cairn {
 // Owned by one thread. Remembers what it has looked at: for one call, while nothing else writes.
 class WholeContent {
  public:
-  explicit WholeContent(BlockReader& reader) : reader_(reader) {}
+  // `quarantined`: whether what is quarantined is good enough, as long as it is there.
+  explicit WholeContent(BlockReader& reader, bool quarantined = false) : reader_(reader), quarantined_(quarantined) {}
 
   // False when a part of it is quarantined, missing, or an object that cannot be read. Reads
   // manifests, no blocks.
@@ -23,6 +24,7 @@ class WholeContent {
   Result<bool> has_whole_parts(RecordKind kind, const Digest& id);
 
   BlockReader& reader_;
+  const bool quarantined_;
   std::unordered_map<std::string, bool> known_;  // by count_key()
 };
 
