@@ -29,11 +29,11 @@ Result<bool> WholeContent::has_whole_parts(RecordKind kind, const Digest& id) {
   if (at->quarantined) return quarantined_;
   const auto payload = reader_.read_object_at(id, *at);
   if (!payload.ok()) {
-    if (payload.error().code == ErrorCode::corruption || payload.error().code == ErrorCode::io) return false;
+    if (payload.error().code == ErrorCode::corruption || payload.error().code == ErrorCode::io) return quarantined_;
     return payload.error();
   }
   const auto parts = references_of(kind, *payload);
-  if (!parts.ok()) return false;
+  if (!parts.ok()) return quarantined_;
   for (const Reference& part : *parts) {
     CAIRN_TRY(const bool whole, is_whole(part));
     if (!whole) return false;

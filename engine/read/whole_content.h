@@ -13,7 +13,7 @@ namespace cairn {
 // Owned by one thread. Remembers what it has looked at: for one call, while nothing else writes.
 class WholeContent {
  public:
-  // `quarantined`: whether what is quarantined is good enough, as long as it is there.
+  // `quarantined`: whether what is damaged is good enough, as long as it is there.
   explicit WholeContent(BlockReader& reader, bool quarantined = false) : reader_(reader), quarantined_(quarantined) {}
 
   // False when a part of it is quarantined, missing, or an object that cannot be read. Reads
