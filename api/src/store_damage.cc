@@ -69,8 +69,7 @@ class Scrub {
       if (!opened.ok() && opened.error().code == ErrorCode::not_found) continue;  // reclaimed meanwhile
       CAIRN_TRY(const OpenSegment segment, std::move(opened));
       meter.begin(segment.path);
-      CAIRN_TRY(ScrubbedSegment scrubbed,
-                scrub_segment(segment, store_.blocks(), store_.pool(), pace_, meter));
+      CAIRN_TRY(ScrubbedSegment scrubbed, scrub_segment(segment, store_.blocks(), store_.pool(), pace_, meter));
       CAIRN_CHECK(note(segments[i], std::move(scrubbed)));
     }
     return {};
@@ -135,8 +134,8 @@ class Mending {
               store.parts()) {}
 
   Status write_copies(const ProgressMeter& meter) {
-    CAIRN_TRY(const auto copies, find_whole_copies(store_.fs(), store_.layout().log(), store_.store_tag(),
-                                                   store_.blocks(), meter));
+    CAIRN_TRY(const auto copies,
+              find_whole_copies(store_.fs(), store_.layout().log(), store_.store_tag(), store_.blocks(), meter));
     for (const WholeCopy& copy : copies) {
       if (copy.at.kind == RecordKind::block) {
         CAIRN_TRY(Block whole, store_.blocks().read_block_at(copy.key, copy.at));
@@ -193,18 +192,14 @@ class Mending {
 
 Result<ScrubReport> StoreImpl::scrub(const ScrubOptions& options, const Progress& progress) {
   if (!(options.max_seconds >= 0)) return make_error(ErrorCode::invalid_argument, "a time is not below 0");
-  {
-    CAIRN_TRY(const Writing writing, begin_writing());
-  }
+  { CAIRN_TRY(const Writing writing, begin_writing()); }
   Scrub scrub(*this, options, progress);
   CAIRN_CHECK(scrub.run());
   return scrub.report();
 }
 
 Result<RepairReport> StoreImpl::repair(const Progress& progress) {
-  {
-    CAIRN_TRY(const Writing writing, begin_writing());
-  }
+  { CAIRN_TRY(const Writing writing, begin_writing()); }
   Scrub scrub(*this, {}, progress);
   CAIRN_CHECK(scrub.run());
   RepairReport repaired;

@@ -330,10 +330,14 @@ Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
     const WriteOptions write{.digest = header_.digest,
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
-    const auto writer = std::make_shared<AsyncWriter>(
-        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_,
-                           .turn_began = [this] { return quarantine_what_was_found(); }},
-        write, options_.writer);
+    const auto writer =
+        std::make_shared<AsyncWriter>(AsyncWriter::Parts{.index = *index_,
+                                                         .log = *log_,
+                                                         .stored = *parts_,
+                                                         .pool = *pool_,
+                                                         .turn = writing_,
+                                                         .turn_began = [this] { return quarantine_what_was_found(); }},
+                                      write, options_.writer);
     CAIRN_CHECK(writer->start(options_.nice));
     writer_ = writer;
   }

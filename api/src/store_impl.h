@@ -147,9 +147,9 @@ class StoreImpl {
   const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
   std::mutex found_mutex_;
-  std::vector<Verdict> found_;        // by reads, guarded by found_mutex_
+  std::vector<Verdict> found_;         // by reads, guarded by found_mutex_
   std::atomic<bool> unsaved_ = false;  // the index has verdicts since its last checkpoint
-  Position checkpointed_;  // what the index on disk surely holds
+  Position checkpointed_;              // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };
 

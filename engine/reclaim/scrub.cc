@@ -94,8 +94,7 @@ class SegmentScrub {
     if (!item.at) {
       if (verified.damaged) out_.bad_statements.push_back(place);
     } else if (verified.damaged || item.at->quarantined) {
-      out_.verdicts.push_back(
-          {.key = record.key, .kind = record.kind, .place = place, .damaged = verified.damaged});
+      out_.verdicts.push_back({.key = record.key, .kind = record.kind, .place = place, .damaged = verified.damaged});
     }
   }
 

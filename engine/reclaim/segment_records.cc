@@ -22,9 +22,8 @@ Status add_from_index(std::uint32_t segment, Index& index, std::vector<RecordDes
   };
   CAIRN_CHECK(index.for_each_block(collect));
   CAIRN_CHECK(index.for_each_object(collect));
-  std::sort(records.begin(), records.end(), [](const RecordDescriptor& a, const RecordDescriptor& b) {
-    return a.payload_offset < b.payload_offset;
-  });
+  std::sort(records.begin(), records.end(),
+            [](const RecordDescriptor& a, const RecordDescriptor& b) { return a.payload_offset < b.payload_offset; });
   return {};
 }
 

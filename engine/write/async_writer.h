@@ -23,7 +23,7 @@ class AsyncWriter {
     LogWriter& log;
     ObjectParts& stored;
     WorkerPool& pool;
-    FairMutex& turn;  // held by whoever writes to the log
+    FairMutex& turn;                     // held by whoever writes to the log
     std::function<Status()> turn_began;  // called with the turn, before anything else
   };
   AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options);

@@ -48,6 +48,21 @@ RECLAIM = "engine/reclaim/reclaimer.cc"
 COUNTS = "engine/index/reference_counts.cc"
 
 BUGS = [
+    Bug("a quarantined block is known", SINK,
+        "  if (is_good(committed)) return false;", "  if (committed) return false;", "test_store", "*HealSweepTest.*"),
+    Bug("a quarantined object is known", SINK,
+        "  if (is_good(known)) return {};\n  if (payload", "  if (known) return {};\n  if (payload",
+        "test_store", "*HealSweepTest.*"),
+    Bug("an unchanged file hides damage", "api/src/archive_add.cc",
+        "if (!whole) return false;", "", "test_store", "HealTest.AFile*"),
+    Bug("parts of a damaged object are taken back though they were never counted", COUNTS,
+        "const bool same_parts = was_there && !before.uncounted &&", "const bool same_parts = was_there &&",
+        "test_store", "*Heal*"),
+    Bug("the scrub begins with the first segment each time", "api/src/store_damage.cc",
+        "std::max(batch.checked->second.number, check.number + 1)", "std::max(batch.checked->second.number, check.number)",
+        "test_store", "HealTest.TheScrubVerifies*"),
+    Bug("what looks dead is forgotten though parts are not known", "api/src/store_impl.cc",
+        "if (!whole) incomplete.push_back(dead);", "incomplete.push_back(dead);", "test_store", "*HealSweepTest.*"),
     Bug("a segment is removed before the index is durable", RECLAIM,
         "  CAIRN_CHECK(parts_.index.checkpoint());\n", "", "test_faults", "GcFaultTest.ACut*"),
     Bug("a removed ref is forgotten while an older segment has it", RECLAIM,

@@ -56,10 +56,10 @@ class HealScenario {
 
   ScratchFolder inputs_;
   std::vector<Value> values_;
-  std::map<std::string, std::string> ids_;                              // content by id
+  std::map<std::string, std::string> ids_;                               // content by id
   std::map<std::string, std::map<std::string, std::string>> inputs_of_;  // files by archive's name
-  std::map<std::string, std::map<std::string, std::string>> versions_;  // files by name@version
-  std::map<std::uint64_t, std::vector<Value>> checkpoints_;             // by generation
+  std::map<std::string, std::map<std::string, std::string>> versions_;   // files by name@version
+  std::map<std::uint64_t, std::vector<Value>> checkpoints_;              // by generation
 };
 
 }  // namespace cairn::testing
