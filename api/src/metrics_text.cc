@@ -3,6 +3,7 @@
 // Store: what the writer counts, in the text exposition format of Prometheus.
 #include <fmt/format.h>
 
+#include "api/src/background_gc.h"
 #include "api/src/store_impl.h"
 
 namespace cairn {
@@ -71,6 +72,13 @@ std::string Store::metrics_text() const {
                 stats.sync_time);
   out.histogram("cairn_put_stall_seconds", "That callers waited for room in the budget, where they had to.",
                 stats.stall_time);
+  if (const BackgroundGc* const background = impl_->background_gc()) {
+    const ReclaimStats reclaim = background->stats();
+    out.counter("cairn_reclaimed_bytes_total", "Bytes of the disk given back while the store is open.",
+                reclaim.freed_bytes);
+    out.counter("cairn_reclaim_moved_bytes_total", "Bytes of live content copied for that.", reclaim.moved_bytes);
+    out.counter("cairn_reclaim_failures_total", "Runs of reclaiming that ended early.", reclaim.failures);
+  }
   return std::move(out).text();
 }
 

@@ -5,6 +5,7 @@
 
 #include <iterator>
 
+#include "api/src/background_gc.h"
 #include "api/src/store_impl.h"
 #include "engine/write/async_writer.h"
 
@@ -57,6 +58,13 @@ void show(Page& page, const QueueState& queue) {
   }
 }
 
+void show(Page& page, const ReclaimStats& reclaim) {
+  page.line("reclaim", "{}{} runs gave back {} bytes and copied {}; the longest step took {:.3f} s",
+            reclaim.paused ? "paused; " : "", reclaim.runs, reclaim.freed_bytes, reclaim.moved_bytes,
+            seconds(reclaim.longest_step));
+  if (!reclaim.error.empty()) page.line("", "{} runs ended early, the last: {}", reclaim.failures, reclaim.error);
+}
+
 }  // namespace
 
 std::string StoreImpl::state_dump() const {
@@ -72,6 +80,7 @@ std::string StoreImpl::state_dump() const {
   page.line("log", "{} bytes appended since it was opened", log_->appended_bytes());
   const std::uint64_t writing = writing_.present();
   page.line("turn", "{}", writing == 0 ? "free" : fmt::format("held; {} wait behind", writing - 1));
+  if (background_gc_) show(page, background_gc_->stats());
   if (writer_) {
     show(page, writer_->queue().state());
   } else {

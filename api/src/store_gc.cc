@@ -1,62 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/src/store_impl.h"
+#include "api/src/background_gc.h"
+#include "api/src/gc_run.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
-#include "engine/reclaim/reclaimer.h"
-#include "engine/write/async_writer.h"
 
 namespace cairn {
+namespace {
 
-// One step at a time, each in a turn of its own: whoever wants to write comes between.
+GcReport report_of(const ReclaimCounters& counters, std::vector<std::string> damaged) {
+  return {.freed_bytes = counters.freed_bytes,
+          .moved_bytes = counters.moved_bytes,
+          .dead_bytes = counters.dead_bytes,
+          .segments = counters.segments,
+          .damaged = std::move(damaged)};
+}
+
+}  // namespace
+
 Result<GcReport> StoreImpl::gc(const GcOptions& options, const Progress& progress) {
+  CAIRN_CHECK(check_usable());
   if (!(options.max_dead >= 0 && options.max_dead <= 1)) {
     return make_error(ErrorCode::invalid_argument, "a share of dead bytes is from 0 to 1");
   }
-  const std::string log_folder = layout_.log();
   ProgressMeter meter(progress, "reclaim", 0);
-  std::optional<Reclaimer> reclaimer;
-  std::uint64_t moved_bytes = 0, freed_bytes = 0;
+  const BackgroundGc::Pause pause(background_gc_.get());
+  GcRun run(*this, options.max_dead);
+  if (options.dry_run) {
+    CAIRN_TRY(const ReclaimCounters planned, run.plan());
+    return report_of(planned, {});
+  }
+  ReclaimCounters before;
   for (bool more = true; more;) {
     CAIRN_CHECK(meter.check_stop());
-    CAIRN_TRY(const Writing writing, begin_writing());
-    if (!reclaimer) {
-      reclaimer.emplace(Reclaimer::Parts{.fs = fs_,
-                                         .log_folder = log_folder,
-                                         .store_tag = store_tag_of(header_.uuid),
-                                         .digest = header_.digest,
-                                         .index = *index_,
-                                         .log = *writing.log,
-                                         .reader = *log_reader_,
-                                         .parts = *parts_},
-                        options.max_dead);
-    }
-    if (options.dry_run) {
-      CAIRN_TRY(const ReclaimCounters planned, reclaimer->plan());
-      return GcReport{.freed_bytes = planned.freed_bytes,
-                      .moved_bytes = planned.moved_bytes,
-                      .dead_bytes = planned.dead_bytes,
-                      .segments = planned.segments,
-                      .damaged = {}};
-    }
-    std::shared_ptr<AsyncWriter> writer;
-    {
-      const std::lock_guard lock(writer_mutex_);
-      writer = writer_;
-    }
-    CAIRN_TRY(more, reclaimer->step(writer ? writer->held() : std::vector<Reference>()));
-    const ReclaimCounters& now = reclaimer->counters();
-    if (now.freed_bytes > freed_bytes) checkpointed_ = index_->applied();  // it was, before they were removed
-    meter.add(now.moved_bytes - std::exchange(moved_bytes, now.moved_bytes),
-              now.freed_bytes - std::exchange(freed_bytes, now.freed_bytes));
+    CAIRN_TRY(more, run.step());
+    const ReclaimCounters now = run.counters();
+    meter.add(now.moved_bytes - before.moved_bytes, now.freed_bytes - before.freed_bytes);
+    before = now;
   }
-  const ReclaimCounters& done = reclaimer->counters();
-  return GcReport{.freed_bytes = done.freed_bytes,
-                  .moved_bytes = done.moved_bytes,
-                  .dead_bytes = done.dead_bytes,
-                  .segments = done.segments,
-                  .damaged = reclaimer->damaged()};
+  return report_of(run.counters(), run.damaged());
 }
 
 Result<GcReport> Store::gc(const GcOptions& options, const Progress& progress) { return impl_->gc(options, progress); }
+
+void Store::pause_reclaiming() {
+  if (BackgroundGc* const background = impl_->background_gc()) background->pause();
+}
+void Store::resume_reclaiming() {
+  if (BackgroundGc* const background = impl_->background_gc()) background->resume();
+}
+ReclaimStats Store::reclaim_stats() const {
+  const BackgroundGc* const background = impl_->background_gc();
+  return background != nullptr ? background->stats() : ReclaimStats{};
+}
 
 }  // namespace cairn

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/store_impl.h"
+#include "api/src/background_gc.h"
 
 #include <unistd.h>
 
@@ -42,6 +43,20 @@ Status check_options(const CreateOptions& options) {
   return {};
 }
 
+Status check_options(const ReclaimOptions& options, Access access) {
+  if (access == Access::read_only) {
+    return make_error(ErrorCode::invalid_argument, "a store that is open read-only reclaims nothing");
+  }
+  if (!(options.max_dead >= 0 && options.max_dead <= 1)) {
+    return make_error(ErrorCode::invalid_argument, "a share of dead bytes is from 0 to 1");
+  }
+  if (options.interval < std::chrono::milliseconds(1) || options.interval > std::chrono::hours(24)) {
+    return make_error(ErrorCode::invalid_argument,
+                      "reclaiming every " + std::to_string(options.interval.count()) + " ms: from 1 ms to a day");
+  }
+  return {};
+}
+
 Status check_options(const StoreOptions& options) {
   if (options.threads > kThreadsMax) {
     return make_error(ErrorCode::invalid_argument,
@@ -50,6 +65,7 @@ Status check_options(const StoreOptions& options) {
   if (options.nice < 0 || options.nice > 19) {
     return make_error(ErrorCode::invalid_argument, "niceness " + std::to_string(options.nice) + ": from 0 to 19");
   }
+  if (options.reclaim) CAIRN_CHECK(check_options(*options.reclaim, options.access));
   return {};
 }
 
@@ -178,6 +194,10 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::st
     CAIRN_TRY(store->lock_, fs.lock(layout.lock()));
   }
   CAIRN_CHECK(store->lock_ ? store->recover(progress) : store->load_view(progress));
+  if (options.reclaim) {
+    store->background_gc_ = std::make_unique<BackgroundGc>(*store, *options.reclaim);
+    CAIRN_CHECK(store->background_gc_->start(options.nice));
+  }
   return store;
 }
 
@@ -413,6 +433,7 @@ Status StoreImpl::close() {
     if (closed_) return {};
     closed_ = true;
   }
+  if (background_gc_) background_gc_->stop();
   if (writer_) writer_->close();
   const std::lock_guard lock(writing_);
   Status status;

@@ -46,6 +46,7 @@ struct StoreLayout {
 };
 
 class AsyncWriter;
+class BackgroundGc;
 
 class StoreImpl {
  public:
@@ -87,6 +88,8 @@ class StoreImpl {
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
   // For whoever has the log's turn.
   Status apply_verdicts(IndexBatch batch);
+  // Null when there is none.
+  BackgroundGc* background_gc() const { return background_gc_.get(); }
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
@@ -110,6 +113,7 @@ class StoreImpl {
   std::string id_text(const Digest& digest) const { return to_text(header_.digest, digest); }
 
  private:
+  friend class GcRun;
   StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header, const StoreOptions& options);
   static Result<bool> is_store(FileSystem& fs, const StoreLayout& layout);
   Result<std::unique_ptr<Index>> open_index(bool& rebuilt);
@@ -149,7 +153,9 @@ class StoreImpl {
   std::mutex found_mutex_;
   std::vector<Verdict> found_;         // by reads, guarded by found_mutex_
   std::atomic<bool> unsaved_ = false;  // the index has verdicts since its last checkpoint
-  Position checkpointed_;              // what the index on disk surely holds
+  std::mutex reclaiming_;              // held for a whole run
+  std::unique_ptr<BackgroundGc> background_gc_;
+  Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };
 

@@ -34,7 +34,7 @@ class Reclaimer {
  public:
   struct Parts {
     FileSystem& fs;
-    const std::string& log_folder;
+    std::string log_folder;
     std::uint64_t store_tag;
     DigestKind digest;
     Index& index;

@@ -56,7 +56,7 @@ class KillTest : public ::testing::Test {
             return "going on: " + status.error().message;
           }
           if (std::string wrong = scenario_->what_is_wrong(fs, store()); !wrong.empty()) return "in the end: " + wrong;
-          return wrong_in_log(fs, store(), scenario_->steps());
+          return wrong_in_log(fs, store(), scenario_->steps(), Objects::again_after_a_death);
         },
         kPatience);
     if (end.timed_out) return "hangs";

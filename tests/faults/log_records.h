@@ -34,16 +34,20 @@ Status for_each_log_record(FileSystem& fs, const std::string& store, const Visit
   return {};
 }
 
-// What a log must not hold after any number of deaths and repetitions, or nothing: anything
-// but a ref twice, a sequence number twice, other than one ref for each of `versions`.
-inline std::string wrong_in_log(FileSystem& fs, const std::string& store, std::size_t versions) {
+// Objects whose refs or roots did not come to be are forgotten when a store is opened.
+enum class Objects { once, again_after_a_death };
+
+// What a log must not hold after any number of deaths and repetitions, or nothing: a block
+// twice (or an object, see above), a sequence number twice, other than one ref for each of `versions`.
+inline std::string wrong_in_log(FileSystem& fs, const std::string& store, std::size_t versions, Objects objects) {
   std::set<std::pair<RecordKind, Digest>> things;
   std::set<std::uint64_t> sequences;
   std::size_t refs = 0;
   std::string twice;
   const Status read = for_each_log_record(fs, store, [&](std::uint32_t segment, const RecordDescriptor& record) {
     refs += record.kind == RecordKind::ref ? 1 : 0;
-    const bool fresh = things.emplace(record.kind, record.key).second;
+    const bool may_repeat = record.kind != RecordKind::block && objects == Objects::again_after_a_death;
+    const bool fresh = things.emplace(record.kind, record.key).second || may_repeat;
     if (sequences.insert(record.sequence).second && fresh) return;
     twice = std::string(record_kind_name(record.kind)) + (fresh ? " with a reused sequence " : " again, sequence ") +
             std::to_string(record.sequence) + ", in segment " + std::to_string(segment);

@@ -113,7 +113,7 @@ class PutKills {
     if (!outcome.status.ok()) return "going on: " + outcome.status.error().message;
     if (!outcome.broken.empty()) return "going on: " + outcome.broken;
     if (std::string wrong = scenario_->what_is_wrong(fs, store()); !wrong.empty()) return "in the end: " + wrong;
-    return wrong_in_log(fs, store(), 0);
+    return wrong_in_log(fs, store(), 0, Objects::again_after_a_death);
   }
   std::string store() const { return scratch_ / "store"; }
 

@@ -105,7 +105,7 @@ TEST_F(WritePathTest, ABlockIsWrittenOnceHoweverOftenItComes) {
   EXPECT_EQ(path_->sink().counters().new_blocks, 1u);
   EXPECT_EQ(path_->sink().counters().known_blocks, 19u);
   ASSERT_TRUE(path_->sink().commit().ok());
-  EXPECT_EQ(wrong_in_log(fs_, kStore, 0), "");
+  EXPECT_EQ(wrong_in_log(fs_, kStore, 0, Objects::once), "");
 }
 
 // Every checksum is right, every block is what it says, and the whole is not.

@@ -3,8 +3,10 @@
 // A store: a folder with one log and an index of it (docs/architecture.md).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,20 @@ enum class OpenMode : std::uint8_t {
   exclusive,  // made; ErrorCode::already_exists when it is there (needs read_write)
 };
 
+// How space is given back while a store is open, in a thread of the store's own: as gc() does
+// it, in steps of at most about 50 ms of the log's time, with as long a rest after each.
+struct ReclaimOptions {
+  // Begins when more than this share of the log is dead, and ends when it is less: what stays is
+  // at most max_dead / (1 - max_dead) of what is live. The smaller, the more has to be copied.
+  double max_dead = 0.2;
+  // Less than this is not worth it.
+  std::uint64_t min_dead_bytes = 16ull * 1024 * 1024;
+  // Of live content that is copied. 0: no limit.
+  std::uint64_t bytes_per_second = 0;
+  // How often it looks whether there is something to do: 1 ms to a day.
+  std::chrono::milliseconds interval{200};
+};
+
 struct StoreOptions {
   Access access = Access::read_write;
   OpenMode mode = OpenMode::existing;
@@ -48,6 +64,8 @@ struct StoreOptions {
   // How blocks of objects that are put directly are encoded.
   Codec codec = Codec::automatic;
   WriterOptions writer = {};
+  // Nothing: only gc() gives space back. Needs read_write.
+  std::optional<ReclaimOptions> reclaim = {};
 };
 
 // What opening had to do.
@@ -116,6 +134,16 @@ struct GcReport {
   std::uint64_t dead_bytes = 0;      // that are left in the log; with dry_run, that are there now
   std::uint64_t segments = 0;        // files that were removed
   std::vector<std::string> damaged;  // files that were left alone, and why
+};
+
+// Of StoreOptions::reclaim, since the store was opened.
+struct ReclaimStats {
+  std::uint64_t runs = 0;
+  std::uint64_t freed_bytes = 0, moved_bytes = 0, segments = 0;  // as in GcReport
+  std::chrono::nanoseconds longest_step{0};                      // of the log's time, waiting for it included
+  std::uint64_t failures = 0;                                    // runs that ended early
+  std::string error;                                             // of the last one; empty after a run that ended well
+  bool paused = false;
 };
 
 struct RepairReport {
@@ -236,6 +264,11 @@ class Store {
   // which it may run, and may be stopped and repeated at any time. ErrorCode::corruption when
   // damage leaves in doubt what is dead: nothing is reclaimed then.
   Result<GcReport> gc(const GcOptions& options = {}, const Progress& progress = {});
+  // What StoreOptions::reclaim does rests between these. Pauses are counted. Once pause returns, nothing
+  // is under way; nothing is lost by a pause of any length.
+  void pause_reclaiming();
+  void resume_reclaiming();
+  ReclaimStats reclaim_stats() const;
   // Verifies; changes nothing in the log. Damage is in the report, not an error. Without
   // read_data, of blocks only those are reported that were found damaged before.
   Result<CheckReport> check(const CheckOptions& options = {}, const Progress& progress = {});

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/src/background_gc.h"
+
+#include <algorithm>
+#include <optional>
+#include <system_error>
+
+#include "api/src/gc_run.h"
+#include "engine/base/background_thread.h"
+#include "engine/base/errors.h"
+
+namespace cairn {
+
+Status BackgroundGc::start(int nice) {
+  try {
+    thread_ = std::thread([this, nice] { run(nice); });
+  } catch (const std::system_error&) {
+    return make_error(ErrorCode::resource_exhausted, "reclaiming: the system starts no more threads");
+  }
+  return {};
+}
+
+void BackgroundGc::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void BackgroundGc::pause() {
+  std::unique_lock lock(mutex_);
+  ++pauses_;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return !running_; });
+}
+
+void BackgroundGc::resume() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (pauses_ > 0) --pauses_;
+  }
+  changed_.notify_all();
+}
+
+ReclaimStats BackgroundGc::stats() const {
+  const std::lock_guard lock(mutex_);
+  ReclaimStats stats = stats_;
+  stats.paused = pauses_ > 0;
+  return stats;
+}
+
+void BackgroundGc::run(int nice) {
+  become_background_thread("cairn-reclaim", nice);
+  Position seen;  // nothing dies without a record that says so
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    changed_.wait_for(lock, options_.interval, [&] { return stopping_; });
+    if (stopping_) return;
+    if (pauses_ > 0) {
+      changed_.wait(lock, [&] { return stopping_ || pauses_ == 0; });
+      seen = {};
+      continue;
+    }
+    const Position now = store_.index().applied();
+    if (seen == now) continue;
+    seen = now;
+    running_ = true;
+    lock.unlock();
+    const auto worth_it = is_worth_it();
+    lock.lock();
+    if (!worth_it.ok()) {
+      note_failure(worth_it.error());
+    } else if (*worth_it) {
+      reclaim(lock);
+    }
+    running_ = false;
+    changed_.notify_all();
+  }
+}
+
+Result<bool> BackgroundGc::is_worth_it() const {
+  CAIRN_TRY(const auto uses, store_.index().segment_uses());
+  std::uint64_t record_bytes = 0, dead_bytes = 0;
+  for (const auto& [segment, use] : uses) {
+    record_bytes += use.record_bytes;
+    dead_bytes += use.dead_bytes();
+  }
+  return dead_bytes >= std::max<std::uint64_t>(options_.min_dead_bytes, 1) &&
+         static_cast<double>(dead_bytes) > options_.max_dead * static_cast<double>(record_bytes);
+}
+
+void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock) {
+  ++stats_.runs;
+  lock.unlock();
+  std::optional<GcRun> run(std::in_place, store_, options_.max_dead);
+  lock.lock();
+  ReclaimCounters before;
+  while (!stopping_ && pauses_ == 0) {
+    lock.unlock();
+    const Clock::time_point began = Clock::now();
+    const auto more = run->step();
+    const Clock::duration took = Clock::now() - began;
+    const ReclaimCounters now = run->counters();
+    lock.lock();
+    stats_.freed_bytes += now.freed_bytes - before.freed_bytes;
+    stats_.moved_bytes += now.moved_bytes - before.moved_bytes;
+    stats_.segments += now.segments - before.segments;
+    stats_.longest_step = std::max<std::chrono::nanoseconds>(stats_.longest_step, took);
+    if (!more.ok()) return note_failure(more.error());
+    if (!*more) break;
+    const Clock::duration rest = rest_after(took, now.moved_bytes - before.moved_bytes);
+    before = now;
+    changed_.wait_for(lock, rest, [&] { return stopping_ || pauses_ > 0; });
+  }
+  stats_.error.clear();
+}
+
+// Half of the log's turns at most.
+BackgroundGc::Clock::duration BackgroundGc::rest_after(Clock::duration took, std::uint64_t moved_bytes) const {
+  if (options_.bytes_per_second == 0) return took;
+  const std::chrono::duration<double> due(static_cast<double>(moved_bytes) /
+                                          static_cast<double>(options_.bytes_per_second));
+  return std::max(took, std::chrono::duration_cast<Clock::duration>(due) - took);
+}
+
+void BackgroundGc::note_failure(const Error& error) {
+  ++stats_.failures;
+  stats_.error = error.message;
+}
+
+}  // namespace cairn

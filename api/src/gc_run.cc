@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/src/gc_run.h"
+
+#include "engine/write/async_writer.h"
+
+namespace cairn {
+
+GcRun::GcRun(StoreImpl& store, double max_dead) : store_(store), alone_(store.reclaiming_), max_dead_(max_dead) {}
+
+Reclaimer& GcRun::reclaimer(LogWriter& log) {
+  if (!reclaimer_) {
+    reclaimer_.emplace(Reclaimer::Parts{.fs = store_.fs_,
+                                        .log_folder = store_.layout_.log(),
+                                        .store_tag = store_tag_of(store_.header_.uuid),
+                                        .digest = store_.header_.digest,
+                                        .index = *store_.index_,
+                                        .log = log,
+                                        .reader = *store_.log_reader_,
+                                        .parts = *store_.parts_},
+                       max_dead_);
+  }
+  return *reclaimer_;
+}
+
+Result<bool> GcRun::step() {
+  CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
+  Reclaimer& reclaimer = this->reclaimer(*writing.log);
+  std::shared_ptr<AsyncWriter> writer;
+  {
+    const std::lock_guard lock(store_.writer_mutex_);
+    writer = store_.writer_;
+  }
+  const std::uint64_t freed_bytes = reclaimer.counters().freed_bytes;
+  CAIRN_TRY(const bool more, reclaimer.step(writer ? writer->held() : std::vector<Reference>()));
+  // The index was made durable before anything was removed.
+  if (reclaimer.counters().freed_bytes > freed_bytes) store_.checkpointed_ = store_.index_->applied();
+  return more;
+}
+
+Result<ReclaimCounters> GcRun::plan() {
+  CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
+  return reclaimer(*writing.log).plan();
+}
+
+}  // namespace cairn
