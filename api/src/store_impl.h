@@ -139,6 +139,9 @@ class StoreImpl {
   ReplaceableIndex* view_ = nullptr;  // the same, when read-only
   std::unique_ptr<LogReader> log_reader_;
   std::unique_ptr<LoggedParts> parts_;
+  std::mutex found_mutex_;
+  std::vector<Verdict> found_;         // by reads, guarded by found_mutex_
+  std::atomic<bool> unsaved_ = false;  // the index has verdicts since its last checkpoint
   std::unique_ptr<BlockReader> blocks_;
   std::unique_ptr<WorkerPool> readers_;  // wait for the device; after what their tasks use
   std::unique_ptr<LogWriter> log_;       // null when read-only
@@ -150,10 +153,7 @@ class StoreImpl {
   std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
   const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
-  std::mutex found_mutex_;
-  std::vector<Verdict> found_;         // by reads, guarded by found_mutex_
-  std::atomic<bool> unsaved_ = false;  // the index has verdicts since its last checkpoint
-  std::mutex reclaiming_;              // held for a whole run
+  std::mutex reclaiming_;  // held for a whole run
   std::unique_ptr<BackgroundGc> background_gc_;
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
