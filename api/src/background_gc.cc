@@ -82,13 +82,16 @@ void BackgroundGc::run(int nice) {
 
 Result<bool> BackgroundGc::is_worth_it() const {
   CAIRN_TRY(const auto uses, store_.index().segment_uses());
-  std::uint64_t record_bytes = 0, dead_bytes = 0;
+  std::uint64_t record_bytes = 0, dead_bytes = 0, free_bytes = 0;
   for (const auto& [segment, use] : uses) {
     record_bytes += use.record_bytes;
     dead_bytes += use.dead_bytes();
+    // Nothing has to be copied for it. The last segment is still written to.
+    if (use.dead_bytes() == use.record_bytes && segment != uses.rbegin()->first) free_bytes += use.record_bytes;
   }
-  return dead_bytes >= std::max<std::uint64_t>(options_.min_dead_bytes, 1) &&
-         static_cast<double>(dead_bytes) > options_.max_dead * static_cast<double>(record_bytes);
+  const std::uint64_t enough = std::max<std::uint64_t>(options_.min_dead_bytes, 1);
+  const bool too_much = static_cast<double>(dead_bytes) > options_.max_dead * static_cast<double>(record_bytes);
+  return free_bytes >= enough || (too_much && dead_bytes >= enough);
 }
 
 void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock) {

@@ -77,6 +77,11 @@ class Samples {
     return sorted[std::min(at, sorted.size() - 1)];
   }
   double median() const { return percentile(50); }
+  double mean() const {
+    double sum = 0;
+    for (const double value : values_) sum += value;
+    return values_.empty() ? 0 : sum / static_cast<double>(values_.size());
+  }
   double most() const { return percentile(100); }
 
  private:

@@ -20,6 +20,7 @@ void training(const Setup& setup);      // what saving after every step costs a 
 void live_reader(const Setup& setup);   // how far a reader in another process is behind, and what it costs the writer
 void recovery(const Setup& setup);      // what opening costs after a writer was killed
 void checkpoints(const Setup& setup);   // saving and loading 1 GiB of which a tenth changed
+void retention(const Setup& setup);     // keeping the last few checkpoints and giving back the space of the others
 void memory(const Setup& setup);        // what the process takes for a thousand saves
 
 }  // namespace bench

@@ -317,7 +317,7 @@ class Sequence {
 TEST(GcModelTest, AStoreThatReclaimsAgreesWithAMap) {
   const std::uint64_t seed = test_seed(72);
   const Inputs inputs;
-  const std::size_t sequences = scaled(25, 10'000);
+  const std::size_t sequences = scaled(25, 400);
   for (std::size_t i = 0; i < sequences; ++i) {
     Sequence sequence(inputs, seed * 1'000'003 + i);
     const std::string wrong = sequence.run();

@@ -42,8 +42,9 @@ enum class OpenMode : std::uint8_t {
 // How space is given back while a store is open, in a thread of the store's own: as gc() does
 // it, in steps of at most about 50 ms of the log's time, with as long a rest after each.
 struct ReclaimOptions {
-  // Begins when more than this share of the log is dead, and ends when it is less: what stays is
-  // at most max_dead / (1 - max_dead) of what is live. The smaller, the more has to be copied.
+  // Live content is copied when more than this share of the log is dead, until it is less: what
+  // stays is at most max_dead / (1 - max_dead) of what is live. The smaller, the more is copied.
+  // Files of the log with nothing live in them go whatever the share is.
   double max_dead = 0.2;
   // Less than this is not worth it.
   std::uint64_t min_dead_bytes = 16ull * 1024 * 1024;
