@@ -176,8 +176,11 @@ Json to_json(const CloneReport& report) {
 }
 
 Json to_json(const RepairReport& report) {
-  return {
-      {"records_replayed", report.records_replayed}, {"quarantined", report.quarantined}, {"damage", report.damage}};
+  return {{"records_replayed", report.records_replayed},
+          {"blocks_repaired", report.blocks_repaired},
+          {"quarantined", report.quarantined},
+          {"damage", report.damage},
+          {"damaged", array_of(report.damaged)}};
 }
 
 Json to_json(const RecoveryReport& report) {

@@ -35,7 +35,7 @@ std::optional<double> seconds_left(const ProgressState& state, double seconds) {
 const char* new_bytes_word(const std::string_view phase) {
   if (phase == "add") return "new";
   if (phase == "restore") return "restored";
-  if (phase == "check") return "damaged";
+  if (phase == "check" || phase == "scrub") return "damaged";
   if (phase == "reclaim") return "freed";
   return nullptr;
 }

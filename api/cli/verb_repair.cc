@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn repair: makes the index anew from the log.
+// cairn repair: quarantines what is damaged and mends what can be; or makes the index anew from
+// the log.
 #include <fmt/format.h>
 
 #include <memory>
@@ -11,36 +12,66 @@
 namespace cairn::cli {
 namespace {
 
-Result<int> run_repair(Session& session) {
-  CAIRN_TRY(const std::string path, session.store_path());
-  CAIRN_TRY(const RepairReport report, Store::rebuild_index(path, session.progress()));
-  session.clear_progress();
+void print_rebuilt(Session& session, const RepairReport& report) {
   Output& out = session.out();
-  if (out.json()) {
-    session.summary(to_json(report));
-  } else {
-    for (const std::string& damage : report.damage) out.text("damaged: " + printable(damage) + "\n");
-    out.report(fmt::format("Rebuilt the index from {} of the log, in {}.\n",
-                           count_text(report.records_replayed, "record", "records"), duration_text(session.seconds())));
-    if (report.quarantined > 0) {
-      out.text(fmt::format("{} left out of the index; the log keeps them. 'cairn check' names what they affect.\n",
-                           count_text(report.quarantined, "damaged place was", "damaged places were")));
-    }
+  for (const std::string& damage : report.damage) out.text("damaged: " + printable(damage) + "\n");
+  out.report(fmt::format("Rebuilt the index from {} of the log, in {}.\n",
+                         count_text(report.records_replayed, "record", "records"), duration_text(session.seconds())));
+  if (report.quarantined > 0) {
+    out.text(fmt::format("{} left out of the index; the log keeps them. 'cairn check' names what they affect.\n",
+                         count_text(report.quarantined, "damaged place was", "damaged places were")));
   }
-  return report.quarantined > 0 ? kExitDamage : kExitDone;
+}
+
+void print_repaired(Session& session, const RepairReport& report) {
+  Output& out = session.out();
+  for (const Damage& damage : report.damaged) {
+    out.text("damaged: " + printable(damage.what) + "\n");
+    for (const std::string& path : damage.affected) out.text("  affects  " + printable(path) + "\n");
+  }
+  out.report(fmt::format("Verified the store, in {}; {} repaired.\n", duration_text(session.seconds()),
+                         count_text(report.blocks_repaired, "record was", "records were")));
+  if (report.quarantined > 0) {
+    out.text(fmt::format("{} quarantined: add the same files or put the same values again to heal what they affect.\n",
+                         count_text(report.quarantined, "record is", "records are")));
+  }
+}
+
+Result<RepairReport> repair(Session& session, bool index) {
+  CAIRN_TRY(const std::string path, session.store_path());
+  if (index) return Store::rebuild_index(path, session.progress());
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  CAIRN_TRY(RepairReport report, store.repair(session.progress()));
+  CAIRN_CHECK(store.close());
+  return report;
+}
+
+Result<int> run_repair(Session& session, bool index) {
+  CAIRN_TRY(const RepairReport report, repair(session, index));
+  session.clear_progress();
+  if (session.out().json()) {
+    session.summary(to_json(report));
+  } else if (index) {
+    print_rebuilt(session, report);
+  } else {
+    print_repaired(session, report);
+  }
+  return report.quarantined > 0 || !report.damaged.empty() ? kExitDamage : kExitDone;
 }
 
 Run declare_repair(VerbOptions& options) {
   const auto index = std::make_shared<bool>(false);
-  options.flag("--index", *index, "Rebuild the index from the log alone", Need::required);
-  return [index](Session& session) { return run_repair(session); };
+  options.flag("--index", *index, "Rebuild the index from the log alone");
+  return [index](Session& session) { return run_repair(session, *index); };
 }
 
 }  // namespace
 
 constinit const Verb kRepair{.name = "repair",
-                             .summary = "Rebuild the index from the log",
-                             .examples = "  cairn repair --index\n",
+                             .summary = "Quarantine what is damaged and mend what can be, or rebuild the index",
+                             .examples =
+                                 "  cairn repair                             then add what it names again\n"
+                                 "  cairn repair --index\n",
                              .lines = true,
                              .declare = declare_repair};
 

@@ -10,6 +10,7 @@
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/io/tree_walk.h"
+#include "engine/read/whole_content.h"
 
 namespace cairn {
 namespace {
@@ -226,6 +227,11 @@ class Adding {
       CAIRN_TRY(const auto block, store_.index().find_block(seen->blob));
       if (!blob && !block) return false;
     }
+    if (store_.index().quarantined() > 0) {
+      const Reference content{seen->is_model ? RecordKind::model : RecordKind::blob, seen->blob};
+      CAIRN_TRY(const bool whole, whole_.is_whole(content));
+      if (!whole) return false;
+    }
     entry.bytes = seen->size;
     entry.blob = seen->blob;
     entry.is_model = seen->is_model;
@@ -290,6 +296,7 @@ class Adding {
   const Progress& progress_;
   LogWriter& log_;
   WritePath path_;
+  WholeContent whole_{store_.blocks()};
   TreeManifest tree_;
   AddReport report_;
   std::uint64_t input_bytes_ = 0;

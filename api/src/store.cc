@@ -35,6 +35,10 @@ Result<RepairReport> Store::rebuild_index(const std::string& path, const Progres
 
 Status Store::close() { return impl_->close(); }
 const StoreInfo& Store::info() const { return impl_->info(); }
+Result<ScrubReport> Store::scrub(const ScrubOptions& options, const Progress& progress) {
+  return impl_->scrub(options, progress);
+}
+Result<RepairReport> Store::repair(const Progress& progress) { return impl_->repair(progress); }
 Archive Store::archive() { return Archive(*impl_); }
 Checkpoints Store::checkpoints(const std::string& experiment) { return Checkpoints(*impl_, experiment); }
 

@@ -16,6 +16,7 @@
 #include "engine/log/segment_files.h"
 #include "engine/log/segment_scan.h"
 #include "engine/read/replay.h"
+#include "engine/read/whole_content.h"
 #include "engine/write/async_writer.h"
 
 namespace cairn {
@@ -235,6 +236,7 @@ Status StoreImpl::recover(const Progress& progress) {
                                                 .block_bytes = header_.block_bytes,
                                                 .segment_bytes = header_.segment_bytes},
                                      std::move(replayed.end));
+  blocks_->set_on_damage([this](const Digest& key, const RecordLocation& at) { note_damage(key, at); });
   return {};
 }
 
@@ -244,6 +246,17 @@ Status StoreImpl::forget_dead_objects() {
   IndexBatch batch;
   batch.parts = parts_.get();
   CAIRN_TRY(batch.dropped, index_->dead_objects());
+  CAIRN_TRY(const auto doubt, index_->doubt());
+  if (doubt) {
+    // What a damaged object refers to may look dead: it stays as long as its own parts are there.
+    WholeContent there(*blocks_, true);
+    std::vector<Reference> incomplete;
+    for (const Reference& dead : batch.dropped) {
+      CAIRN_TRY(const bool whole, there.is_whole(dead));
+      if (!whole) incomplete.push_back(dead);
+    }
+    batch.dropped = std::move(incomplete);
+  }
   return batch.dropped.empty() ? Status() : index_->apply(batch);
 }
 
@@ -317,6 +330,7 @@ Result<StoreImpl::Writing> StoreImpl::begin_writing() {
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
   if (!log_) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
   writing.log = log_.get();
+  CAIRN_CHECK(quarantine_what_was_found());
   return writing;
 }
 
@@ -329,9 +343,14 @@ Result<std::shared_ptr<AsyncWriter>> StoreImpl::writer() {
     const WriteOptions write{.digest = header_.digest,
                              .block_bytes = header_.block_bytes,
                              .encode = {.choice = codec_choice(options_.codec)}};
-    const auto writer = std::make_shared<AsyncWriter>(
-        AsyncWriter::Parts{.index = *index_, .log = *log_, .stored = *parts_, .pool = *pool_, .turn = writing_}, write,
-        options_.writer);
+    const auto writer =
+        std::make_shared<AsyncWriter>(AsyncWriter::Parts{.index = *index_,
+                                                         .log = *log_,
+                                                         .stored = *parts_,
+                                                         .pool = *pool_,
+                                                         .turn = writing_,
+                                                         .turn_began = [this] { return quarantine_what_was_found(); }},
+                                      write, options_.writer);
     CAIRN_CHECK(writer->start(options_.nice));
     writer_ = writer;
   }
@@ -412,9 +431,10 @@ Status StoreImpl::close() {
   const std::lock_guard lock(writing_);
   Status status;
   if (log_) {
-    status = close_log();
+    if (!log_->failed()) status = quarantine_what_was_found();
+    if (Status ended = close_log(); status.ok()) status = std::move(ended);
     // The index is worth its checkpoint even when the log failed: it holds what was synced.
-    if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt) {
+    if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt || unsaved_) {
       Status checkpoint = index_->checkpoint();
       if (status.ok()) status = std::move(checkpoint);
     }

@@ -67,6 +67,7 @@ class StoreImpl {
   FileSystem& fs() { return fs_; }
   const StoreLayout& layout() const { return layout_; }
   const StoreHeader& header() const { return header_; }
+  std::uint64_t store_tag() const { return store_tag_of(header_.uuid); }
   const StoreInfo& info() const { return info_; }
   Index& index() { return *index_; }
   WorkerPool& pool() { return *pool_; }
@@ -88,6 +89,8 @@ class StoreImpl {
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
   // See Store::clone(). `to` is not looked into: whether it is in the store, or a link.
   Result<CloneReport> clone(const std::string& to, const CloneOptions& options, const Progress& progress);
+  // For whoever has the log's turn.
+  Status apply_verdicts(IndexBatch batch);
   // Null when there is none.
   BackgroundGc* background_gc() const { return background_gc_.get(); }
   // Brings a reader up to what the writer in another process has synced by now. Costs a
@@ -96,6 +99,10 @@ class StoreImpl {
   // Waits until what was put here before is committed. Not an error that some of it failed.
   void settle_puts();
   WriterStats writer_stats() const;
+  // See Store::check(), Store::scrub() and Store::repair().
+  Result<CheckReport> check(const CheckOptions& options, const Progress& progress);
+  Result<ScrubReport> scrub(const ScrubOptions& options, const Progress& progress);
+  Result<RepairReport> repair(const Progress& progress);
   // For a person; see Store::state_dump().
   std::string state_dump() const;
 
@@ -123,6 +130,9 @@ class StoreImpl {
   Status checkpoint_for_clone();
   Status sync_what_was_found();
   Status close_log();
+  void note_damage(const Digest& key, const RecordLocation& at);
+  // Puts into the index what reads have found damaged. For whoever has the log's turn.
+  Status quarantine_what_was_found();
 
   FileSystem& fs_;
   const StoreLayout layout_;
@@ -134,6 +144,9 @@ class StoreImpl {
   ReplaceableIndex* view_ = nullptr;  // the same, when read-only
   std::unique_ptr<LogReader> log_reader_;
   std::unique_ptr<LoggedParts> parts_;
+  std::mutex found_mutex_;
+  std::vector<Verdict> found_;         // by reads, guarded by found_mutex_
+  std::atomic<bool> unsaved_ = false;  // the index has verdicts since its last checkpoint
   std::unique_ptr<BlockReader> blocks_;
   std::unique_ptr<WorkerPool> readers_;  // wait for the device; after what their tasks use
   std::unique_ptr<LogWriter> log_;       // null when read-only

@@ -42,6 +42,11 @@ struct RecordLocation {
   // From live objects, refs and roots; kept by the index. That of a blob manifest is its
   // block's: see Index::references().
   std::uint64_t references = 0;
+  // What is there was found damaged: reading may be tried, but the same content that comes
+  // again is written again. Kept by the index: see IndexBatch::verdicts.
+  bool quarantined = false;
+  // Of a live object that could not be read when its parts were to be counted: they are not.
+  bool uncounted = false;
   friend bool operator==(const RecordLocation&, const RecordLocation&) = default;
 };
 
@@ -55,7 +60,9 @@ inline RecordLocation location_of(std::uint32_t segment, const RecordDescriptor&
           .logical_bytes = record.logical_bytes,
           .checksum = record.checksum,
           .sequence = record.sequence,
-          .references = 0};
+          .references = 0,
+          .quarantined = false,
+          .uncounted = false};
 }
 
 // What a file looked like when it was last archived: while all of it is unchanged, so is
@@ -97,6 +104,21 @@ std::uint64_t use_of(const RecordLocation& at);
 std::uint64_t use_of(const RefRecord& ref);
 std::uint64_t use_of(const Root& root);
 
+// When a segment was verified from its first record to its last.
+struct SegmentCheck {
+  std::uint64_t number = 0;  // in the order in which segments were: no clock decides
+  std::int64_t time_ns = 0;  // for people
+  friend bool operator==(const SegmentCheck&, const SegmentCheck&) = default;
+};
+
+// What somebody who read a block or object found: it holds for this place alone.
+struct Verdict {
+  Digest key;
+  RecordKind kind = RecordKind::block;
+  RecordPlace place;
+  bool damaged = false;
+};
+
 // Says what objects are made of, for counting.
 class ObjectParts {
  public:
@@ -130,6 +152,10 @@ struct IndexBatch {
   std::vector<std::uint32_t> removed_segments;
   // Why counts may be too low; stays. See doubt().
   std::optional<std::string> doubt;
+
+  // Sets and clears RecordLocation::quarantined, where the record still is at that place.
+  std::vector<Verdict> verdicts;
+  std::optional<std::pair<std::uint32_t, SegmentCheck>> checked;  // a segment, just now
 };
 
 // Reading is for any thread; apply() and checkpoint() for one at a time.
@@ -187,6 +213,10 @@ class Index {
   // What is damaged, so that it could not be counted, or refs or roots in it are not known:
   // until the index is rebuilt, counts may be too low. Nothing when all is known.
   virtual Result<std::optional<std::string>> doubt() = 0;
+  // Blocks and objects that are quarantined. 0: what is known is good, as far as is known.
+  virtual std::uint64_t quarantined() const = 0;
+  // Segments that were verified, by number.
+  virtual Result<std::map<std::uint32_t, SegmentCheck>> segment_checks() = 0;
   // False once something was applied without counting.
   virtual bool counted() const = 0;
 

@@ -237,7 +237,24 @@ Result<std::optional<Placed<ReclaimedRecord>>> KeyValueIndex::reclaimed() {
   return Found(Placed<ReclaimedRecord>(std::move(record), placed.place));
 }
 
-Result<std::optional<std::string>> KeyValueIndex::doubt() { return store_->get(kDoubtKey); }
+Result<std::optional<std::string>> KeyValueIndex::doubt() {
+  CAIRN_TRY(auto doubt, store_->get(kDoubtKey));
+  const std::uint64_t uncounted = state().uncounted;
+  if (!doubt && uncounted > 0) doubt = "the parts of " + std::to_string(uncounted) + " damaged objects are not known";
+  return doubt;
+}
+
+Result<std::map<std::uint32_t, SegmentCheck>> KeyValueIndex::segment_checks() {
+  std::map<std::uint32_t, SegmentCheck> checks;
+  const auto collect = [&](std::string_view key, std::string_view value) -> Result<bool> {
+    const auto segment = parse_segment_key(key);
+    if (!segment) return make_error(ErrorCode::corruption, "index: a segment's key is damaged");
+    CAIRN_TRY(checks[*segment], decode_segment_check(value));
+    return true;
+  };
+  CAIRN_CHECK(store_->scan(kSegmentCheckPrefix, kSegmentCheckPrefix, collect));
+  return checks;
+}
 
 bool KeyValueIndex::counted() const {
   const std::lock_guard lock(mutex_);

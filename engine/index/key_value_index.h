@@ -39,6 +39,8 @@ class KeyValueIndex final : public Index {
   Result<std::map<std::uint32_t, SegmentUse>> segment_uses() override;
   Result<std::optional<Placed<ReclaimedRecord>>> reclaimed() override;
   Result<std::optional<std::string>> doubt() override;
+  std::uint64_t quarantined() const override { return state().quarantined; }
+  Result<std::map<std::uint32_t, SegmentCheck>> segment_checks() override;
   bool counted() const override;
   Status apply(const IndexBatch& batch) override;
   Status checkpoint() override;

@@ -9,7 +9,11 @@
 namespace cairn {
 namespace {
 
-constexpr std::uint8_t kStateVersion = 2;
+constexpr std::uint8_t kStateVersion = 3;
+
+// In the byte of the codec, whose numbers are small.
+constexpr std::uint8_t kQuarantinedFlag = 0x80, kUncountedFlag = 0x40;
+constexpr std::uint8_t kCodecMask = 0x3f;
 
 std::string to_string(const std::vector<std::byte>& bytes) { return std::string(as_text(bytes)); }
 
@@ -46,6 +50,12 @@ std::string count_key(RecordKind kind, const Digest& id) {
 
 std::string segment_key(std::uint32_t segment) {
   std::string key(kSegmentPrefix);
+  append_number(key, segment);
+  return key;
+}
+
+std::string segment_check_key(std::uint32_t segment) {
+  std::string key(kSegmentCheckPrefix);
   append_number(key, segment);
   return key;
 }
@@ -119,7 +129,8 @@ std::string encode_location(const RecordLocation& at) {
   std::vector<std::byte> bytes;
   bytes.reserve(45);
   ByteWriter out(bytes);
-  out.put(at.codec);
+  out.put(static_cast<std::uint8_t>((at.codec & kCodecMask) | (at.quarantined ? kQuarantinedFlag : 0) |
+                                    (at.uncounted ? kUncountedFlag : 0)));
   out.put(at.segment);
   out.put(at.offset);
   out.put(at.stored_bytes);
@@ -142,14 +153,16 @@ Result<RecordLocation> decode_location(RecordKind kind, std::string_view value) 
   const auto references = in.get<std::uint64_t>();
   if (!in.exhausted()) return damaged("a record's location", in.offset());
   return RecordLocation{.kind = kind,
-                        .codec = *codec,
+                        .codec = static_cast<std::uint8_t>(*codec & kCodecMask),
                         .segment = *segment,
                         .offset = *offset,
                         .stored_bytes = *stored_bytes,
                         .logical_bytes = *logical_bytes,
                         .checksum = *checksum,
                         .sequence = *sequence,
-                        .references = *references};
+                        .references = *references,
+                        .quarantined = (*codec & kQuarantinedFlag) != 0,
+                        .uncounted = (*codec & kUncountedFlag) != 0};
 }
 
 std::string encode_seen(const SeenFile& seen) {
@@ -210,6 +223,22 @@ Result<SegmentUse> decode_use(std::string_view value) {
   return SegmentUse{.record_bytes = *record_bytes, .live_bytes = *live_bytes, .tombstone_bytes = *tombstone_bytes};
 }
 
+std::string encode_segment_check(const SegmentCheck& check) {
+  std::vector<std::byte> bytes;
+  ByteWriter out(bytes);
+  out.put(check.number);
+  out.put(static_cast<std::uint64_t>(check.time_ns));
+  return to_string(bytes);
+}
+
+Result<SegmentCheck> decode_segment_check(std::string_view value) {
+  ByteReader in(as_bytes(value));
+  const auto number = in.get<std::uint64_t>();
+  const auto time_ns = in.get<std::uint64_t>();
+  if (!in.exhausted()) return damaged("when a segment was verified", in.offset());
+  return SegmentCheck{.number = *number, .time_ns = static_cast<std::int64_t>(*time_ns)};
+}
+
 std::string encode_placed(const RecordPlace& place, Bytes payload) {
   std::vector<std::byte> bytes;
   ByteWriter out(bytes);
@@ -229,7 +258,8 @@ Result<PlacedPayload> decode_placed(std::string_view value) {
 }
 
 std::optional<std::uint32_t> parse_segment_key(std::string_view key) {
-  if (!key.starts_with(kSegmentPrefix) || key.size() != kSegmentPrefix.size() + sizeof(std::uint64_t)) return {};
+  const bool known = key.starts_with(kSegmentPrefix) || key.starts_with(kSegmentCheckPrefix);
+  if (!known || key.size() != kSegmentPrefix.size() + sizeof(std::uint64_t)) return {};
   std::uint64_t number = 0;
   for (const char byte : key.substr(kSegmentPrefix.size())) number = number << 8 | static_cast<unsigned char>(byte);
   if (number > UINT32_MAX) return {};
@@ -244,6 +274,8 @@ std::string encode_state(const IndexState& state) {
   out.put(state.applied.offset);
   out.put(state.next_sequence);
   out.put(state.highest_sequence);
+  out.put(state.quarantined);
+  out.put(state.uncounted);
   return to_string(bytes);
 }
 
@@ -258,9 +290,14 @@ Result<IndexState> decode_state(std::string_view value) {
   const auto offset = in.get<std::uint64_t>();
   const auto next_sequence = in.get<std::uint64_t>();
   const auto highest_sequence = in.get<std::uint64_t>();
+  const auto quarantined = in.get<std::uint64_t>();
+  const auto uncounted = in.get<std::uint64_t>();
   if (!in.exhausted() || *version != kStateVersion) return damaged("the applied position", in.offset());
-  return IndexState{
-      .applied = {*segment, *offset}, .next_sequence = *next_sequence, .highest_sequence = *highest_sequence};
+  return IndexState{.applied = {*segment, *offset},
+                    .next_sequence = *next_sequence,
+                    .highest_sequence = *highest_sequence,
+                    .quarantined = *quarantined,
+                    .uncounted = *uncounted};
 }
 
 }  // namespace cairn

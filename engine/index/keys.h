@@ -24,12 +24,14 @@ inline constexpr std::string_view kReclaimedKey{"\x07", 1};
 inline constexpr std::string_view kSegmentPrefix{"\x08", 1};
 inline constexpr std::string_view kDeadObjectPrefix{"\x09", 1};
 inline constexpr std::string_view kDoubtKey{"\x0a", 1};
+inline constexpr std::string_view kSegmentCheckPrefix{"\x0b", 1};
 
 std::string block_key(const Digest& digest);
 std::string object_key(RecordKind kind, const Digest& id);
 // Under which the references to a block or object are counted: a blob manifest's are its block's.
 std::string count_key(RecordKind kind, const Digest& id);
 std::string segment_key(std::uint32_t segment);
+std::string segment_check_key(std::uint32_t segment);
 std::string dead_object_key(RecordKind kind, const Digest& id);
 // The key of `at`, which is a block or an object.
 std::string record_key(const Digest& key, const RecordLocation& at);
@@ -51,6 +53,8 @@ struct IndexState {
   // The highest sequence of any record ever applied: a record above it replaces whatever
   // has its key, so that only carried or repeated records cost a read before the write.
   std::uint64_t highest_sequence = 0;
+  // How many records are quarantined, and the parts of how many objects are not counted.
+  std::uint64_t quarantined = 0, uncounted = 0;
   friend bool operator==(const IndexState&, const IndexState&) = default;
 };
 
@@ -58,6 +62,7 @@ struct IndexState {
 std::string encode_location(const RecordLocation& at);
 std::string encode_seen(const SeenFile& seen);
 std::string encode_use(const SegmentUse& use);
+std::string encode_segment_check(const SegmentCheck& check);
 // A place, then the payload as in the log.
 std::string encode_placed(const RecordPlace& place, Bytes payload);
 std::string encode_state(const IndexState& state);
@@ -67,12 +72,13 @@ std::string encode_state(const IndexState& state);
 Result<RecordLocation> decode_location(RecordKind kind, std::string_view value);
 Result<SeenFile> decode_seen(std::string_view value);
 Result<SegmentUse> decode_use(std::string_view value);
+Result<SegmentCheck> decode_segment_check(std::string_view value);
 struct PlacedPayload {
   RecordPlace place;
   Bytes payload;
 };
 Result<PlacedPayload> decode_placed(std::string_view value);
-// The segment in a segment's key.
+// The segment in segment_key() or segment_check_key().
 std::optional<std::uint32_t> parse_segment_key(std::string_view key);
 Result<IndexState> decode_state(std::string_view value);
 

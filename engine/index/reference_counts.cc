@@ -25,6 +25,8 @@ Result<ReferenceCounts::Entry*> ReferenceCounts::entry(std::string key, RecordKi
     auto at = decode_location(kind, **value);
     if (at.ok()) {
       entry.at = *at;
+      entry.was_quarantined = at->quarantined;
+      entry.was_uncounted = at->uncounted;
       return &entry;
     }
     value = std::move(at).error();
@@ -89,10 +91,12 @@ Status ReferenceCounts::add_record(const IndexBatch::Put& put, IndexState& next)
   used->record_bytes += use_of(put.at);
   if (was_there && before.sequence > put.at.sequence) return {};
   CAIRN_TRY(const bool live, is_live(put.at.kind, put.key));
-  const bool other_content = !was_there || before.sequence != put.at.sequence;
+  // What has the same bytes has the same parts: those of a damaged one cannot be asked for.
+  const bool same_bytes = before.checksum == put.at.checksum && before.stored_bytes == put.at.stored_bytes;
+  const bool same_parts = was_there && !before.uncounted && (before.sequence == put.at.sequence || same_bytes);
   if (was_there && live) {
     CAIRN_CHECK(count_use(before, false));
-    if (other_content) CAIRN_CHECK(change_parts(*record, -1));
+    if (!same_parts) CAIRN_CHECK(change_parts(*record, -1));
   }
   record->at = put.at;
   record->at.references = before.references;
@@ -102,7 +106,7 @@ Status ReferenceCounts::add_record(const IndexBatch::Put& put, IndexState& next)
     return {};
   }
   CAIRN_CHECK(count_use(record->at, true));
-  return other_content ? change_parts(*record, 1) : Status();
+  return same_parts ? Status() : change_parts(*record, 1);
 }
 
 Result<bool> ReferenceCounts::add_statement(Statement statement, std::optional<std::string>& before) {
@@ -172,10 +176,19 @@ void ReferenceCounts::change(RecordKind kind, const Digest& id, std::int64_t by)
   change.by += by;
 }
 
-Status ReferenceCounts::change_parts(const Entry& object, std::int64_t by) {
+Status ReferenceCounts::change_parts(Entry& object, std::int64_t by) {
   if (object.at.kind == RecordKind::block) return {};
+  if (by < 0 && object.at.uncounted) {
+    object.at.uncounted = false;
+    object.changed = true;
+    return {};
+  }
   CAIRN_TRY(const auto parts, parts_.parts_of(object.id, object.at));
   if (!parts) {
+    object.at.quarantined = true;
+    object.at.uncounted = by > 0;
+    object.changed = true;
+    if (by > 0) return {};
     others_[std::string(kDoubtKey)] = std::string(record_kind_name(object.at.kind)) + " in segment " +
                                       std::to_string(object.at.segment) + " at " + std::to_string(object.at.offset);
     return {};
@@ -223,7 +236,7 @@ Status ReferenceCounts::settle(const Change& change) {
   return blob->is_there() ? turn(*blob, after > 0) : Status();
 }
 
-Status ReferenceCounts::turn(const Entry& record, bool live) {
+Status ReferenceCounts::turn(Entry& record, bool live) {
   CAIRN_CHECK(count_use(record.at, live));
   note_dead(record, !live);
   return change_parts(record, live ? 1 : -1);
@@ -256,7 +269,22 @@ Status ReferenceCounts::remove_segment(std::uint32_t segment) {
   }
   uses_.erase(segment);
   others_[segment_key(segment)].reset();
+  others_[segment_check_key(segment)].reset();
   return {};
+}
+
+// --- Damage ---
+
+Status ReferenceCounts::pass(const Verdict& verdict) {
+  CAIRN_TRY(Entry * record, record_entry(verdict.kind, verdict.key));
+  RecordLocation& at = record->at;
+  if (!record->is_there() || at.segment != verdict.place.segment || at.offset != verdict.place.offset) return {};
+  if (at.quarantined == verdict.damaged && !at.uncounted) return {};
+  at.quarantined = verdict.damaged;
+  record->changed = true;
+  if (verdict.damaged || !at.uncounted) return {};
+  at.uncounted = false;
+  return change_parts(*record, 1);
 }
 
 Status ReferenceCounts::add(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes) {
@@ -270,12 +298,18 @@ Status ReferenceCounts::add(const IndexBatch& batch, IndexState& next, KeyValueC
         encode_placed(batch.reclaimed->place, encode(static_cast<const ReclaimedRecord&>(*batch.reclaimed)));
   }
   if (batch.doubt) others_[std::string(kDoubtKey)] = *batch.doubt;
+  if (batch.checked) others_[segment_check_key(batch.checked->first)] = encode_segment_check(batch.checked->second);
+  for (const Verdict& verdict : batch.verdicts) CAIRN_CHECK(pass(verdict));
   CAIRN_CHECK(settle());
   for (const Reference& dropped : batch.dropped) CAIRN_CHECK(drop(dropped));
   for (const std::uint32_t segment : batch.removed_segments) CAIRN_CHECK(remove_segment(segment));
 
   for (auto& [key, entry] : entries_) {
     if (!entry.changed) continue;
+    next.quarantined += entry.at.quarantined;
+    next.quarantined -= entry.was_quarantined;
+    next.uncounted += entry.at.uncounted;
+    next.uncounted -= entry.was_uncounted;
     const bool nothing = !entry.is_there() && entry.at.references == 0;
     changes.emplace_back(key, nothing ? std::nullopt : std::optional(encode_location(entry.at)));
   }

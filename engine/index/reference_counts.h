@@ -30,6 +30,7 @@ class ReferenceCounts {
     Digest id;
     RecordLocation at;
     bool changed = false;
+    bool was_quarantined = false, was_uncounted = false;  // before the batch
     bool is_there() const { return at.segment != 0; }
   };
   // A reference that is made or given up, not yet in the count.
@@ -50,6 +51,7 @@ class ReferenceCounts {
   Status add_root(const Placed<Root>& root);
   Status drop(const Reference& dropped);
   Status remove_segment(std::uint32_t segment);
+  Status pass(const Verdict& verdict);
   // What a ref or a root says: replaces the value of `key`. False when that says so already.
   struct Statement {
     std::string key;
@@ -61,11 +63,12 @@ class ReferenceCounts {
   Result<bool> add_statement(Statement statement, std::optional<std::string>& before);
 
   void change(RecordKind kind, const Digest& id, std::int64_t by);
-  Status change_parts(const Entry& object, std::int64_t by);
+  // What cannot be read is quarantined; and not counted, or in doubt when it was.
+  Status change_parts(Entry& object, std::int64_t by);
   Status settle();
   Status settle(const Change& change);
   // The record, a block or object that is there, has become live or dead.
-  Status turn(const Entry& record, bool live);
+  Status turn(Entry& record, bool live);
   void note_dead(const Entry& object, bool dead);
   Status count_use(const RecordLocation& at, bool live);
 

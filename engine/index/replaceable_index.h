@@ -57,6 +57,8 @@ class ReplaceableIndex final : public Index {
   Result<std::map<std::uint32_t, SegmentUse>> segment_uses() override { return current()->segment_uses(); }
   Result<std::optional<Placed<ReclaimedRecord>>> reclaimed() override { return current()->reclaimed(); }
   Result<std::optional<std::string>> doubt() override { return current()->doubt(); }
+  std::uint64_t quarantined() const override { return current()->quarantined(); }
+  Result<std::map<std::uint32_t, SegmentCheck>> segment_checks() override { return current()->segment_checks(); }
   bool counted() const override { return current()->counted(); }
   Status for_each_block(const VisitRecord& visit) override { return current()->for_each_block(visit); }
   Status for_each_object(const VisitRecord& visit) override { return current()->for_each_object(visit); }

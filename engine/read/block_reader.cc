@@ -31,6 +31,7 @@ Result<Manifest> load(BlockReader& reader, RecordKind kind, const Digest& id, Re
 }  // namespace
 
 Error BlockReader::damaged(const char* what, const Digest& id, const RecordLocation& at, const std::string& why) const {
+  if (on_damage_) on_damage_(id, at);
   return make_error(ErrorCode::corruption, std::string(what) + " " + to_text(digest_, id) + " in segment " +
                                                std::to_string(at.segment) + " at " + std::to_string(at.offset) + ": " +
                                                why);

@@ -67,6 +67,10 @@ class BlockReader {
   // Brings the index up to date, for a reader beside a writer in another process.
   void set_catch_up(std::function<Status()> catch_up) { catch_up_ = std::move(catch_up); }
   Status catch_up() { return catch_up_ ? catch_up_() : Status(); }
+  // Whoever wants to know of every place where damage was found; called on any thread. The
+  // record may have been moved from there meanwhile.
+  using OnDamage = std::function<void(const Digest& key, const RecordLocation& at)>;
+  void set_on_damage(OnDamage on_damage) { on_damage_ = std::move(on_damage); }
   // Where a record lies now that was at `at`: reclaiming moves records and removes the
   // segments they were in. Nothing when it is there still, or is no more.
   Result<std::optional<RecordLocation>> find_moved(const Digest& key, const RecordLocation& at);
@@ -86,6 +90,7 @@ class BlockReader {
   const DigestKind digest_;
   BufferPool buffers_;
   std::function<Status()> catch_up_;
+  OnDamage on_damage_;
 };
 
 // Decoded manifests. Each is not_found when the store has no such object.

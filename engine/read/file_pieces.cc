@@ -48,12 +48,20 @@ Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::ui
   FilePieces out{.total_bytes = bytes, .pieces = {}};
   // Content of one block may be known as several smaller ones, too. A block is whole by itself,
   // so it comes first: what the manifest lists may be long gone, when the log has kept it alone.
+  // Unless it is damaged: then what it was put as later may be whole.
   CAIRN_TRY(const auto block_at, reader.index().find_block(id));
-  if (block_at && block_at->logical_bytes == bytes) {
+  const bool good = block_at && !block_at->quarantined;
+  std::optional<RecordLocation> manifest_at;
+  if (!good) {
+    CAIRN_TRY(manifest_at, reader.index().find_object(RecordKind::blob, id));
+  }
+  if (block_at && block_at->logical_bytes == bytes && (good || !manifest_at)) {
     out.pieces.push_back(Piece{.block = {id, block_at->logical_bytes}, .length = block_at->logical_bytes});
     return out;
   }
-  CAIRN_TRY(const auto manifest_at, reader.index().find_object(RecordKind::blob, id));
+  if (good) {
+    CAIRN_TRY(manifest_at, reader.index().find_object(RecordKind::blob, id));
+  }
   if (!manifest_at) {
     if (!block_at) return make_error(ErrorCode::not_found, "no blob " + to_text(reader.digest_kind(), id));
     return inconsistent(reader, "blob", id,

@@ -33,6 +33,7 @@ class Replay {
     if (segment.size < from && segment.number == from_.segment) {
       out_.damage.push_back(segment.path + " at " + std::to_string(segment.size) + ": the log ends before byte " +
                             std::to_string(from) + ", up to which it had been applied");
+      out_.lost = true;
       out_.end.segment = segment.number;
       out_.end.sealed = true;
       return {};
@@ -96,6 +97,7 @@ class Replay {
       out_.torn_bytes += segment.size;
       return {};
     }
+    out_.lost = out_.lost || !result.damage.empty();
     if (!header_good) result.damage.push_back(segment.path + " at 0: segment header is damaged");
     // Sealing needs every record of the segment; those before `from` are read by head alone.
     bool complete = result.damage.empty();
@@ -108,6 +110,7 @@ class Replay {
       };
       CAIRN_TRY(const ScanResult prefix, scan_groups(segment, heads, collect));
       complete = prefix.damage.empty();
+      out_.lost = out_.lost || !complete;
       out_.damage.insert(out_.damage.end(), prefix.damage.begin(), prefix.damage.end());
       end.open_records.insert(end.open_records.begin(), earlier.begin(), earlier.end());
     }
@@ -138,6 +141,7 @@ class Replay {
     const std::string name(record_kind_name(record.kind));
     const auto damaged = [&](const std::string& why) {
       out_.damage.push_back(segment.path + " at " + std::to_string(record.payload_offset) + ": " + why);
+      out_.lost = true;
       return Status();
     };
     const std::uint64_t bytes_max = record.kind == RecordKind::ref ? kRefBytesMax : kRootsBytesMax;
@@ -206,6 +210,7 @@ Status find_missing(const std::vector<std::uint32_t>& segments, const Position& 
       replayed.gap = from.segment > 0;
       if (reclaimed && reclaimed->contains(expected)) continue;
       replayed.damage.push_back(segment_path(log_folder, expected) + ": missing");
+      replayed.lost = true;
     }
     ++expected;
   }
@@ -244,10 +249,11 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
   if (from.segment > 0 && (found.empty() || found.back() < from.segment)) {
     replayed.damage.push_back(segment_path(log_folder, from.segment) +
                               ": missing, though it had been applied up to byte " + std::to_string(from.offset));
+    replayed.lost = true;
     replayed.end.segment = from.segment;
     replayed.end.sealed = true;
   }
-  if (!replayed.damage.empty()) {
+  if (replayed.lost) {
     IndexBatch doubt;
     doubt.parts = &parts;
     doubt.doubt = replayed.damage.front();

@@ -19,6 +19,7 @@ struct Replayed {
   std::uint64_t records = 0;
   std::uint64_t torn_bytes = 0;     // behind the end: writes that never finished
   std::vector<std::string> damage;  // places that were synced and are bad now
+  bool lost = false;                // records with them: refs and roots may be among those
   bool gap = false;                 // segments are missing behind where the index was
 };
 

@@ -10,6 +10,7 @@
 #include "engine/reclaim/check_counts.h"
 #include "engine/reclaim/check_log.h"
 #include "engine/reclaim/check_promises.h"
+#include "engine/reclaim/verify_object.h"
 
 namespace cairn {
 namespace {
@@ -64,6 +65,11 @@ class Check {
       if (options_.read_data && in_subset(digest)) {
         blocks.push_back({digest, at});
         bytes += at.stored_bytes;
+      } else if (at.quarantined) {
+        findings_.bad_blocks[digest] =
+            findings_.damage("block " + id_text(digest) + " in segment " + std::to_string(at.segment) + " at " +
+                                 std::to_string(at.offset) + ": was found damaged",
+                             id_text(digest));
       }
       return {};
     };
@@ -118,7 +124,8 @@ class Check {
     const auto visit = [&](const Digest& id, const RecordLocation& at) -> Status {
       CAIRN_CHECK(meter.check_stop());
       ++findings_.report.objects_checked;
-      Status status = check_object(id, at);
+      findings_.report.bytes_read += at.stored_bytes;
+      Status status = verify_object(reader_, id, at);
       if (status.ok()) return {};
       if (!is_damage(status.error())) return status;
       CAIRN_TRY(const auto now, reader_.index().find_object(at.kind, id));
@@ -127,52 +134,6 @@ class Check {
       return {};
     };
     return findings_.walked(reader_.index().for_each_object(visit));
-  }
-
-  Status check_object(const Digest& id, const RecordLocation& at) {
-    CAIRN_TRY(const std::vector<std::byte> bytes, reader_.read_object_at(id, at));
-    findings_.report.bytes_read += bytes.size();
-    const DigestKind digest = reader_.digest_kind();
-    Digest actual = id;
-    switch (at.kind) {
-      case RecordKind::blob: {
-        CAIRN_TRY(const BlobManifest blob, decode_blob(bytes));
-        return {};
-      }
-      case RecordKind::model: {
-        CAIRN_TRY(const ModelManifest model, decode_model(bytes));
-        return {};
-      }
-      case RecordKind::tensor: {
-        CAIRN_TRY(const TensorManifest tensor, decode_tensor(bytes));
-        actual = tensor_id(digest, tensor.dtype, tensor.attribute, tensor.shape, tensor.blob);
-        break;
-      }
-      case RecordKind::tree: {
-        CAIRN_TRY(const TreeManifest tree, decode_tree(bytes));
-        actual = tree_id(digest, bytes);
-        break;
-      }
-      case RecordKind::state: {
-        CAIRN_TRY(const StateManifest state, decode_state_manifest(bytes));
-        actual = state_id(digest, bytes);
-        break;
-      }
-      case RecordKind::snapshot: {
-        CAIRN_TRY(const SnapshotManifest snapshot, decode_snapshot(bytes));
-        actual = snapshot_id(digest, bytes);
-        break;
-      }
-      case RecordKind::block:
-      case RecordKind::ref:
-      case RecordKind::roots:
-      case RecordKind::reclaimed: return make_error(ErrorCode::corruption, "index: an object of another kind");
-    }
-    if (actual != id) {
-      return make_error(ErrorCode::corruption, std::string(record_kind_name(at.kind)) + " " + id_text(id) +
-                                                   ": content has id " + id_text(actual));
-    }
-    return {};
   }
 
   FileSystem& fs_;

@@ -148,6 +148,11 @@ Status check_counts(BlockReader& reader, const Progress& progress, Findings& fin
     }
     if (differences->empty()) return {};
     if (index.applied() != before) continue;  // a writer was at work
+    CAIRN_TRY(const auto doubt, index.doubt());
+    if (doubt) {
+      findings.damage("index: counts are in doubt, because of damage: " + *doubt + "; 'repair --index' counts anew");
+      return {};
+    }
     for (std::string& difference : *differences) findings.damage(std::move(difference));
     return {};
   }

@@ -7,6 +7,7 @@
 #include "engine/content/digester.h"
 #include "engine/index/keys.h"
 #include "engine/log/segment_files.h"
+#include "engine/reclaim/segment_records.h"
 
 namespace cairn {
 namespace {
@@ -98,25 +99,52 @@ Result<bool> Reclaimer::choose() {
     if (parts_.log.has_unreported()) CAIRN_CHECK(commit(false));
     if (next->segment == parts_.log.open_segment_number()) CAIRN_CHECK(parts_.log.seal_open_segment());
   }
-  CAIRN_CHECK(begin(next->segment, next->segment == lowest));
+  CAIRN_CHECK(begin(*next, next->segment == lowest));
   return true;
 }
 
-Status Reclaimer::begin(std::uint32_t segment, bool lowest) {
+// Without a table and with damaged heads, the index knows what is there, but for what says that
+// something was named or removed.
+Status Reclaimer::begin(const Choice& choice, bool lowest) {
   work_.emplace();
   work_->lowest = lowest;
-  CAIRN_TRY(work_->file, open_segment(parts_.fs, parts_.log_folder, segment, parts_.store_tag));
-  std::string damage;
-  CAIRN_TRY(const auto table, read_table(work_->file, damage));
-  const auto header = read_segment_header(work_->file);
-  if (!table || !header.ok()) {
-    return leave_alone(!header.ok() ? header.error().message : damage.empty() ? "has no table" : damage);
+  work_->tombstones = choice.use.tombstone_bytes > 0 && !lowest;
+  CAIRN_TRY(work_->file, open_segment(parts_.fs, parts_.log_folder, choice.segment, parts_.store_tag));
+  CAIRN_TRY(SegmentRecords found, records_of(work_->file, parts_.index));
+  if (!found.damage.empty()) {
+    const auto here = [&](const RecordPlace& place) { return place.segment == choice.segment; };
+    CAIRN_TRY(const bool names, holds_names(here));
+    if (names || work_->tombstones) return leave_alone(found.damage);
   }
-  work_->records = table->records;
+  work_->records = std::move(found.records);
   return {};
 }
 
-// Nothing damaged is deleted. What was carried already has two places, and the index the new one.
+Result<bool> Reclaimer::holds_names(const std::function<bool(const RecordPlace&)>& at) {
+  bool holds = false;
+  const auto visit_ref = [&](const RefRecord& ref) -> Status {
+    CAIRN_TRY(const auto place, parts_.index.find_ref_place(ref.name, ref.version));
+    holds = holds || (place && at(*place));
+    return {};
+  };
+  const auto visit_root = [&](const Root& root) -> Result<bool> {
+    CAIRN_TRY(const auto place, parts_.index.find_root_place(root.kind, root.id, root.name));
+    holds = holds || (place && at(*place));
+    return true;
+  };
+  CAIRN_CHECK(parts_.index.for_each_ref(visit_ref));
+  CAIRN_CHECK(parts_.index.for_each_root({}, visit_root));
+  return holds;
+}
+
+// Of a ref's or roots' record that is damaged: no, when what it said was said again elsewhere.
+Result<bool> Reclaimer::may_be_needed(const RecordDescriptor& statement) {
+  if (work_->tombstones) return true;
+  const RecordPlace here{work_->file.number, statement.payload_offset};
+  return holds_names([&](const RecordPlace& place) { return place == here; });
+}
+
+// Nothing damaged is deleted while it is needed. What was carried already has two places, and the index the new one.
 Status Reclaimer::leave_alone(const std::string& why) {
   const std::uint32_t segment = work_->file.number;
   damaged_.push_back(segment_path(parts_.log_folder, segment) + ": " + why);
@@ -173,8 +201,13 @@ Status Reclaimer::carry_or_drop() {
 Status Reclaimer::carry_or_drop(const RecordDescriptor& record) {
   if (record.kind == RecordKind::reclaimed) return {};  // a new one replaces it
   if (!is_statement(record.kind)) return carry_content(record);
-  CAIRN_TRY(const auto payload, payload_of(record));
-  if (!payload) return {};
+  CAIRN_TRY(auto payload, whole_payload(record));
+  if (!payload) {
+    CAIRN_TRY(const bool needed, may_be_needed(record));
+    if (!needed) return {};
+    CAIRN_TRY(payload, payload_of(record));
+    if (!payload) return {};
+  }
   return record.kind == RecordKind::ref ? carry_ref(record, *payload) : carry_roots(record, *payload);
 }
 
@@ -188,6 +221,10 @@ Status Reclaimer::carry_content(const RecordDescriptor& record) {
     return {};
   }
   CAIRN_TRY(const auto payload, payload_of(record));
+  if (payload && at->quarantined) {
+    return leave_alone(std::string(record_kind_name(record.kind)) + " record at " +
+                       std::to_string(record.payload_offset) + " was found damaged");
+  }
   return payload ? append(record, *payload) : Status();
 }
 
@@ -232,11 +269,18 @@ Status Reclaimer::carry_roots(const RecordDescriptor& record, Bytes payload) {
   return {};
 }
 
-// Verified; nothing, and the segment is left alone, when it is damaged.
-Result<std::optional<Bytes>> Reclaimer::payload_of(const RecordDescriptor& record) {
+// Verified; nothing when it is damaged.
+Result<std::optional<Bytes>> Reclaimer::whole_payload(const RecordDescriptor& record) {
   const auto payload = parts_.reader.read(work_->file.number, record.payload_offset, record.stored_bytes, buffer_);
   if (payload.ok() && checksum_of(*payload) == record.checksum) return std::optional(*payload);
   if (!payload.ok() && payload.error().code != ErrorCode::corruption) return payload.error();
+  return std::optional<Bytes>();
+}
+
+// The same; a segment with damage in what is needed is left alone.
+Result<std::optional<Bytes>> Reclaimer::payload_of(const RecordDescriptor& record) {
+  CAIRN_TRY(const auto payload, whole_payload(record));
+  if (payload) return payload;
   CAIRN_CHECK(leave_alone(std::string(record_kind_name(record.kind)) + " record at " +
                           std::to_string(record.payload_offset) + " does not match its checksum"));
   return std::optional<Bytes>();

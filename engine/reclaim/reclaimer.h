@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -64,7 +65,8 @@ class Reclaimer {
     OpenSegment file;
     std::vector<RecordDescriptor> records;
     std::size_t next = 0;
-    bool lowest = false;  // no older segment exists
+    bool lowest = false;      // no older segment exists
+    bool tombstones = false;  // some in it are needed
   };
 
   Status forget_dead_objects(const std::vector<Reference>& held);
@@ -72,12 +74,15 @@ class Reclaimer {
   Result<bool> choose();
   Result<std::vector<Choice>> choices();
   std::optional<Choice> pick(const std::vector<Choice>& choices, std::uint32_t lowest) const;
-  Status begin(std::uint32_t segment, bool lowest);
+  Status begin(const Choice& choice, bool lowest);
+  Result<bool> may_be_needed(const RecordDescriptor& statement);
+  Result<bool> holds_names(const std::function<bool(const RecordPlace&)>& at);
   Status carry_or_drop();
   Status carry_or_drop(const RecordDescriptor& record);
   Status carry_content(const RecordDescriptor& record);
   Status carry_ref(const RecordDescriptor& record, Bytes payload);
   Status carry_roots(const RecordDescriptor& record, Bytes payload);
+  Result<std::optional<Bytes>> whole_payload(const RecordDescriptor& record);
   Result<std::optional<Bytes>> payload_of(const RecordDescriptor& record);
   Status append(const RecordDescriptor& record, Bytes payload);
   // `remove`: also what has been emptied.

@@ -317,7 +317,8 @@ void AsyncWriter::run(int nice) {
   become_background_thread("cairn-writer", nice);
   while (queue_.wait_for_work()) {
     const std::unique_lock turn(parts_.turn);
-    const Status written = Session(*this).run();
+    Status written = parts_.turn_began();
+    if (written.ok()) written = Session(*this).run();
     if (written.ok()) continue;
     // The log's end is in doubt, or the index is: nothing may be built upon them.
     if (!parts_.log.failed()) parts_.log.fail(written.error());

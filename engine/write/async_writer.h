@@ -4,6 +4,7 @@
 // append; and once for all that is there: sync, commit.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <thread>
@@ -22,7 +23,8 @@ class AsyncWriter {
     LogWriter& log;
     ObjectParts& stored;
     WorkerPool& pool;
-    FairMutex& turn;  // held by whoever writes to the log
+    FairMutex& turn;                     // held by whoever writes to the log
+    std::function<Status()> turn_began;  // called with the turn, before anything else
   };
   AsyncWriter(const Parts& parts, const WriteOptions& write, const WriterOptions& options);
   ~AsyncWriter();  // closes

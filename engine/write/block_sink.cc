@@ -23,6 +23,9 @@ BlockEncoder& thread_encoder() {
 // References that are remembered until they count: more are read back.
 constexpr std::size_t kRememberedMax = 256 * 1024;
 
+// What is quarantined is written again: the new record takes the place of the damaged one.
+bool is_good(const std::optional<RecordLocation>& known) { return known && !known->quarantined; }
+
 }  // namespace
 
 void BlockSink::Parts::remember(RecordKind kind, const Digest& id, Bytes payload) {
@@ -110,7 +113,7 @@ Status BlockSink::claim(Block& block) {
     if (!claims_.try_emplace(block.digest, Claim::taken).second) return {};
   }
   auto known = index_.find_block(block.digest);
-  block.known = known.ok() && known->has_value();
+  block.known = known.ok() && is_good(*known);
   block.claimed = known.ok() && !block.known;
   if (block.claimed) return {};
   const std::lock_guard lock(claims_mutex_);
@@ -134,7 +137,7 @@ Result<bool> BlockSink::begin_append(const Block& block) {
   if (options_.dry_run) return block.claimed;
   if (block.known) return false;
   CAIRN_TRY(const auto committed, index_.find_block(block.digest));
-  if (committed) return false;
+  if (is_good(committed)) return false;
   const std::lock_guard lock(claims_mutex_);
   const auto claim = claims_.try_emplace(block.digest, Claim::taken).first;
   return std::exchange(claim->second, Claim::appended) == Claim::taken;
@@ -179,7 +182,7 @@ Status BlockSink::write_blob_manifest(const Digest& id, std::vector<BlockRef> bl
 Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload) {
   if (options_.dry_run || pending_objects_.contains({kind, id})) return {};
   CAIRN_TRY(const auto known, index_.find_object(kind, id));
-  if (known) return {};
+  if (is_good(known)) return {};
   if (payload.size() > 256 * MiB) {
     return make_error(ErrorCode::resource_exhausted, std::string(record_kind_name(kind)) + " " +
                                                          to_text(options_.digest, id) + " lists too many parts");

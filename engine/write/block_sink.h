@@ -45,7 +45,7 @@ class BlockSink {
     std::shared_ptr<const void> hold;
     Bytes content;
     bool claimed = false;  // by this one, for writing
-    bool known = false;    // in the index; when neither, somebody else had claimed it
+    bool known = false;    // in the index, and not quarantined; when neither, somebody else had claimed it
     CodecId codec = CodecId::raw;
     std::shared_ptr<const void> payload_hold;
     Bytes payload;
@@ -62,7 +62,7 @@ class BlockSink {
   // Instead of append(): the block is not written by this one.
   void disclaim(const Block& block);
 
-  // Objects that are known are not written again.
+  // Objects that are known, and not quarantined, are not written again.
   Status write_object(RecordKind kind, const Digest& id, Bytes payload);
   Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
   Status write_ref(const RefRecord& ref);

@@ -121,10 +121,10 @@ TEST(IndexKeys, ValuesOfTheWrongLengthAreRefused) {
 
 TEST(IndexKeys, AStateOfANewerVersionIsUnsupported) {
   std::string state = encode_state({});
-  state[0] = 3;
+  state[0] = 4;
   EXPECT_EQ(code_of(decode_state(state)), ErrorCode::unsupported);
   // An older one is rebuilt, as a damaged one is.
-  for (const char older : {0, 1}) {
+  for (const char older : {0, 1, 2}) {
     state[0] = older;
     EXPECT_EQ(code_of(decode_state(state)), ErrorCode::corruption);
   }

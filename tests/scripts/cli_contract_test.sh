@@ -378,7 +378,8 @@ lines 'd["bytes_read"] > 0 and d["damaged"] == []'
 expect 0 --json check --read-data-subset 1/2
 expect 2 check --read-data-subset 3/2
 expect 2 check --read-data --read-data-subset 1/2
-expect 2 repair
+expect 0 --json repair
+lines 'd["blocks_repaired"] == 0 and d["quarantined"] == 0 and d["damaged"] == []'
 expect 0 --json repair --index
 lines 'd["records_replayed"] > 0 and d["quarantined"] == 0'
 rm -rf store/index
@@ -406,6 +407,14 @@ exit_error 4
 expect 4 --json --store damaged get model --to from-damaged
 lines 'd["damaged"] == 1 and d["files"] == 3'
 [[ ! -e from-damaged/model/model.safetensors ]] || fail "a damaged file was restored under its name"
+expect 4 --json --store damaged repair
+lines 'd["quarantined"] == 1 and any("model" in a for e in d["damaged"] for a in e["affected"])'
+expect 4 --json --store damaged check
+expect 0 --json --store damaged add model
+lines 'd["new_blocks"] == 1'
+expect 0 --json --store damaged check --read-data
+expect 0 --json --store damaged get model --to healed
+cmp model/model.safetensors healed/model/model.safetensors || fail "what was healed differs"
 
 # --- A second writer, SIGUSR1, an interruption, and going on after it ---------------------
 python3 - "$CAIRN" <<'PY' || fail "the interrupted add"

@@ -13,7 +13,7 @@
 namespace cairn {
 
 struct ProgressState {
-  // What is being done: "scan", "add", "restore", "check", "reclaim", "clone", "replay", "rebuild".
+  // What is being done: "scan", "add", "restore", "check", "scrub", "repair", "reclaim", "clone", …
   const char* phase = "";
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;  // 0 while unknown

@@ -164,9 +164,31 @@ struct ReclaimStats {
 };
 
 struct RepairReport {
-  std::uint64_t records_replayed = 0;
-  std::uint64_t quarantined = 0;  // damaged places in the log left out of the index
-  std::vector<std::string> damage;
+  std::uint64_t records_replayed = 0;  // by rebuild_index()
+  // Blocks, objects and names that were written again, from another whole copy.
+  std::uint64_t blocks_repaired = 0;
+  // Blocks and objects that are damaged; or, of rebuild_index(), damaged places in the log
+  // that were left out of the index.
+  std::uint64_t quarantined = 0;
+  std::vector<std::string> damage;  // such places
+  std::vector<Damage> damaged;      // what check() says after repair()
+};
+
+struct ScrubOptions {
+  std::uint64_t bytes_per_second = 0;  // read at most so fast; 0: no limit
+  // No further file of the log is begun once so much was read, or so long has passed. 0: no limit.
+  std::uint64_t max_bytes = 0;
+  double max_seconds = 0;
+};
+
+struct ScrubReport {
+  std::uint64_t bytes_read = 0, records = 0;
+  std::uint64_t segments = 0;       // files of the log that were verified to their ends
+  std::uint64_t segments_left = 0;  // that the limits left for the next call
+  // When the file that has waited longest was verified, in ns since 1970; 0: one never was.
+  std::int64_t oldest_ns = 0;
+  std::uint64_t quarantined = 0;  // blocks and objects that are damaged, whoever found them
+  std::vector<Damage> damaged;    // what check() says of them, when there are any
 };
 
 // A handle; movable, and then good for nothing but assignment and destruction. Closing is automatic, but only close()
@@ -284,8 +306,23 @@ class Store {
   void pause_reclaiming();
   void resume_reclaiming();
   ReclaimStats reclaim_stats() const;
-  // Verifies; changes nothing. Damage is in the report, not an error.
+  // Verifies; changes nothing in the log. Damage is in the report, not an error. Without
+  // read_data, of blocks only those are reported that were found damaged before.
   Result<CheckReport> check(const CheckOptions& options = {}, const Progress& progress = {});
+
+  // --- Damage. Needs read_write. ---
+  //
+  // A block or object that is found damaged is quarantined: it is not taken for known any more,
+  // and the same content, added, put or saved again, heals everything that needs it. Nothing is
+  // changed in place, and nothing damaged is removed until it is healed: see gc(). Reads of a
+  // store that is open for writing quarantine what they find, for the next call that writes.
+
+  // Reads and verifies the files of the log, those first that were verified least recently, and
+  // quarantines what is damaged. May be stopped at any time: the next call goes on behind the
+  // last file that was verified whole. Beside whatever else reads and writes.
+  Result<ScrubReport> scrub(const ScrubOptions& options = {}, const Progress& progress = {});
+  // The same for the whole log; and writes again what is damaged and has another whole copy.
+  Result<RepairReport> repair(const Progress& progress = {});
 
  private:
   friend class StoreImpl;

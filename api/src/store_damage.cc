@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What was found damaged: noted by reads, verified by the scrub, mended by repair.
+#include <algorithm>
+#include <chrono>
+
+#include "api/src/store_impl.h"
+#include "engine/base/errors.h"
+#include "engine/base/progress_meter.h"
+#include "engine/log/segment_files.h"
+#include "engine/reclaim/check.h"
+#include "engine/reclaim/scrub.h"
+#include "engine/reclaim/whole_copies.h"
+
+namespace cairn {
+namespace {
+
+// What reads may note between two turns at the log: the scrub finds what is more.
+constexpr std::size_t kFoundMax = 16 * 1024;
+
+std::int64_t wall_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+void StoreImpl::note_damage(const Digest& key, const RecordLocation& at) {
+  const std::lock_guard lock(found_mutex_);
+  if (found_.size() >= kFoundMax) return;
+  found_.push_back({.key = key, .kind = at.kind, .place = {at.segment, at.offset}, .damaged = true});
+}
+
+Status StoreImpl::quarantine_what_was_found() {
+  IndexBatch batch;
+  {
+    const std::lock_guard lock(found_mutex_);
+    batch.verdicts.swap(found_);
+  }
+  return batch.verdicts.empty() ? Status() : apply_verdicts(std::move(batch));
+}
+
+Status StoreImpl::apply_verdicts(IndexBatch batch) {
+  batch.parts = parts_.get();
+  CAIRN_CHECK(index_->apply(batch));
+  unsaved_ = true;
+  return {};
+}
+
+namespace {
+
+// One call of scrub() or repair().
+class Scrub {
+ public:
+  Scrub(StoreImpl& store, const ScrubOptions& options, const Progress& progress)
+      : store_(store), options_(options), progress_(progress), pace_(options.bytes_per_second) {}
+
+  Status run() {
+    const std::string log_folder = store_.layout().log();
+    CAIRN_TRY(const auto segments, segments_to_scrub(store_.fs(), log_folder, store_.index()));
+    ProgressMeter meter(progress_, "scrub", 0);
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      CAIRN_CHECK(meter.check_stop());
+      if (limits_are_reached()) {
+        report_.segments_left = segments.size() - i;
+        break;
+      }
+      auto opened = open_segment(store_.fs(), log_folder, segments[i], store_.store_tag());
+      if (!opened.ok() && opened.error().code == ErrorCode::not_found) continue;  // reclaimed meanwhile
+      CAIRN_TRY(const OpenSegment segment, std::move(opened));
+      meter.begin(segment.path);
+      CAIRN_TRY(ScrubbedSegment scrubbed, scrub_segment(segment, store_.blocks(), store_.pool(), pace_, meter));
+      CAIRN_CHECK(note(segments[i], std::move(scrubbed)));
+    }
+    return {};
+  }
+
+  // Says how things are now.
+  Result<ScrubReport> report() {
+    report_.quarantined = store_.index().quarantined();
+    if (report_.quarantined > 0) {
+      CAIRN_TRY(CheckReport check, store_.check({}, progress_));
+      report_.damaged = std::move(check.damaged);
+    }
+    CAIRN_TRY(const auto segments, segments_to_scrub(store_.fs(), store_.layout().log(), store_.index()));
+    CAIRN_TRY(auto checks, store_.index().segment_checks());
+    if (!segments.empty()) report_.oldest_ns = checks[segments.front()].time_ns;
+    return std::move(report_);
+  }
+
+  const std::vector<RecordPlace>& bad_statements() const { return bad_statements_; }
+
+ private:
+  bool limits_are_reached() const {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
+    return (options_.max_bytes > 0 && report_.bytes_read >= options_.max_bytes) ||
+           (options_.max_seconds > 0 && passed.count() >= options_.max_seconds);
+  }
+
+  Status note(std::uint32_t segment, ScrubbedSegment scrubbed) {
+    ++report_.segments;
+    report_.records += scrubbed.records;
+    report_.bytes_read += scrubbed.bytes_read;
+    bad_statements_.insert(bad_statements_.end(), scrubbed.bad_statements.begin(), scrubbed.bad_statements.end());
+    CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
+    // It may have been reclaimed meanwhile.
+    if (!store_.fs().info(segment_path(store_.layout().log(), segment)).ok()) return {};
+    CAIRN_TRY(const auto checks, store_.index().segment_checks());
+    IndexBatch batch;
+    batch.verdicts = std::move(scrubbed.verdicts);
+    batch.checked.emplace(segment, SegmentCheck{.number = 1, .time_ns = wall_clock_ns()});
+    for (const auto& [other, check] : checks) {
+      batch.checked->second.number = std::max(batch.checked->second.number, check.number + 1);
+    }
+    return store_.apply_verdicts(std::move(batch));
+  }
+
+  StoreImpl& store_;
+  const ScrubOptions& options_;
+  const Progress& progress_;
+  Pace pace_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  ScrubReport report_;
+  std::vector<RecordPlace> bad_statements_;
+};
+
+// Writes again what is whole elsewhere: new records, as anything that is written. For whoever
+// has the log's turn.
+class Mending {
+ public:
+  Mending(StoreImpl& store, LogWriter& log)
+      : store_(store),
+        sink_({.digest = store.header().digest, .block_bytes = store.header().block_bytes}, store.index(), log,
+              store.parts()) {}
+
+  Status write_copies(const ProgressMeter& meter) {
+    CAIRN_TRY(const auto copies,
+              find_whole_copies(store_.fs(), store_.layout().log(), store_.store_tag(), store_.blocks(), meter));
+    for (const WholeCopy& copy : copies) {
+      if (copy.at.kind == RecordKind::block) {
+        CAIRN_TRY(Block whole, store_.blocks().read_block_at(copy.key, copy.at));
+        CAIRN_TRY(const BlockSink::Block block, sink_.prepare(std::move(whole.hold), whole.content, DType::opaque));
+        CAIRN_TRY(const bool fresh, sink_.append(block));
+        written_ += fresh ? 1 : 0;
+      } else {
+        CAIRN_TRY(const auto payload, store_.blocks().read_object_at(copy.key, copy.at));
+        CAIRN_CHECK(sink_.write_object(copy.at.kind, copy.key, payload));
+        ++written_;
+      }
+      CAIRN_CHECK(sink_.commit_if_due());
+    }
+    return {};
+  }
+
+  // The index knows what the damaged records said.
+  Status write_statements(const std::vector<RecordPlace>& bad) {
+    if (bad.empty()) return {};
+    const auto is_bad = [&](const std::optional<RecordPlace>& place) {
+      return place && std::find(bad.begin(), bad.end(), *place) != bad.end();
+    };
+    std::vector<RefRecord> refs;
+    std::vector<Root> roots;
+    const auto visit_ref = [&](const RefRecord& ref) -> Status {
+      CAIRN_TRY(const auto place, store_.index().find_ref_place(ref.name, ref.version));
+      if (is_bad(place)) refs.push_back(ref);
+      return {};
+    };
+    const auto visit_root = [&](const Root& root) -> Result<bool> {
+      CAIRN_TRY(const auto place, store_.index().find_root_place(root.kind, root.id, root.name));
+      if (is_bad(place)) roots.push_back(root);
+      return true;
+    };
+    CAIRN_CHECK(store_.index().for_each_ref(visit_ref));
+    CAIRN_CHECK(store_.index().for_each_root({}, visit_root));
+    written_ += refs.size() + roots.size();
+    for (const RefRecord& ref : refs) CAIRN_CHECK(sink_.write_ref(ref));
+    for (Root& root : roots) CAIRN_CHECK(sink_.write_roots({std::move(root)}));
+    return {};
+  }
+
+  // What was appended counts also when something failed in between.
+  Status commit() { return sink_.commit(); }
+  std::uint64_t written() const { return written_; }
+
+ private:
+  StoreImpl& store_;
+  BlockSink sink_;
+  std::uint64_t written_ = 0;
+};
+
+}  // namespace
+
+Result<ScrubReport> StoreImpl::scrub(const ScrubOptions& options, const Progress& progress) {
+  if (!(options.max_seconds >= 0)) return make_error(ErrorCode::invalid_argument, "a time is not below 0");
+  { CAIRN_TRY(const Writing writing, begin_writing()); }
+  Scrub scrub(*this, options, progress);
+  CAIRN_CHECK(scrub.run());
+  return scrub.report();
+}
+
+Result<RepairReport> StoreImpl::repair(const Progress& progress) {
+  { CAIRN_TRY(const Writing writing, begin_writing()); }
+  Scrub scrub(*this, {}, progress);
+  CAIRN_CHECK(scrub.run());
+  RepairReport repaired;
+  {
+    ProgressMeter meter(progress, "repair", 0);
+    CAIRN_TRY(const Writing writing, begin_writing());
+    Mending mending(*this, *writing.log);
+    Status mended = mending.write_copies(meter);
+    if (mended.ok()) mended = mending.write_statements(scrub.bad_statements());
+    if (!writing.log->failed()) {
+      Status committed = mending.commit();
+      if (mended.ok()) mended = std::move(committed);
+    }
+    CAIRN_CHECK(mended);
+    repaired.blocks_repaired = mending.written();
+  }
+  CAIRN_TRY(ScrubReport now, scrub.report());
+  repaired.quarantined = now.quarantined;
+  repaired.damaged = std::move(now.damaged);
+  return repaired;
+}
+
+}  // namespace cairn

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/read/whole_content.h"
+
+#include "engine/index/keys.h"
+
+namespace cairn {
+
+// A blob is one block, or the parts of its manifest. References have no cycles: what refers to
+// something has its digest in its own.
+Result<bool> WholeContent::is_whole(const Reference& content) {
+  const bool blob = content.kind == RecordKind::block || content.kind == RecordKind::blob;
+  const std::string key = count_key(content.kind, content.id);
+  if (const auto known = known_.find(key); known != known_.end()) return known->second;
+  bool whole = false;
+  if (blob) {
+    CAIRN_TRY(const auto block, reader_.index().find_block(content.id));
+    whole = block && (quarantined_ || !block->quarantined);
+  }
+  if (!whole && content.kind != RecordKind::block) {
+    CAIRN_TRY(whole, has_whole_parts(content.kind, content.id));
+  }
+  if (whole || content.kind != RecordKind::block) known_.emplace(key, whole);
+  return whole;
+}
+
+Result<bool> WholeContent::has_whole_parts(RecordKind kind, const Digest& id) {
+  CAIRN_TRY(const auto at, reader_.index().find_object(kind, id));
+  if (!at) return false;
+  if (at->quarantined) return quarantined_;
+  const auto payload = reader_.read_object_at(id, *at);
+  if (!payload.ok()) {
+    if (payload.error().code == ErrorCode::corruption || payload.error().code == ErrorCode::io) return quarantined_;
+    return payload.error();
+  }
+  const auto parts = references_of(kind, *payload);
+  if (!parts.ok()) return quarantined_;
+  for (const Reference& part : *parts) {
+    CAIRN_TRY(const bool whole, is_whole(part));
+    if (!whole) return false;
+  }
+  return true;
+}
+
+}  // namespace cairn

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/reclaim/segment_records.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace cairn {
+namespace {
+
+Status add_from_index(std::uint32_t segment, Index& index, std::vector<RecordDescriptor>& records) {
+  const auto collect = [&](const Digest& key, const RecordLocation& at) -> Status {
+    if (at.segment != segment) return {};
+    records.push_back(RecordDescriptor{.kind = at.kind,
+                                       .codec = at.codec,
+                                       .logical_bytes = at.logical_bytes,
+                                       .stored_bytes = at.stored_bytes,
+                                       .payload_offset = at.offset,
+                                       .sequence = at.sequence,
+                                       .checksum = at.checksum,
+                                       .key = key});
+    return {};
+  };
+  CAIRN_CHECK(index.for_each_block(collect));
+  CAIRN_CHECK(index.for_each_object(collect));
+  std::sort(records.begin(), records.end(),
+            [](const RecordDescriptor& a, const RecordDescriptor& b) { return a.payload_offset < b.payload_offset; });
+  return {};
+}
+
+}  // namespace
+
+Result<SegmentRecords> records_of(const OpenSegment& segment, Index& index) {
+  SegmentRecords found;
+  std::string wrong;
+  CAIRN_TRY(auto table, read_table(segment, wrong));
+  if (table) {
+    found.records = std::move(table->records);
+    return found;
+  }
+  // Of the last segment the index knows how much counts; every other was synced whole.
+  const Position applied = index.applied();
+  const std::uint64_t end = applied.segment == segment.number ? applied.offset : segment.size;
+  ScanOptions heads{.to = end, .known_synced = std::numeric_limits<std::uint64_t>::max(), .verify_payloads = false};
+  const auto collect = [&](const GroupHead& group) -> Status {
+    found.records.insert(found.records.end(), group.records.begin(), group.records.end());
+    return {};
+  };
+  CAIRN_TRY(const ScanResult scan, scan_groups(segment, heads, collect));
+  if (scan.damage.empty()) return found;
+  found.damage = scan.damage.front();
+  found.records.clear();
+  CAIRN_CHECK(add_from_index(segment.number, index, found.records));
+  return found;
+}
+
+}  // namespace cairn

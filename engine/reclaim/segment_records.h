@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a segment holds, as well as can be told.
+#pragma once
+
+#include "engine/index/index.h"
+#include "engine/log/segment_scan.h"
+
+namespace cairn {
+
+struct SegmentRecords {
+  // From the table; from the groups' heads, when there is none; or, when those are damaged, the
+  // blocks and objects that the index has there, in the order of their places.
+  std::vector<RecordDescriptor> records;
+  // Set in the last case: refs, roots and what is no longer needed are left out.
+  std::string damage;
+};
+Result<SegmentRecords> records_of(const OpenSegment& segment, Index& index);
+
+}  // namespace cairn
