@@ -438,6 +438,7 @@ Status StoreImpl::close() {
       Status checkpoint = index_->checkpoint();
       if (status.ok()) status = std::move(checkpoint);
     }
+    index_->retire();
   }
   {
     const std::lock_guard guard(writer_mutex_);

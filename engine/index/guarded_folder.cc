@@ -26,6 +26,11 @@ void GuardedFolder::keep_all() {
   keep_all_ = true;
 }
 
+void GuardedFolder::retire() {
+  const std::lock_guard lock(mutex_);
+  retired_ = true;
+}
+
 void GuardedFolder::keep_only(const Guard& guard) {
   const std::lock_guard lock(mutex_);
   keep_all_ = false;
@@ -47,6 +52,7 @@ Status GuardedFolder::check_visible(const std::string& path) const {
 
 Status GuardedFolder::check_writable(const std::string& path) const {
   if (read_only_) return make_error(ErrorCode::invalid_argument, path + " was opened to be read only");
+  if (retired_) return make_error(ErrorCode::invalid_argument, path + " is not written any more: the store is closed");
   if (kept_.contains(name_of(path))) {
     return make_error(ErrorCode::already_exists, path + " is part of the last checkpoint");
   }
@@ -118,7 +124,7 @@ Status GuardedFolder::remove(const std::string& path) {
   {
     const std::lock_guard lock(mutex_);
     if (read_only_) return check_writable(path);
-    if (keep_all_ || kept_.contains(name_of(path))) {
+    if (keep_all_ || retired_ || kept_.contains(name_of(path))) {
       deleted_.emplace(name_of(path));
       return {};
     }

@@ -27,6 +27,9 @@ class GuardedFolder {
   // now is removed at the next open.
   void keep_only(const Guard& guard);
 
+  // From now on deletions are in name only, and nothing is created.
+  void retire();
+
   // The content of a checked file that is no table, until it is replaced.
   std::optional<std::string> checked_content(const std::string& path);
   Result<std::string> read_whole(const std::string& path);
@@ -49,7 +52,7 @@ class GuardedFolder {
   CheckedFiles checked_;
   std::set<std::string, std::less<>> kept_;     // listed by the guard on disk
   std::set<std::string, std::less<>> deleted_;  // by RocksDB, and still there
-  bool keep_all_ = false;
+  bool keep_all_ = false, retired_ = false;
 };
 
 }  // namespace cairn

@@ -241,6 +241,10 @@ class Index {
   // reads go on, and apply() and checkpoint() fail with ErrorCode::poisoned.
   virtual Status checkpoint() = 0;
 
+  // Changes no file from now on, not even when it is destroyed: for whoever gives up the right
+  // to write, which another may take at once. Reads go on; apply() and checkpoint() are over.
+  virtual void retire() = 0;
+
   // Resident memory of the index, in bytes: caches, memtables, table readers.
   virtual std::uint64_t memory_bytes() const = 0;
   // Written to its files since it was opened: flushes, compactions, and what describes them.

@@ -41,6 +41,8 @@ class KeyValueStore {
   virtual Status write(const KeyValueChanges& changes) = 0;
   // Makes every write survive power loss. `applied` is what they bring the index to.
   virtual Status checkpoint(Position applied) = 0;
+  // See Index::retire().
+  virtual void retire() = 0;
 
   virtual std::uint64_t memory_bytes() const = 0;
   virtual std::uint64_t written_bytes() const { return 0; }

@@ -21,6 +21,7 @@ class MemoryStore final : public KeyValueStore {
   Status scan(std::string_view prefix, std::string_view from, const Visit& visit) override;
   Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) override;
   Status write(const KeyValueChanges& changes) override;
+  void retire() override {}
   Status checkpoint(Position) override { return {}; }  // nothing here is meant to last
   std::uint64_t memory_bytes() const override;
 

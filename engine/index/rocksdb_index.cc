@@ -5,6 +5,7 @@
 #include "engine/index/rocksdb_index.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
@@ -415,6 +416,14 @@ class RocksDbStore final : public KeyValueStore {
     folder_.keep_only(guard_);
     changed_ = false;
     return {};
+  }
+
+  // RocksDB looks for files that are not its own when it is destroyed, and removes them: they
+  // would be those of the next writer.
+  void retire() override {
+    if (access_ == Index::Access::read_only) return;
+    rocksdb::CancelAllBackgroundWork(db_.get(), true);
+    folder_.retire();
   }
 
   std::uint64_t memory_bytes() const override {

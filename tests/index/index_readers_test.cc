@@ -118,6 +118,34 @@ TEST(IndexReaders, AReaderKeepsItsViewWhileTheWriterReplacesEveryFile) {
   EXPECT_TRUE(*same);
 }
 
+TEST(IndexReaders, OneThatIsRetiredLeavesTheFolderToTheNext) {
+  ScratchFolder folder;
+  const std::string path = folder / "index";
+  for (std::uint64_t round = 0; round < 8; ++round) {
+    auto retired = Index::open(posix_file_system(), path, Index::Access::read_write);
+    ASSERT_CAIRN_OK(retired);
+    // Enough for a compaction, which may still run.
+    for (std::uint64_t step = 0; step < 12; ++step) {
+      ASSERT_CAIRN_OK((*retired)->apply(sample_batch(100 * round + step)));
+      ASSERT_CAIRN_OK((*retired)->checkpoint());
+    }
+    (*retired)->retire();
+    auto next = Index::open(posix_file_system(), path, Index::Access::read_write);
+    ASSERT_CAIRN_OK(next);
+    for (std::uint64_t step = 50; step < 56; ++step) {
+      ASSERT_CAIRN_OK((*next)->apply(sample_batch(100 * round + step)));
+      if (step % 2 == 0) ASSERT_CAIRN_OK((*next)->checkpoint());
+    }
+    ASSERT_CAIRN_OK((*retired)->find_block(sample_digest(1)));
+    retired->reset();
+    ASSERT_CAIRN_OK((*next)->checkpoint());
+    next->reset();
+    auto reopened = Index::open(posix_file_system(), path, Index::Access::read_write);
+    ASSERT_CAIRN_OK(reopened);
+    EXPECT_EQ((*reopened)->applied().offset, sample_batch(100 * round + 55).applied->offset);
+  }
+}
+
 TEST(IndexReaders, ManyShortProcessesDoNotLeaveManyTables) {
   ScratchFolder folder;
   const std::string path = folder / "index";
