@@ -75,6 +75,8 @@ void BackgroundGc::run(int nice) {
     } else if (*worth_it) {
       reclaim(lock);
     }
+    // What ended early is tried again, whether or not something is written meanwhile.
+    if (!stats_.error.empty() || pauses_ > 0) seen = {};
     running_ = false;
     changed_.notify_all();
   }

@@ -97,11 +97,12 @@ Result<std::chrono::nanoseconds> StoreImpl::take_moment(Cloner& cloner) {
 
 // So that whoever opens the clone has nothing to replay.
 Status StoreImpl::checkpoint_for_clone() {
-  if (log_->failed() || index_->applied() == checkpointed_) return {};
+  if (log_->failed() || (index_->applied() == checkpointed_ && !unsaved_)) return {};
   CAIRN_TRY(const SpaceInfo space, fs_.space(layout_.folder));
   if (space.available_bytes < kCheckpointRoomBytes) return {};
   CAIRN_CHECK(index_->checkpoint());
   checkpointed_ = index_->applied();
+  unsaved_ = false;
   return {};
 }
 

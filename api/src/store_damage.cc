@@ -49,6 +49,32 @@ Status StoreImpl::apply_verdicts(IndexBatch batch) {
 
 namespace {
 
+// The refs and roots whose records lie at the places that are `bad`: the index knows what they said.
+struct Statements {
+  std::vector<RefRecord> refs;
+  std::vector<Root> roots;
+};
+Result<Statements> statements_at(Index& index, const std::vector<RecordPlace>& bad) {
+  Statements found;
+  if (bad.empty()) return found;
+  const auto is_bad = [&](const std::optional<RecordPlace>& place) {
+    return place && std::find(bad.begin(), bad.end(), *place) != bad.end();
+  };
+  const auto visit_ref = [&](const RefRecord& ref) -> Status {
+    CAIRN_TRY(const auto place, index.find_ref_place(ref.name, ref.version));
+    if (is_bad(place)) found.refs.push_back(ref);
+    return {};
+  };
+  const auto visit_root = [&](const Root& root) -> Result<bool> {
+    CAIRN_TRY(const auto place, index.find_root_place(root.kind, root.id, root.name));
+    if (is_bad(place)) found.roots.push_back(root);
+    return true;
+  };
+  CAIRN_CHECK(index.for_each_ref(visit_ref));
+  CAIRN_CHECK(index.for_each_root({}, visit_root));
+  return found;
+}
+
 // One call of scrub() or repair().
 class Scrub {
  public:
@@ -82,6 +108,16 @@ class Scrub {
       CAIRN_TRY(CheckReport check, store_.check({}, progress_));
       report_.damaged = std::move(check.damaged);
     }
+    CAIRN_TRY(const Statements lost, statements_at(store_.index(), bad_statements_));
+    const auto add = [this](std::string affected) {
+      report_.damaged.push_back(
+          {.what = "the record of a name is damaged; the index has what it said, and 'repair' writes it again",
+           .id = {},
+           .affected = {std::move(affected)}});
+    };
+    for (const RefRecord& ref : lost.refs) add(ref.name + "@" + std::to_string(ref.version));
+    for (const Root& root : lost.roots)
+      add(store_.id_text(root.id) + (root.name.empty() ? "" : " (" + root.name + ")"));
     CAIRN_TRY(const auto segments, segments_to_scrub(store_.fs(), store_.layout().log(), store_.index()));
     CAIRN_TRY(auto checks, store_.index().segment_checks());
     if (!segments.empty()) report_.oldest_ns = checks[segments.front()].time_ns;
@@ -152,29 +188,11 @@ class Mending {
     return {};
   }
 
-  // The index knows what the damaged records said.
   Status write_statements(const std::vector<RecordPlace>& bad) {
-    if (bad.empty()) return {};
-    const auto is_bad = [&](const std::optional<RecordPlace>& place) {
-      return place && std::find(bad.begin(), bad.end(), *place) != bad.end();
-    };
-    std::vector<RefRecord> refs;
-    std::vector<Root> roots;
-    const auto visit_ref = [&](const RefRecord& ref) -> Status {
-      CAIRN_TRY(const auto place, store_.index().find_ref_place(ref.name, ref.version));
-      if (is_bad(place)) refs.push_back(ref);
-      return {};
-    };
-    const auto visit_root = [&](const Root& root) -> Result<bool> {
-      CAIRN_TRY(const auto place, store_.index().find_root_place(root.kind, root.id, root.name));
-      if (is_bad(place)) roots.push_back(root);
-      return true;
-    };
-    CAIRN_CHECK(store_.index().for_each_ref(visit_ref));
-    CAIRN_CHECK(store_.index().for_each_root({}, visit_root));
-    written_ += refs.size() + roots.size();
-    for (const RefRecord& ref : refs) CAIRN_CHECK(sink_.write_ref(ref));
-    for (Root& root : roots) CAIRN_CHECK(sink_.write_roots({std::move(root)}));
+    CAIRN_TRY(Statements found, statements_at(store_.index(), bad));
+    written_ += found.refs.size() + found.roots.size();
+    for (const RefRecord& ref : found.refs) CAIRN_CHECK(sink_.write_ref(ref));
+    for (Root& root : found.roots) CAIRN_CHECK(sink_.write_roots({std::move(root)}));
     return {};
   }
 

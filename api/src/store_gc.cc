@@ -42,14 +42,17 @@ Result<GcReport> StoreImpl::gc(const GcOptions& options, const Progress& progres
 
 Result<GcReport> Store::gc(const GcOptions& options, const Progress& progress) { return impl_->gc(options, progress); }
 
+// In a child of fork() the thread is missing, and whoever held a lock.
 void Store::pause_reclaiming() {
-  if (BackgroundGc* const background = impl_->background_gc()) background->pause();
+  BackgroundGc* const background = impl_->background_gc();
+  if (background != nullptr && !impl_->forked()) background->pause();
 }
 void Store::resume_reclaiming() {
-  if (BackgroundGc* const background = impl_->background_gc()) background->resume();
+  BackgroundGc* const background = impl_->background_gc();
+  if (background != nullptr && !impl_->forked()) background->resume();
 }
 ReclaimStats Store::reclaim_stats() const {
-  const BackgroundGc* const background = impl_->background_gc();
+  const BackgroundGc* const background = impl_->forked() ? nullptr : impl_->background_gc();
   return background != nullptr ? background->stats() : ReclaimStats{};
 }
 

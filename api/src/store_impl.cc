@@ -438,8 +438,9 @@ Status StoreImpl::close() {
       Status checkpoint = index_->checkpoint();
       if (status.ok()) status = std::move(checkpoint);
     }
-    index_->retire();
   }
+  // Also where opening has failed halfway.
+  if (lock_ && index_) index_->retire();
   {
     const std::lock_guard guard(writer_mutex_);
     writer_.reset();

@@ -103,7 +103,7 @@ Status Cloner::take_log(const Position& end) {
   for (const std::uint32_t segment : listed) {
     if (segment > end.segment || segments_.contains(segment) || pending_.size() > kPendingMax) continue;
     std::optional<std::uint64_t> cut;
-    if (segment == listed.back()) {
+    if (segment == listed.back() && segment == end.segment) {
       CAIRN_TRY(const bool sealed, is_sealed(end));
       if (!sealed) cut = end.offset;
       if (sealed) unsynced_.insert(segment_path(to_.log, segment));

@@ -121,13 +121,11 @@ Result<std::vector<std::string>> GuardedFolder::list() {
 }
 
 Status GuardedFolder::remove(const std::string& path) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (read_only_) return check_writable(path);
-    if (keep_all_ || retired_ || kept_.contains(name_of(path))) {
-      deleted_.emplace(name_of(path));
-      return {};
-    }
+  const std::lock_guard lock(mutex_);
+  if (read_only_) return check_writable(path);
+  if (keep_all_ || retired_ || kept_.contains(name_of(path))) {
+    deleted_.emplace(name_of(path));
+    return {};
   }
   return fs_.remove_file(path);
 }

@@ -245,7 +245,7 @@ Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::
   }
   Replayed replayed = std::move(replay).finish();
   CAIRN_CHECK(find_missing(found, from, log_folder, index, replayed));
-  replayed.gap = replayed.gap || (gone && from.segment > 0);
+  replayed.gap = replayed.gap || gone;
   if (from.segment > 0 && (found.empty() || found.back() < from.segment)) {
     replayed.damage.push_back(segment_path(log_folder, from.segment) +
                               ": missing, though it had been applied up to byte " + std::to_string(from.offset));

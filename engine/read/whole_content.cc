@@ -9,7 +9,8 @@ namespace cairn {
 // something has its digest in its own.
 Result<bool> WholeContent::is_whole(const Reference& content) {
   const bool blob = content.kind == RecordKind::block || content.kind == RecordKind::blob;
-  const std::string key = count_key(content.kind, content.id);
+  const std::string key =
+      content.kind == RecordKind::block ? block_key(content.id) : object_key(content.kind, content.id);
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
   bool whole = false;
   if (blob) {

@@ -33,6 +33,10 @@ Result<std::vector<Reclaimer::Choice>> Reclaimer::choices() {
     const auto use = uses.find(segment);
     // One that the index knows nothing of was emptied before: its removal was cut short.
     choices.push_back({segment, use == uses.end() ? SegmentUse{} : use->second});
+    // What is held would have to be copied, and be dead still.
+    if (const auto held = held_bytes_.find(segment); held != held_bytes_.end()) {
+      choices.back().use.live_bytes += held->second;
+    }
   }
   return choices;
 }
@@ -41,6 +45,7 @@ Result<std::vector<Reclaimer::Choice>> Reclaimer::choices() {
 std::optional<Reclaimer::Choice> Reclaimer::pick(const std::vector<Choice>& choices, std::uint32_t lowest) const {
   std::uint64_t record_bytes = 0, dead_bytes = 0;
   for (const Choice& choice : choices) {
+    if (left_alone_.contains(choice.segment)) continue;
     record_bytes += choice.use.record_bytes;
     dead_bytes += choice.use.dead_bytes();
   }
@@ -157,15 +162,25 @@ Status Reclaimer::leave_alone(const std::string& why) {
 
 Status Reclaimer::hold(const std::vector<Reference>& held) {
   held_.clear();
+  held_bytes_.clear();
+  const auto count = [this](const RecordLocation& at, std::uint64_t references) {
+    if (references == 0) held_bytes_[at.segment] += use_of(at);
+  };
   std::vector<Reference> pending = held;
   while (!pending.empty()) {
     const Reference next = pending.back();
     pending.pop_back();
     const bool shared = next.kind == RecordKind::block || next.kind == RecordKind::blob;
     if (!held_.insert(count_key(next.kind, next.id)).second) continue;
+    CAIRN_TRY(const std::uint64_t references, parts_.index.references(next.kind, next.id));
+    if (shared) {
+      CAIRN_TRY(const auto block, parts_.index.find_block(next.id));
+      if (block) count(*block, references);
+    }
     const RecordKind kind = shared ? RecordKind::blob : next.kind;
     CAIRN_TRY(const auto at, parts_.index.find_object(kind, next.id));
     if (!at) continue;
+    count(*at, references);
     CAIRN_TRY(const auto parts, parts_.parts.parts_of(next.id, *at));
     if (parts) pending.insert(pending.end(), parts->begin(), parts->end());
   }
@@ -220,11 +235,11 @@ Status Reclaimer::carry_content(const RecordDescriptor& record) {
     dropped_.push_back({record.kind, record.key});
     return {};
   }
-  CAIRN_TRY(const auto payload, payload_of(record));
-  if (payload && at->quarantined) {
+  if (at->quarantined) {
     return leave_alone(std::string(record_kind_name(record.kind)) + " record at " +
                        std::to_string(record.payload_offset) + " was found damaged");
   }
+  CAIRN_TRY(const auto payload, payload_of(record));
   return payload ? append(record, *payload) : Status();
 }
 
@@ -372,14 +387,18 @@ Status Reclaimer::remove_emptied() {
 }
 
 Result<bool> Reclaimer::step(const std::vector<Reference>& held) {
+  // The index is behind a log that has failed: what seems dead may not be.
+  if (parts_.log.failed()) return *parts_.log.failure();
   CAIRN_TRY(const auto doubt, parts_.index.doubt());
   if (doubt) {
     return make_error(ErrorCode::corruption, "nothing is reclaimed, because it is not sure what is dead: " + *doubt +
                                                  "; see 'check', and 'repair --index'");
   }
+  // What somebody appended and gave up is dead from the start, not known after its parts went.
+  if (parts_.log.has_unreported()) CAIRN_CHECK(commit(false));
+  CAIRN_CHECK(forget_dead_objects(held));
   began_ = Clock::now();
   moved_in_step_ = 0;
-  CAIRN_CHECK(forget_dead_objects(held));
   bool more = true;
   Status worked;
   while (worked.ok() && more && !budget_is_spent()) {

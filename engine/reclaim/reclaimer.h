@@ -8,6 +8,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -106,7 +107,8 @@ class Reclaimer {
   // Of the step at hand.
   Clock::time_point began_;
   std::uint64_t moved_in_step_ = 0;
-  std::unordered_set<std::string> held_;  // by count_key()
+  std::unordered_set<std::string> held_;               // by count_key()
+  std::map<std::uint32_t, std::uint64_t> held_bytes_;  // of it, what has no references, by segment
   std::vector<Reference> dropped_;
   std::deque<RefRecord> refs_;           // appended, not yet in the index
   std::deque<std::vector<Root>> roots_;  // the same, by record

@@ -302,7 +302,8 @@ class Store {
   // next call with the same `to` removes it.
   Result<CloneReport> clone(const std::string& to, const CloneOptions& options = {}, const Progress& progress = {});
   // What StoreOptions::reclaim does rests between these. Pauses are counted. Once pause returns, nothing
-  // is under way; nothing is lost by a pause of any length.
+  // is under way; nothing is lost by a pause of any length. It may have to wait for a call that writes,
+  // so it is not for that call's Progress.
   void pause_reclaiming();
   void resume_reclaiming();
   ReclaimStats reclaim_stats() const;
