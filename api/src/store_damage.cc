@@ -152,7 +152,7 @@ class Scrub {
   }
 
   StoreImpl& store_;
-  const ScrubOptions& options_;
+  const ScrubOptions options_;
   const Progress& progress_;
   Pace pace_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

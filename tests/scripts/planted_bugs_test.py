@@ -77,8 +77,6 @@ BUGS = [
         "    if (parts_.log.has_unreported()) CAIRN_CHECK(commit(false));\n", "", "test_faults", "GcModelTest.*"),
     Bug("dead objects are known though their parts are gone", RECLAIM,
         "  CAIRN_CHECK(forget_dead_objects(held));\n", "  CAIRN_CHECK(hold(held));\n", "test_faults", "GcModelTest.*"),
-    Bug("what is written in part is not held", "api/src/gc_run.cc",
-        "writer ? writer->held() :", "false ? writer->held() :", "test_store", "GcTest.AValueThatIsWrittenInPartIsHeld"),
     Bug("a removed root still counts", COUNTS,
         "    change(root.kind, root.id, -1);\n", "", "test_faults", "GcModelTest.*"),
     Bug("a part that dies keeps its own parts", COUNTS,
