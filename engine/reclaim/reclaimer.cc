@@ -111,8 +111,7 @@ Result<bool> Reclaimer::choose() {
 // Without a table and with damaged heads, the index knows what is there, but for what says that
 // something was named or removed.
 Status Reclaimer::begin(const Choice& choice, bool lowest) {
-  work_.emplace();
-  work_->lowest = lowest;
+  work_ = Work{.file = {}, .records = {}, .next = 0, .lowest = lowest};
   work_->tombstones = choice.use.tombstone_bytes > 0 && !lowest;
   CAIRN_TRY(work_->file, open_segment(parts_.fs, parts_.log_folder, choice.segment, parts_.store_tag));
   CAIRN_TRY(SegmentRecords found, records_of(work_->file, parts_.index));
