@@ -236,6 +236,10 @@ Result<SegmentHeader> read_segment_header(const OpenSegment& segment) {
   return header;
 }
 
+bool has_good_header(const OpenSegment& segment) {
+  return read_segment_header(segment).ok() || read_segment_header(segment).ok();
+}
+
 Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::string& damage) {
   using Table = std::optional<SealedTable>;
   if (segment.size < 2 * kPageBytes || segment.size % kPageBytes != 0) return Table();

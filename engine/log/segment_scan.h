@@ -30,6 +30,9 @@ Result<OpenSegment> open_segment(FileSystem& fs, const std::string& folder, std:
                                  std::uint64_t store_tag);
 
 Result<SegmentHeader> read_segment_header(const OpenSegment& segment);
+// Whether that is good. A bad one is read once more: a log that goes on elsewhere, for what was
+// a device's moment, would leave a segment without a table behind.
+bool has_good_header(const OpenSegment& segment);
 
 struct SealedTable {
   std::uint64_t groups_end = 0;  // where the groups end and the table begins

@@ -89,7 +89,7 @@ class Replay {
       return apply_if_large(Position{segment.number, group.header.offset + group.header.total_bytes()});
     };
     CAIRN_TRY(ScanResult result, scan_groups(segment, options, apply_group));
-    const bool header_good = read_segment_header(segment).ok();
+    const bool header_good = has_good_header(segment);
     const bool husk = last && !header_good && result.end <= kFirstGroup && result.damage.empty();
     if (husk) {
       // Its creation was interrupted: nothing in it was ever promised, and its number is

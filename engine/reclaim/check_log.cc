@@ -12,7 +12,7 @@ namespace {
 
 Status check_segment(const OpenSegment& segment, bool last, const Position& applied, Findings& findings) {
   // The last one may be a husk, or be written at this moment by another process.
-  const bool header_good = read_segment_header(segment).ok();
+  const bool header_good = has_good_header(segment);
   if (!header_good && !(last && applied.segment < segment.number)) {
     findings.damage(segment.path + " at 0: segment header is damaged");
   }
