@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `./dev bench [NAME...]`: the benchmark programs whose names hold one of the words given
-# (all without one), after the disk's own ceiling. Three words measure more, each with options
+# (all without one), after the disk's own ceiling. Four words measure more, each with options
 # of its own: `throughput` the command beside the disk, `ingest` what putting values costs,
-# `peers` the command beside other tools. BENCH_DIR is the folder to measure in (default:
+# `peers` the command beside other tools, `prune` giving back space beside restic. BENCH_DIR is the folder to measure in (default:
 # build/bench-data).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,6 +13,9 @@ dir=${BENCH_DIR:-$PWD/build/bench-data}
 mkdir -p "$dir"
 if [[ ${1:-} == peers ]]; then
   exec bench/peers/run.sh --dir "$dir" "${@:2}"
+fi
+if [[ ${1:-} == prune ]]; then
+  exec bench/peers/prune.py --work "$dir" --cairn "$PWD/build/release/api/cli/cairn" "${@:2}"
 fi
 if [[ ${1:-} == throughput ]]; then
   exec bench/throughput.py --dir "$dir" "${@:2}"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `./dev soak --minutes N`: round after round of the long regimes, each with a fresh seed,
-# and of every fuzz target, until the time is over. A line of the ledger at the end of
+# and of every fuzz target, until the time is over; once, every planted bug. A line of the ledger at the end of
 # docs/testing.md says what was run and which seeds failed; a failing seed replays with
 # CAIRN_TEST_SEED=SEED CAIRN_TEST_SCALE=long and the same test.
 set -uo pipefail
@@ -43,6 +43,10 @@ while ((SECONDS < end)); do
     -LE 'scripts|fuzz' >"$log" 2>&1 || failed+=("$seed")
   tests=$((tests + $(sed -nE 's/.* out of ([0-9]+)$/\1/p' "$log" | tail -n 1)))
   tail -n 3 "$log"
+  if ((rounds == 1)); then
+    CAIRN_BINARY_DIR=$PWD/build/dev tests/scripts/planted_bugs_test.py all >"$logs/planted-bugs.log" 2>&1 || failed+=("planted-bugs")
+    tail -n 1 "$logs/planted-bugs.log"
+  fi
   for program in build/fuzz/tests/fuzz/*_fuzz; do
     ((SECONDS < end)) || break
     name=$(basename "$program" _fuzz)

@@ -53,7 +53,24 @@ class Loading {
     return &*value;
   }
 
-  Result<Planned> plan(const StateValue& value) {
+  // Of hundreds of values the small records would be waited for one by one: many are asked for at once.
+  Result<std::vector<Planned>> plan(const std::vector<const StateValue*>& values) {
+    std::vector<Planned> planned;
+    auto next = [&values, at = std::size_t{0}]() mutable -> Result<std::optional<const StateValue*>> {
+      return at < values.size() ? std::optional(values[at++]) : std::nullopt;
+    };
+    const auto work = [this](const StateValue* value) { return plan_one(*value); };
+    const auto consume = [&planned](const StateValue*, Planned one) {
+      planned.push_back(std::move(one));
+      return Status();
+    };
+    CAIRN_CHECK((parallel_in_order<const StateValue*, Planned>(store_.readers(), 4 * store_.readers().threads(), next,
+                                                               work, consume)));
+    return planned;
+  }
+
+  // Any thread.
+  Result<Planned> plan_one(const StateValue& value) const {
     Planned planned{.value = value, .tensor = {}, .pieces = {}};
     Digest blob = value.id;
     if (value.kind == RecordKind::tensor) {
@@ -146,26 +163,25 @@ bool is_wanted(const std::string& name, const std::vector<std::string>& only) {
 Result<std::vector<ValueInfo>> Checkpoints::values(std::uint64_t generation) {
   Loading loading(*store_, name_, generation);
   CAIRN_CHECK(loading.open());
+  std::vector<const StateValue*> all;
+  for (const StateValue& value : loading.state().values) all.push_back(&value);
+  CAIRN_TRY(const std::vector<Planned> planned, loading.plan(all));
   std::vector<ValueInfo> values;
-  for (const StateValue& value : loading.state().values) {
-    CAIRN_TRY(const Planned planned, loading.plan(value));
-    values.push_back(loading.info(planned));
-  }
+  for (const Planned& value : planned) values.push_back(loading.info(value));
   return values;
 }
 
 Result<std::vector<LoadedValue>> Checkpoints::load(std::uint64_t generation, const std::vector<std::string>& only) {
   Loading loading(*store_, name_, generation);
   CAIRN_CHECK(loading.open());
-  std::vector<Planned> wanted;
+  std::vector<const StateValue*> matching;
   for (const StateValue& value : loading.state().values) {
-    if (!is_wanted(value.name, only)) continue;
-    CAIRN_TRY(Planned planned, loading.plan(value));
-    wanted.push_back(std::move(planned));
+    if (is_wanted(value.name, only)) matching.push_back(&value);
   }
-  if (wanted.empty() && !only.empty()) {
+  if (matching.empty() && !only.empty()) {
     return make_error(ErrorCode::not_found, "nothing in " + loading.text() + " matches");
   }
+  CAIRN_TRY(const std::vector<Planned> wanted, loading.plan(matching));
   std::vector<LoadedValue> loaded;
   std::vector<std::span<std::byte>> into;
   for (const Planned& planned : wanted) {
@@ -179,15 +195,15 @@ Result<std::vector<LoadedValue>> Checkpoints::load(std::uint64_t generation, con
 Status Checkpoints::load_into(std::uint64_t generation, std::span<const LoadTarget> targets) {
   Loading loading(*store_, name_, generation);
   CAIRN_CHECK(loading.open());
-  std::vector<Planned> wanted;
+  std::vector<const StateValue*> named;
   std::vector<std::span<std::byte>> into;
   for (const LoadTarget& target : targets) {
     CAIRN_TRY(const StateValue* const value, loading.find(target.name));
-    CAIRN_TRY(Planned planned, loading.plan(*value));
-    CAIRN_CHECK(check_target(target, planned, loading.text()));
-    wanted.push_back(std::move(planned));
+    named.push_back(value);
     into.push_back(target.into);
   }
+  CAIRN_TRY(const std::vector<Planned> wanted, loading.plan(named));
+  for (std::size_t i = 0; i < targets.size(); ++i) CAIRN_CHECK(check_target(targets[i], wanted[i], loading.text()));
   return loading.read(wanted, into);
 }
 
@@ -197,7 +213,7 @@ Result<std::vector<std::byte>> Checkpoints::load_slice(std::uint64_t generation,
   Loading loading(*store_, name_, generation);
   CAIRN_CHECK(loading.open());
   CAIRN_TRY(const StateValue* const value, loading.find(tensor));
-  CAIRN_TRY(const Planned planned, loading.plan(*value));
+  CAIRN_TRY(const Planned planned, loading.plan_one(*value));
   const std::string what = "'" + printable(tensor) + "' of " + loading.text();
   if (!planned.tensor) return make_error(ErrorCode::invalid_argument, what + ": is no tensor");
   return read_slice(*store_, what, *planned.tensor, planned.pieces, begin, end);

@@ -9,12 +9,14 @@
 // the writer loses.
 //
 // Held constant: 64 MiB values, borrowed, one block of each new, so that the processor is the
-// bound and the disk does not fill; windows of 12 s with the reader and 3 s without, in turn.
-// A round is one of each: 50 rounds are ten minutes of reading.
+// bound and not the disk; windows of 12 s with the reader and 3 s without, in turn. A round is one
+// of each: 50 rounds are ten minutes of reading. Behind each round, outside of what is measured,
+// all but its last values are removed and their space is given back, under the reader's eyes.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <deque>
 #include <thread>
 
 #include "bench/ingest/measure.h"
@@ -73,14 +75,15 @@ void read_along(Shared& shared, const std::string& path) {
   }
 }
 
-// GB/s that became committed.
-double write_for(cairn::Store& store, Noise& noise, Shared& shared, int seconds) {
+// GB/s that became committed, and the tickets of the values.
+double write_for(cairn::Store& store, Noise& noise, Shared& shared, int seconds, std::deque<cairn::Ticket>& put) {
   const Stopwatch watch;
   std::size_t values = 0;
   while (watch.seconds() < seconds) {
     const std::span<std::byte> value = noise.part(values++ % 4 * kValueBytes, kValueBytes);
     renew(value, kValueBytes / MiB);
-    const cairn::Ticket ticket = store.put_async({.bytes = value, .handover = cairn::Handover::borrow});
+    const cairn::Ticket& ticket =
+        put.emplace_back(store.put_async({.bytes = value, .handover = cairn::Handover::borrow}));
     ticket.committed().on_ready([&shared, ticket](const cairn::Status& status) {
       if (!status.ok()) die(status.error().message);
       if (!shared.reading || shared.committed_ns != 0) return;
@@ -92,6 +95,13 @@ double write_for(cairn::Store& store, Noise& noise, Shared& shared, int seconds)
   }
   check(store.sync());
   return static_cast<double>(values * kValueBytes) / 1e9 / watch.seconds();
+}
+
+// The newest values keep what those that follow have in common with them.
+void give_back(cairn::Store& store, std::deque<cairn::Ticket>& put) {
+  constexpr std::size_t kKept = 4;
+  for (; put.size() > kKept; put.pop_front()) check(store.remove(put.front().id().value()));
+  check(store.gc());
 }
 
 }  // namespace
@@ -116,11 +126,15 @@ void live_reader(const Setup& setup) {
     auto store = cairn::Store::open(path);
     check(store);
     check(store->warm_up());
+    std::deque<cairn::Ticket> put;
     for (int round = 0; round < setup.rounds; ++round) {
       shared.reading = true;
-      with_reader.add(write_for(*store, noise, shared, kReadingSeconds));
+      with_reader.add(write_for(*store, noise, shared, kReadingSeconds, put));
       shared.reading = false;
-      alone.add(write_for(*store, noise, shared, kAloneSeconds));
+      // What it was told of last, it finds before that is removed.
+      while (shared.committed_ns != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      alone.add(write_for(*store, noise, shared, kAloneSeconds, put));
+      give_back(*store, put);
     }
     check(store->close());
   }
