@@ -51,7 +51,8 @@ auto run_in(WorkerPool& pool, Task task) {
 // `consume` in the order of the items. `next` and `consume` run on the calling thread.
 //
 //   next:    () -> Result<std::optional<Item>>
-//   work:    (Item&) -> Result<Out>, on a pool thread
+//   work:    (Item&) -> Result<Out>, on a pool thread; of an item that is the only one, on
+//            the calling thread: waking another takes longer than a small item's work
 //   consume: (Item&&, Out&&) -> Status
 //
 // The first error, in the order of the items, ends it: nothing after it is consumed, all
@@ -66,7 +67,7 @@ Status parallel_in_order(WorkerPool& pool, std::size_t window, Next&& next, Work
   std::condition_variable ready;
   std::deque<std::unique_ptr<Slot>> slots;
   std::optional<Error> failure;
-  bool exhausted = false;
+  bool exhausted = false, first = true;
 
   // Waits for the oldest slot; consumes it unless something failed before it.
   const auto retire_oldest = [&] {
@@ -85,12 +86,31 @@ Status parallel_in_order(WorkerPool& pool, std::size_t window, Next&& next, Work
     slots.pop_front();
   };
 
+  const auto start = [&](Item item) {
+    slots.push_back(std::make_unique<Slot>(Slot{std::move(item), std::nullopt}));
+    Slot* slot = slots.back().get();
+    pool.post([slot, &work, &mutex, &ready] {
+      Result<Out> out = work(slot->item);
+      const std::lock_guard lock(mutex);
+      slot->out.emplace(std::move(out));
+      ready.notify_one();
+    });
+  };
   while (!exhausted && !failure) {
     if (slots.size() >= window) {
       retire_oldest();
       continue;
     }
     Result<std::optional<Item>> item = next();
+    if (item.ok() && item->has_value() && window > 1 && std::exchange(first, false)) {
+      Result<std::optional<Item>> second = next();
+      if (second.ok() && !second->has_value()) {
+        CAIRN_TRY(Out out, work(**item));
+        return consume(std::move(**item), std::move(out));
+      }
+      start(std::move(**item));
+      item = std::move(second);
+    }
     if (!item.ok()) {
       // Everything drawn before the failure comes first.
       while (!slots.empty()) retire_oldest();
@@ -101,14 +121,7 @@ Status parallel_in_order(WorkerPool& pool, std::size_t window, Next&& next, Work
       exhausted = true;
       break;
     }
-    slots.push_back(std::make_unique<Slot>(Slot{std::move(**item), std::nullopt}));
-    Slot* slot = slots.back().get();
-    pool.post([slot, &work, &mutex, &ready] {
-      Result<Out> out = work(slot->item);
-      const std::lock_guard lock(mutex);
-      slot->out.emplace(std::move(out));
-      ready.notify_one();
-    });
+    start(std::move(**item));
   }
   while (!slots.empty()) retire_oldest();
   if (failure) return *std::move(failure);

@@ -16,6 +16,8 @@ constexpr std::uint32_t kDirectBytesMin = 64 * KiB;
 
 }  // namespace
 
+bool LogReader::reads_direct(std::uint32_t stored_bytes) noexcept { return stored_bytes >= kDirectBytesMin; }
+
 Result<std::shared_ptr<File>> LogReader::segment_file(std::uint32_t segment, bool direct) {
   const std::lock_guard lock(mutex_);
   if (const auto open = files_.find({segment, direct}); open != files_.end()) return open->second;
@@ -38,7 +40,7 @@ void LogReader::forget(const ReclaimedRecord& reclaimed) {
 
 Result<Bytes> LogReader::read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes,
                               AlignedBuffer& buffer) {
-  CAIRN_TRY(const std::shared_ptr<File> file, segment_file(segment, stored_bytes >= kDirectBytesMin));
+  CAIRN_TRY(const std::shared_ptr<File> file, segment_file(segment, reads_direct(stored_bytes)));
   // Whole pages around the payload, as a direct file asks for.
   const std::uint64_t from = offset / kPageBytes * kPageBytes;
   const std::uint64_t to = align_up(offset + stored_bytes, kPageBytes);

@@ -25,6 +25,8 @@ class LogReader {
   // segment is missing or ends before. Large payloads are read around the page cache, which
   // costs a copy and fresh memory; small ones through it, because it reads ahead.
   Result<Bytes> read(std::uint32_t segment, std::uint64_t offset, std::uint32_t stored_bytes, AlignedBuffer& buffer);
+  // Whether such a payload is read around the page cache.
+  static bool reads_direct(std::uint32_t stored_bytes) noexcept;
 
   // Lets go of segments that were reclaimed: their space is free once nobody has them open.
   void forget(const ReclaimedRecord& reclaimed);

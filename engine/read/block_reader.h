@@ -21,7 +21,7 @@ struct StoredBlock {
   Bytes bytes;
 };
 
-// A block that the device was asked for.
+// A block that the device was asked for, or will be.
 struct ComingBlock {
   std::future<Result<StoredBlock>> stored;
 };
@@ -50,8 +50,8 @@ class BlockReader {
   Result<Block> read_block(const Digest& digest);
   Result<Block> read_block_at(const Digest& digest, const RecordLocation& at);
 
-  // The same in two steps: the first finds the block and begins to read it, the second
-  // waits for that. This object outlives the first.
+  // The same in two steps: the first finds the block and, when it is not small, begins to read
+  // it, the second waits for that. This object outlives the first.
   Result<ComingBlock> begin_block(const Digest& digest);
   Result<Block> finish_block(const Digest& digest, ComingBlock coming);
   // finish_block() without the digest, for a caller who compares that of a whole which the

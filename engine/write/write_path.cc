@@ -71,7 +71,8 @@ Result<Digest> WritePath::write_blob(const ByteSource& source, ProgressMeter& me
 
 Result<Digest> WritePath::write_opaque(const ByteSource& source, ProgressMeter& meter) {
   OpaqueCutter cutter(source, options_.block_bytes);
-  StreamDigester whole(pool_, options_.digest);
+  std::optional<StreamDigester> whole;  // from the second block on: that of one block is known
+  BlockSink::Block first;
   std::vector<BlockRef> blocks;
 
   const auto next = [&]() -> Result<std::optional<Cut>> {
@@ -86,13 +87,20 @@ Result<Digest> WritePath::write_opaque(const ByteSource& source, ProgressMeter& 
   };
   const auto work = [&](Cut& cut) { return sink_.prepare(std::move(cut.hold), cut.bytes, cut.dtype); };
   const auto consume = [&](Cut, const BlockSink::Block& block) -> Status {
-    whole.push(block.hold, block.content);
+    if (blocks.empty()) {
+      first = block;
+    } else {
+      if (!whole) {
+        whole.emplace(pool_, options_.digest).push(std::move(first.hold), first.content);
+      }
+      whole->push(block.hold, block.content);
+    }
     blocks.push_back({block.digest, static_cast<std::uint32_t>(block.content.size())});
     return append(block, meter);
   };
   CAIRN_CHECK((parallel_in_order<Cut, BlockSink::Block>(pool_, window(), next, work, consume)));
 
-  const Digest id = whole.finish();
+  const Digest id = whole ? whole->finish() : blocks.empty() ? digest_of(options_.digest, {}) : blocks.front().digest;
   CAIRN_CHECK(sink_.write_blob_manifest(id, std::move(blocks), source.size()));
   return id;
 }
