@@ -6,15 +6,32 @@
 
 namespace bench {
 
-double fio_write(const std::string& folder, Noise::Pages pages) {
-  const std::string kind = pages == Noise::Pages::huge ? "" : "--ordinary-pages ";
-  const std::string command = CAIRN_SOURCE_DIR "/bench/disk_ceiling.sh --json --write " + kind + "'" + folder + "' 2g";
+namespace {
+
+struct Rates {
+  unsigned long long write = 0, read = 0;
+};
+
+Rates fio(const std::string& options, const std::string& folder, const char* size) {
+  const std::string command = CAIRN_SOURCE_DIR "/bench/disk_ceiling.sh --json " + options + " '" + folder + "' " + size;
   std::FILE* out = ::popen(command.c_str(), "r");
-  unsigned long long rate = 0;
-  if (out == nullptr || std::fscanf(out, "{\"write_bw_bytes\": %llu", &rate) != 1) die("disk_ceiling.sh failed");
+  Rates rates;
+  if (out == nullptr ||
+      std::fscanf(out, "{\"write_bw_bytes\": %llu, \"read_bw_bytes\": %llu", &rates.write, &rates.read) != 2) {
+    die("disk_ceiling.sh failed");
+  }
   ::pclose(out);
-  return static_cast<double>(rate) / 1e9;
+  return rates;
 }
+
+}  // namespace
+
+double fio_write(const std::string& folder, Noise::Pages pages) {
+  const char* const kind = pages == Noise::Pages::huge ? "--write" : "--write --ordinary-pages";
+  return static_cast<double>(fio(kind, folder, "2g").write) / 1e9;
+}
+
+double fio_read(const std::string& folder) { return static_cast<double>(fio("", folder, "1g").read) / 1e9; }
 
 double read_seconds(const std::string& path, int flags) {
   constexpr std::size_t kReadBytes = 4 * MiB;

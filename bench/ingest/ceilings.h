@@ -12,6 +12,9 @@ namespace bench {
 // GB/s of fio's sequential O_DIRECT write of 2 GiB (bench/disk_ceiling.sh), from such pages.
 double fio_write(const std::string& folder, Noise::Pages pages);
 
+// The same of its read of 1 GiB, into huge pages.
+double fio_read(const std::string& folder);
+
 // Seconds for reading a file in order, 4 MiB at a time, with these flags (O_DIRECT: around the page cache).
 double read_seconds(const std::string& path, int flags);
 

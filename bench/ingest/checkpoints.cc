@@ -12,7 +12,8 @@
 //
 // Held constant: noise, which no codec shortens; tensors of 3.4 MiB that are borrowed; blocks of
 // 1 MiB. mmap + copy is what reading a safetensors file into given memory does, of a file of the
-// same bytes on the same disk, without a digest. Neither file nor log is in the page cache.
+// same bytes on the same disk, without a digest; torch.load, where Debian's PyTorch is installed,
+// of a state of as many tensors, and then copies it as well. No file and no log is in the page cache.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -77,11 +78,24 @@ std::string write_plain(const std::string& folder, std::span<const std::byte> by
   return path;
 }
 
+// Adds what bench/peers/torch_load.py measures, if it can.
+void load_with_torch(const Setup& setup, Samples& load_s, Samples& into_s) {
+  const std::string command = text("'" CAIRN_SOURCE_DIR "/bench/peers/torch_load.py' '%s' %zu %zu %d 2>/dev/null",
+                                   setup.folder.c_str(), kTensors, kTensorBytes, setup.rounds);
+  std::FILE* const out = ::popen(command.c_str(), "r");
+  double load = 0, into = 0;
+  while (out != nullptr && std::fscanf(out, "%lf %lf", &load, &into) == 2) {
+    load_s.add(load);
+    into_s.add(into);
+  }
+  if (out != nullptr) ::pclose(out);
+}
+
 void checkpoints_within(const Setup& setup, std::size_t budget_bytes) {
   Noise memory(kStateBytes), loaded(kStateBytes);
   cairn::Store store = new_store(setup.folder, budget_bytes);
   cairn::Checkpoints run = store.checkpoints("bench");
-  Samples list_us, call_us, commit_s, written, load_s, mapped_s, direct_s;
+  Samples list_us, call_us, commit_s, written, load_s, mapped_s, direct_s, fio_s, torch_s, torch_into_s;
   const int saves = 4 * setup.rounds;
   for (int generation = 0; generation <= saves; ++generation) {
     for (std::size_t t = 0; t < kChanged; ++t) {
@@ -114,8 +128,10 @@ void checkpoints_within(const Setup& setup, std::size_t budget_bytes) {
     if (std::memcmp(loaded.all().data(), memory.all().data(), kStateBytes) != 0) die("other bytes were loaded");
     mapped_s.add(mapped_copy_seconds(plain, loaded.all()));
     direct_s.add(read_seconds(plain, O_DIRECT));
+    fio_s.add(static_cast<double>(kStateBytes) / 1e9 / fio_read(setup.folder));
   }
   std::filesystem::remove(plain);
+  load_with_torch(setup, torch_s, torch_into_s);
   const double changed = static_cast<double>(kChanged * kTensorBytes);
   head(text("1 GiB in 300 tensors, 30 of which changed; the writer's budget is %zu MiB", budget_bytes / MiB).c_str(),
        {"what", "times", "median", "p99", "unit", "goal"});
@@ -127,9 +143,12 @@ void checkpoints_within(const Setup& setup, std::size_t budget_bytes) {
   print("the call of save()", call_us, "us", 1, "");
   print("until it is committed", commit_s, "s", 1, "");
   print("written to the log, of each byte that changed", written, "", 1 / changed, "1.01");
-  print("load_into", load_s, "s", 1, "");
-  print("reading a file of these bytes in order, O_DIRECT", direct_s, "s", 1, "");
+  print("load_into", load_s, "s", 1, "fio's / 0.8");
+  print("fio reading these bytes, O_DIRECT, 1 MiB, 8 in flight", fio_s, "s", 1, "");
+  print("one thread reading them in order, O_DIRECT, 4 MiB", direct_s, "s", 1, "");
   print("mmap + copy of a file of these bytes", mapped_s, "s", 1, "");
+  print("torch.load of them", torch_s, "s", 1, "");
+  print("torch.load and copy_ into given tensors", torch_into_s, "s", 1, "");
 }
 
 }  // namespace
