@@ -45,6 +45,8 @@ SINK = "engine/write/block_sink.cc"
 READER = "engine/read/block_reader.cc"
 ASYNC = "engine/write/async_writer.cc"
 QUEUE = "engine/write/put_queue.cc"
+ADMISSION = "engine/write/put_admission.cc"
+STAGING = "engine/write/put_staging.cc"
 RECLAIM = "engine/reclaim/reclaimer.cc"
 COUNTS = "engine/index/reference_counts.cc"
 CLONER = "engine/clone/cloner.cc"
@@ -202,18 +204,18 @@ BUGS = [
         "  if (drawable(small_)) return draw(small_);\n  if (drawable(bulk_)) return draw(bulk_);",
         "  if (drawable(bulk_)) return draw(bulk_);\n  if (drawable(small_)) return draw(small_);",
         "test_write", "PutQueueTest.Small*"),
-    Bug("what is written does not come back to the budget", QUEUE,
+    Bug("what is written does not come back to the budget", STAGING,
         "    budget->release(bytes);\n", "", "test_write", "PutQueueTest.WhatIsWritten*"),
-    Bug("borrowed memory is said to be free at once", QUEUE,
+    Bug("borrowed memory is said to be free at once", STAGING,
         "                  .group = entering.group});\n",
         "                  .group = nullptr});\n  entering.group->memory_is_free();\n",
         "test_write", "PutQueueTest.WhatIsWritten*"),
-    Bug("moved memory is kept when the put is refused", QUEUE,
+    Bug("moved memory is kept when the put is refused", ADMISSION,
         "    if (put.handover == Handover::move && put.release) put.release();", "",
         "test_write", "PutQueueTest.WhatIsNot*"),
     Bug("a failure is settled before its tickets are told", QUEUE,
         "    failed = pending_;", "    failed = std::exchange(pending_, {});", "test_write", "PutQueueTest.WhoSettles*"),
-    Bug("a refused put leaves the writer asleep", QUEUE,
+    Bug("a refused put leaves the writer asleep", ADMISSION,
         "    hurry_through_ = next_sequence_ - 1;\n    work_.notify_one();\n  }\n  refuse(", "  }\n  refuse(",
         "test_write", "PutQueueTest.ARefused*"),
     Bug("a failed put says that its memory is free", "engine/write/ticket_state.cc",
