@@ -5,6 +5,8 @@
 // is never written again, so that the state it belongs to can be opened after any crash.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 
@@ -27,6 +29,10 @@ class GuardedFolder {
   // now is removed at the next open.
   void keep_only(const Guard& guard);
 
+  // Syncs what `guard` lists and was written here since, and the names of all files. Nothing
+  // that RocksDB writes counts before a guard lists it, so its own syncs do nothing.
+  Status sync_listed(const Guard& guard);
+
   // From now on deletions are in name only, and nothing is created.
   void retire();
 
@@ -34,7 +40,7 @@ class GuardedFolder {
   std::optional<std::string> checked_content(const std::string& path);
   Result<std::string> read_whole(const std::string& path);
   Result<std::shared_ptr<File>> open_to_read(const std::string& path);
-  Result<std::unique_ptr<File>> create(const std::string& path);
+  Result<std::shared_ptr<File>> create(const std::string& path);
   Result<std::uint64_t> size(const std::string& path);
   Result<std::vector<std::string>> list();
   Status remove(const std::string& path);
@@ -50,8 +56,9 @@ class GuardedFolder {
   const bool read_only_;
   std::mutex mutex_;
   CheckedFiles checked_;
-  std::set<std::string, std::less<>> kept_;     // listed by the guard on disk
-  std::set<std::string, std::less<>> deleted_;  // by RocksDB, and still there
+  std::set<std::string, std::less<>> kept_;                             // listed by the guard on disk
+  std::set<std::string, std::less<>> deleted_;                          // by RocksDB, and still there
+  std::map<std::string, std::shared_ptr<File>, std::less<>> unsynced_;  // written since they were last synced
   bool keep_all_ = false, retired_ = false;
 };
 

@@ -69,7 +69,7 @@ class ContentFile final : public rocksdb::FSRandomAccessFile {
 
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  WritableFile(std::unique_ptr<File> file, Failures& failures, std::atomic<std::uint64_t>& written_bytes)
+  WritableFile(std::shared_ptr<File> file, Failures& failures, std::atomic<std::uint64_t>& written_bytes)
       : file_(std::move(file)), failures_(failures), written_bytes_(written_bytes) {}
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
@@ -80,11 +80,11 @@ class WritableFile final : public rocksdb::FSWritableFile {
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
   IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
-  IOStatus Sync(const IOOptions&, IODebugContext*) override { return failures_(file_->sync()); }
+  IOStatus Sync(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }  // GuardedFolder::sync_listed
   std::uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
 
  private:
-  std::unique_ptr<File> file_;
+  std::shared_ptr<File> file_;
   Failures& failures_;
   std::atomic<std::uint64_t>& written_bytes_;  // of all files
   std::uint64_t size_ = 0;
@@ -92,15 +92,8 @@ class WritableFile final : public rocksdb::FSWritableFile {
 
 class Directory final : public rocksdb::FSDirectory {
  public:
-  Directory(FileSystem& fs, std::string path, Failures& failures)
-      : fs_(fs), path_(std::move(path)), failures_(failures) {}
-  IOStatus Fsync(const IOOptions&, IODebugContext*) override { return failures_(fs_.sync_directory(path_)); }
+  IOStatus Fsync(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }  // as for files
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
-
- private:
-  FileSystem& fs_;
-  std::string path_;
-  Failures& failures_;
 };
 
 // RocksDB's file system: translates every call to GuardedFolder's and decides nothing.
@@ -134,9 +127,9 @@ class FolderFileSystem final : public rocksdb::FileSystem {
     if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file), failures_, written_bytes_);
     return failures_(file);
   }
-  IOStatus NewDirectory(const std::string& path, const IOOptions&, std::unique_ptr<rocksdb::FSDirectory>* result,
+  IOStatus NewDirectory(const std::string&, const IOOptions&, std::unique_ptr<rocksdb::FSDirectory>* result,
                         IODebugContext*) override {
-    *result = std::make_unique<Directory>(fs_, path, failures_);
+    *result = std::make_unique<Directory>();
     return IOStatus::OK();
   }
   IOStatus FileExists(const std::string& path, const IOOptions&, IODebugContext*) override {

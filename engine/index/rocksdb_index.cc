@@ -159,8 +159,7 @@ class RocksDbStore final : public KeyValueStore {
         CAIRN_TRY(next.files.emplace_back(), describe_new_table(name));
       }
     }
-    // The names of the files must last before the guard that lists them.
-    CAIRN_CHECK(fs_.sync_directory(path_));
+    CAIRN_CHECK(folder_.sync_listed(next));
     CAIRN_CHECK(write_guard(fs_, path_, next));
     guard_ = std::move(next);
     return {};
