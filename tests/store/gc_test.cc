@@ -7,8 +7,11 @@
 #include <random>
 #include <thread>
 
+#include "api/src/gc_run.h"
+#include "engine/content/digester.h"
+#include "engine/io/tree_walk.h"
 #include "tests/support/gc_scenario.h"
-#include "tests/support/sim_file_system.h"
+#include "tests/support/segmented_store.h"
 
 namespace cairn::testing {
 namespace {
@@ -164,6 +167,75 @@ TEST_F(GcTest, AValueThatIsWrittenInPartIsHeld) {
     ASSERT_TRUE(store.remove(ids->back()).value());
   }
   EXPECT_EQ(store.gc({.max_dead = 0}).value().dead_bytes, 0u);
+}
+
+// The writer is stopped in the middle of a group, the first of which nothing else refers to.
+TEST(GcHeldTest, AValueOfAGroupStaysWhileTheRestIsOnItsWay) {
+  SegmentedStore log;
+  const std::string shared = random_bytes(50'000, 1), moved(60'000, 'm'), large = random_bytes(24'000'000, 2);
+  log.remove({log.store().put({.bytes = std::as_bytes(std::span(shared))}).value()});
+  std::atomic<bool> reclaims = false;
+  std::uint64_t appended = 0;
+  std::thread other([&] {
+    reclaims.wait(false);
+    GcRun run(log.impl(), 0);
+    const auto step = run.step();
+    appended = log.store().writer_stats().log_bytes;
+    ASSERT_TRUE(step.ok()) << step.error().message;
+  });
+  // On the writer's thread, which gives way to others once it has had its share of time.
+  const auto stop_here = [&] {
+    reclaims = true;
+    reclaims.notify_one();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  };
+  std::vector<Put> puts;
+  puts.push_back({.bytes = std::as_bytes(std::span(shared))});
+  puts.push_back({.bytes = std::as_bytes(std::span(moved)), .handover = Handover::move, .release = stop_here});
+  puts.push_back({.bytes = std::as_bytes(std::span(large))});
+  const auto ids = log.store().put_many(std::move(puts));
+  other.join();
+  ASSERT_TRUE(ids.ok()) << ids.error().message;
+  EXPECT_LT(appended, large.size()) << "the group was whole before anything was reclaimed";
+  EXPECT_EQ(wrong_with_counts(log.store()), "");
+  for (const auto& [id, content] : {std::pair(ids->front(), &shared), std::pair(ids->back(), &large)}) {
+    const auto found = log.store().get(id);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    EXPECT_TRUE(std::ranges::equal(*found, std::as_bytes(std::span(*content))));
+  }
+}
+
+// Who finds an object relies on its parts: the next add() does not look at a file that it remembers.
+TEST(GcDeadObjectsTest, AFileWhosePartsAreGoneIsReadAgain) {
+  SegmentedStore log;
+  const ScratchFolder inputs;
+  const std::string path = inputs / "in/opaque";
+  const std::string content = random_bytes(1'500'000, 3);
+  write_file(path, content);
+  const auto add = [&] { return log.store().archive().add({inputs / "in"}, {.name = "n"}).value(); };
+  ASSERT_EQ(add().version, 1u);
+  const auto files = read_version(log.store(), "n@1").value();
+  // As if it had not changed for long.
+  const FileIdentity identity = InputFile::open(path).value()->identity();
+  IndexBatch batch;
+  batch.seen.emplace_back(path, SeenFile{.device = identity.device,
+                                         .inode = identity.inode,
+                                         .size = identity.size,
+                                         .mtime_ns = identity.mtime_ns,
+                                         .ctime_ns = identity.ctime_ns,
+                                         .blob = digest_of(DigestKind::blake3, std::as_bytes(std::span(content))),
+                                         .note = {}});
+  ASSERT_TRUE(log.impl().apply_verdicts(std::move(batch)).ok());
+  ASSERT_EQ(add().unchanged_files, 1u) << "it is remembered";
+  // Its first blocks go, and what lists them is in a segment that stays.
+  log.fill();
+  log.fill();
+  for (const std::uint64_t version : {1, 2}) ASSERT_TRUE(remove_version(log.impl(), "n", version).ok());
+  ASSERT_EQ(log.store().gc({.max_dead = 0.5}).value().segments, 1u);
+  ASSERT_EQ(log.segments().front(), 2u);
+  EXPECT_EQ(add().unchanged_files, 0u);
+  EXPECT_EQ(wrong_with_counts(log.store()), "");
+  EXPECT_EQ(read_version(log.store(), "n@1").value(), files);
 }
 
 TEST_F(GcTest, ReadersHereAndElsewhereSeeNoError) {
