@@ -108,7 +108,9 @@ void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock) {
     const auto more = run->step();
     const Clock::duration took = Clock::now() - began;
     const ReclaimCounters now = run->counters();
+    std::vector<std::string> damaged = run->damaged();
     lock.lock();
+    stats_.damaged = std::move(damaged);
     stats_.freed_bytes += now.freed_bytes - before.freed_bytes;
     stats_.moved_bytes += now.moved_bytes - before.moved_bytes;
     stats_.segments += now.segments - before.segments;

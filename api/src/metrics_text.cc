@@ -78,6 +78,8 @@ std::string Store::metrics_text() const {
                 reclaim.freed_bytes);
     out.counter("cairn_reclaim_moved_bytes_total", "Bytes of live content copied for that.", reclaim.moved_bytes);
     out.counter("cairn_reclaim_failures_total", "Runs of reclaiming that ended early.", reclaim.failures);
+    out.gauge("cairn_reclaim_damaged_segments", "Files of the log that the latest run left alone, because of damage.",
+              static_cast<double>(reclaim.damaged.size()));
   }
   return std::move(out).text();
 }

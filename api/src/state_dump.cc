@@ -62,6 +62,7 @@ void show(Page& page, const ReclaimStats& reclaim) {
   page.line("reclaim", "{}{} runs gave back {} bytes and copied {}; the longest step took {:.3f} s",
             reclaim.paused ? "paused; " : "", reclaim.runs, reclaim.freed_bytes, reclaim.moved_bytes,
             seconds(reclaim.longest_step));
+  for (const std::string& place : reclaim.damaged) page.line("", "left alone: {}", place);
   if (!reclaim.error.empty()) page.line("", "{} runs ended early, the last: {}", reclaim.failures, reclaim.error);
 }
 

@@ -7,6 +7,7 @@
 #include "api/src/store_impl.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
+#include "engine/io/read_twice.h"
 #include "engine/log/segment_files.h"
 #include "engine/reclaim/check.h"
 #include "engine/reclaim/scrub.h"
@@ -91,8 +92,14 @@ class Scrub {
         report_.segments_left = segments.size() - i;
         break;
       }
-      auto opened = open_segment(store_.fs(), log_folder, segments[i], store_.store_tag());
+      auto opened = read_twice([&] { return open_segment(store_.fs(), log_folder, segments[i], store_.store_tag()); });
       if (!opened.ok() && opened.error().code == ErrorCode::not_found) continue;  // reclaimed meanwhile
+      if (!opened.ok() && opened.error().code == ErrorCode::io) {
+        ScrubbedSegment closed;
+        closed.unreadable = opened.error().message;
+        CAIRN_CHECK(note(segments[i], std::move(closed)));
+        continue;
+      }
       CAIRN_TRY(const OpenSegment segment, std::move(opened));
       meter.begin(segment.path);
       CAIRN_TRY(ScrubbedSegment scrubbed, scrub_segment(segment, store_.blocks(), store_.pool(), pace_, meter));
@@ -107,6 +114,12 @@ class Scrub {
     if (report_.quarantined > 0) {
       CAIRN_TRY(CheckReport check, store_.check({}, progress_));
       report_.damaged = std::move(check.damaged);
+    }
+    for (const std::string& place : unreadable_) {
+      const auto is_place = [&](const Damage& damage) { return damage.what == place; };
+      if (std::ranges::none_of(report_.damaged, is_place)) {
+        report_.damaged.push_back({.what = place, .id = {}, .affected = {}});
+      }
     }
     CAIRN_TRY(const Statements lost, statements_at(store_.index(), bad_statements_));
     const auto add = [this](std::string affected) {
@@ -138,6 +151,7 @@ class Scrub {
     report_.records += scrubbed.records;
     report_.bytes_read += scrubbed.bytes_read;
     bad_statements_.insert(bad_statements_.end(), scrubbed.bad_statements.begin(), scrubbed.bad_statements.end());
+    if (!scrubbed.unreadable.empty()) unreadable_.push_back(std::move(scrubbed.unreadable));
     CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
     // It may have been reclaimed meanwhile.
     if (!store_.fs().info(segment_path(store_.layout().log(), segment)).ok()) return {};
@@ -158,6 +172,7 @@ class Scrub {
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   ScrubReport report_;
   std::vector<RecordPlace> bad_statements_;
+  std::vector<std::string> unreadable_;  // tables and heads
 };
 
 // Writes again what is whole elsewhere: new records, as anything that is written. For whoever

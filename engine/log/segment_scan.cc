@@ -240,17 +240,20 @@ bool has_good_header(const OpenSegment& segment) {
   return read_segment_header(segment).ok() || read_segment_header(segment).ok();
 }
 
-Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::string& damage) {
-  using Table = std::optional<SealedTable>;
-  if (segment.size < 2 * kPageBytes || segment.size % kPageBytes != 0) return Table();
+namespace {
+
+// Good, and of this segment: nothing when it is not sealed, as far as can be told.
+Result<std::optional<SegmentFooter>> read_footer(const OpenSegment& segment, std::string& damage) {
+  using Footer = std::optional<SegmentFooter>;
+  if (segment.size < 2 * kPageBytes || segment.size % kPageBytes != 0) return Footer();
   std::vector<std::byte> page(kPageBytes);
   const std::uint64_t footer_at = segment.size - kPageBytes;
-  CAIRN_TRY(std::size_t got, segment.file->read_at(footer_at, page));
+  CAIRN_TRY(const std::size_t got, segment.file->read_at(footer_at, page));
   const auto footer = decode_segment_footer(page);
-  if (got < kPageBytes || !footer.ok()) return Table();  // not sealed, as far as can be told
+  if (got < kPageBytes || !footer.ok()) return Footer();
   const auto wrong = [&](const std::string& what) {
     damage = place(segment, footer_at) + ": " + what;
-    return Table();
+    return Footer();
   };
   if (footer->store_tag != segment.store_tag || footer->segment != segment.number) {
     return wrong("footer of another segment");
@@ -260,9 +263,23 @@ Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::s
   if (footer->table_offset > footer_at || table_bytes > footer_at - footer->table_offset) {
     return wrong("table runs past the footer");
   }
-  std::vector<std::byte> table(table_bytes);
-  CAIRN_TRY(got, segment.file->read_at(footer->table_offset, table));
-  if (got < table_bytes || checksum_of(table) != footer->table_checksum) {
+  return Footer(*footer);
+}
+
+}  // namespace
+
+Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::string& damage) {
+  using Table = std::optional<SealedTable>;
+  CAIRN_TRY(const auto footer, read_footer(segment, damage));
+  if (!footer) return Table();
+  const std::uint64_t footer_at = segment.size - kPageBytes;
+  const auto wrong = [&](const std::string& what) {
+    damage = place(segment, footer_at) + ": " + what;
+    return Table();
+  };
+  std::vector<std::byte> table(footer->record_count * RecordDescriptor::kSize);
+  CAIRN_TRY(const std::size_t got, segment.file->read_at(footer->table_offset, table));
+  if (got < table.size() || checksum_of(table) != footer->table_checksum) {
     return wrong("table does not match its checksum");
   }
   auto records = decode_table(table);
@@ -273,6 +290,12 @@ Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::s
     }
   }
   return Table(SealedTable{.groups_end = footer->table_offset, .records = std::move(records).value()});
+}
+
+Result<std::optional<std::uint64_t>> read_groups_end(const OpenSegment& segment) {
+  std::string damage;
+  CAIRN_TRY(const auto footer, read_footer(segment, damage));
+  return footer ? std::optional(footer->table_offset) : std::nullopt;
 }
 
 Result<ScanResult> scan_groups(const OpenSegment& segment, const ScanOptions& options, const VisitGroup& visit) {

@@ -41,6 +41,9 @@ struct SealedTable {
 // The table of a sealed segment; nothing when it is not sealed, or when its table or
 // footer is damaged (`damage` then says so, and the groups must be scanned).
 Result<std::optional<SealedTable>> read_table(const OpenSegment& segment, std::string& damage);
+// Where the groups of a sealed segment end, for when its table is damaged: what is behind them
+// is no group. Nothing when it is not sealed, or its footer is damaged.
+Result<std::optional<std::uint64_t>> read_groups_end(const OpenSegment& segment);
 
 struct ScanOptions {
   std::uint64_t from = kPageSize;  // a group's offset, or the segment's end

@@ -2,6 +2,7 @@
 #include "engine/read/logged_parts.h"
 
 #include "engine/content/digester.h"
+#include "engine/io/read_twice.h"
 #include "engine/read/block_reader.h"
 
 namespace cairn {
@@ -10,14 +11,10 @@ Result<std::optional<std::vector<Reference>>> LoggedParts::parts_of(const Digest
   using Parts = std::optional<std::vector<Reference>>;
   if (at.stored_bytes > BlockReader::kObjectBytesMax) return Parts();
   AlignedBuffer buffer;
-  auto payload = log_.read(at.segment, at.offset, at.stored_bytes, buffer);
-  // A device that cannot read it twice will not read it: nobody is kept out of the rest for it.
-  if (!payload.ok() && payload.error().code == ErrorCode::io) {
-    payload = log_.read(at.segment, at.offset, at.stored_bytes, buffer);
-    if (!payload.ok() && payload.error().code == ErrorCode::io) return Parts();
-  }
+  const auto payload = read_twice([&] { return log_.read(at.segment, at.offset, at.stored_bytes, buffer); });
   if (!payload.ok()) {
-    if (payload.error().code == ErrorCode::corruption) return Parts();  // missing, or cut short
+    // Missing, or cut short; or nobody is kept out of the rest for a bad sector.
+    if (payload.error().code == ErrorCode::corruption || payload.error().code == ErrorCode::io) return Parts();
     return payload.error();
   }
   if (checksum_of(*payload) != at.checksum) return Parts();

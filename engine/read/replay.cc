@@ -80,7 +80,11 @@ class Replay {
     LogEnd end{.segment = segment.number, .sealed = false, .next_sequence = out_.end.next_sequence};
     ScanOptions options{.from = from, .known_synced = from, .verify_payloads = true, .pool = pool_};
     // A segment is synced whole before the next is begun.
-    if (!last) options.known_synced = std::numeric_limits<std::uint64_t>::max();
+    if (!last) {
+      options.known_synced = std::numeric_limits<std::uint64_t>::max();
+      CAIRN_TRY(const auto groups_end, read_groups_end(segment));
+      if (groups_end) options.to = *groups_end;
+    }
     const auto apply_group = [&](const GroupHead& group) -> Status {
       CAIRN_CHECK(meter_.check_stop());
       for (const RecordDescriptor& record : group.records) CAIRN_CHECK(add(segment, record));

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/base/errors.h"
+#include "engine/io/read_twice.h"
 #include "engine/log/segment_files.h"
 #include "engine/log/segment_scan.h"
 
@@ -17,7 +18,12 @@ Status check_segment(const OpenSegment& segment, bool last, const Position& appl
     findings.damage(segment.path + " at 0: segment header is damaged");
   }
   std::string wrong;
-  CAIRN_TRY(const auto table, read_table(segment, wrong));
+  auto read = read_twice([&] { return read_table(segment, wrong); });
+  if (!read.ok() && read.error().code == ErrorCode::io) {
+    findings.damage(read.error().message);
+    return {};
+  }
+  CAIRN_TRY(const auto table, std::move(read));
   // The last one may be about to be sealed, unless the index has seen its end already.
   const bool seal_applied = applied.segment == segment.number && applied.offset == segment.size;
   if (!wrong.empty() && (!last || seal_applied)) findings.damage(wrong);
@@ -30,7 +36,13 @@ Status check_segment(const OpenSegment& segment, bool last, const Position& appl
   options.known_synced = applied.segment == segment.number ? applied.offset : 0;
   if (!last || table) options.known_synced = std::numeric_limits<std::uint64_t>::max();
   if (table) options.to = table->groups_end;
-  CAIRN_TRY(const ScanResult scan, scan_groups(segment, options, [](const GroupHead&) { return Status(); }));
+  const auto look = [](const GroupHead&) { return Status(); };
+  auto scanned = read_twice([&] { return scan_groups(segment, options, look); });
+  if (!scanned.ok() && scanned.error().code == ErrorCode::io) {
+    findings.damage(scanned.error().message);
+    return {};
+  }
+  CAIRN_TRY(const ScanResult scan, std::move(scanned));
   if (table || last) {
     for (const std::string& place : scan.damage) findings.damage(place);
   }
@@ -58,12 +70,16 @@ Status check_log(FileSystem& fs, const std::string& log_folder, std::uint64_t st
       }
     }
     expected = number + 1;
-    auto opened = open_segment(fs, log_folder, number, store_tag);
+    auto opened = read_twice([&] { return open_segment(fs, log_folder, number, store_tag); });
     // A writer without room takes the segment away that it could not begin.
     if (!opened.ok() && opened.error().code == ErrorCode::not_found) {
       CAIRN_CHECK(reader.catch_up());
       CAIRN_TRY(const auto now, index.reclaimed());
       if (number > applied.segment || (now && now->contains(number))) continue;
+    }
+    if (!opened.ok() && opened.error().code == ErrorCode::io) {
+      findings.damage(opened.error().message);
+      continue;
     }
     CAIRN_TRY(const OpenSegment segment, std::move(opened));
     meter.begin(segment.path);

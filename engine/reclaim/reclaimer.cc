@@ -6,6 +6,7 @@
 #include "engine/base/errors.h"
 #include "engine/content/digester.h"
 #include "engine/index/keys.h"
+#include "engine/io/read_twice.h"
 #include "engine/log/segment_files.h"
 #include "engine/reclaim/segment_records.h"
 
@@ -113,8 +114,13 @@ Result<bool> Reclaimer::choose() {
 Status Reclaimer::begin(const Choice& choice, bool lowest) {
   work_ = Work{.file = {}, .records = {}, .next = 0, .lowest = lowest};
   work_->tombstones = choice.use.tombstone_bytes > 0 && !lowest;
-  CAIRN_TRY(work_->file, open_segment(parts_.fs, parts_.log_folder, choice.segment, parts_.store_tag));
+  work_->file.number = choice.segment;
+  auto opened =
+      read_twice([&] { return open_segment(parts_.fs, parts_.log_folder, choice.segment, parts_.store_tag); });
+  if (!opened.ok() && opened.error().code == ErrorCode::io) return leave_alone(opened.error().message);
+  CAIRN_TRY(work_->file, std::move(opened));
   CAIRN_TRY(SegmentRecords found, records_of(work_->file, parts_.index));
+  if (!found.unreadable.empty()) return leave_alone(found.unreadable);
   if (!found.damage.empty()) {
     const auto here = [&](const RecordPlace& place) { return place.segment == choice.segment; };
     CAIRN_TRY(const bool names, holds_names(here));
@@ -215,12 +221,11 @@ Status Reclaimer::carry_or_drop() {
 Status Reclaimer::carry_or_drop(const RecordDescriptor& record) {
   if (record.kind == RecordKind::reclaimed) return {};  // a new one replaces it
   if (!is_statement(record.kind)) return carry_content(record);
-  CAIRN_TRY(auto payload, whole_payload(record));
+  std::string wrong;
+  CAIRN_TRY(const auto payload, whole_payload(record, wrong));
   if (!payload) {
     CAIRN_TRY(const bool needed, may_be_needed(record));
-    if (!needed) return {};
-    CAIRN_TRY(payload, payload_of(record));
-    if (!payload) return {};
+    return needed ? leave_alone(wrong) : Status();
   }
   return record.kind == RecordKind::ref ? carry_ref(record, *payload) : carry_roots(record, *payload);
 }
@@ -238,8 +243,9 @@ Status Reclaimer::carry_content(const RecordDescriptor& record) {
     return leave_alone(std::string(record_kind_name(record.kind)) + " record at " +
                        std::to_string(record.payload_offset) + " was found damaged");
   }
-  CAIRN_TRY(const auto payload, payload_of(record));
-  return payload ? append(record, *payload) : Status();
+  std::string wrong;
+  CAIRN_TRY(const auto payload, whole_payload(record, wrong));
+  return payload ? append(record, *payload) : leave_alone(wrong);
 }
 
 Status Reclaimer::carry_ref(const RecordDescriptor& record, Bytes payload) {
@@ -283,20 +289,16 @@ Status Reclaimer::carry_roots(const RecordDescriptor& record, Bytes payload) {
   return {};
 }
 
-// Verified; nothing when it is damaged.
-Result<std::optional<Bytes>> Reclaimer::whole_payload(const RecordDescriptor& record) {
-  const auto payload = parts_.reader.read(work_->file.number, record.payload_offset, record.stored_bytes, buffer_);
+// Verified; nothing when it is damaged, and `wrong` says how.
+Result<std::optional<Bytes>> Reclaimer::whole_payload(const RecordDescriptor& record, std::string& wrong) {
+  const auto payload = read_twice(
+      [&] { return parts_.reader.read(work_->file.number, record.payload_offset, record.stored_bytes, buffer_); });
   if (payload.ok() && checksum_of(*payload) == record.checksum) return std::optional(*payload);
-  if (!payload.ok() && payload.error().code != ErrorCode::corruption) return payload.error();
-  return std::optional<Bytes>();
-}
-
-// The same; a segment with damage in what is needed is left alone.
-Result<std::optional<Bytes>> Reclaimer::payload_of(const RecordDescriptor& record) {
-  CAIRN_TRY(const auto payload, whole_payload(record));
-  if (payload) return payload;
-  CAIRN_CHECK(leave_alone(std::string(record_kind_name(record.kind)) + " record at " +
-                          std::to_string(record.payload_offset) + " does not match its checksum"));
+  if (!payload.ok() && payload.error().code != ErrorCode::corruption && payload.error().code != ErrorCode::io) {
+    return payload.error();
+  }
+  wrong = std::string(record_kind_name(record.kind)) + " record at " + std::to_string(record.payload_offset) +
+          (payload.ok() ? " does not match its checksum" : ": " + payload.error().message);
   return std::optional<Bytes>();
 }
 

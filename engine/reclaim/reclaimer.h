@@ -83,8 +83,7 @@ class Reclaimer {
   Status carry_content(const RecordDescriptor& record);
   Status carry_ref(const RecordDescriptor& record, Bytes payload);
   Status carry_roots(const RecordDescriptor& record, Bytes payload);
-  Result<std::optional<Bytes>> whole_payload(const RecordDescriptor& record);
-  Result<std::optional<Bytes>> payload_of(const RecordDescriptor& record);
+  Result<std::optional<Bytes>> whole_payload(const RecordDescriptor& record, std::string& wrong);
   Status append(const RecordDescriptor& record, Bytes payload);
   // `remove`: also what has been emptied.
   Status commit(bool remove);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/content/digester.h"
+#include "engine/io/read_twice.h"
 #include "engine/log/segment_files.h"
 #include "engine/reclaim/findings.h"
 #include "engine/reclaim/segment_records.h"
@@ -22,7 +23,8 @@ class SegmentScrub {
       : segment_(segment), reader_(reader), pool_(pool), pace_(pace), meter_(meter) {}
 
   Result<ScrubbedSegment> run() {
-    CAIRN_TRY(const SegmentRecords found, records_of(segment_, reader_.index()));
+    CAIRN_TRY(SegmentRecords found, records_of(segment_, reader_.index()));
+    out_.unreadable = std::move(found.unreadable);
     auto next = [&, at = std::size_t{0}]() mutable -> Result<std::optional<Item>> {
       while (at < found.records.size()) {
         CAIRN_CHECK(meter_.check_stop());
@@ -63,10 +65,9 @@ class SegmentScrub {
   }
 
   Result<Verified> verify(const Item& item) {
-    Status read = try_to_read(item);
-    if (!read.ok() && read.error().code == ErrorCode::io) read = try_to_read(item);
+    const Status read = read_twice([&] { return try_to_read(item); });
     if (read.ok()) return Verified{};
-    if (!is_damage(read.error())) return std::move(read).error();
+    if (!is_damage(read.error())) return read.error();
     return Verified{.damaged = true};
   }
 

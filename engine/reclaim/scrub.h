@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "cairn/store.h"
@@ -35,6 +36,7 @@ struct ScrubbedSegment {
   // Of what is damaged, and of what is whole and was taken for damaged.
   std::vector<Verdict> verdicts;
   std::vector<RecordPlace> bad_statements;  // of refs and roots
+  std::string unreadable;                   // see SegmentRecords
 };
 
 // What cannot be read for an error of the device is tried twice, and damaged then.

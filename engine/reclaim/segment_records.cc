@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/io/read_twice.h"
+
 namespace cairn {
 namespace {
 
@@ -27,27 +29,41 @@ Status add_from_index(std::uint32_t segment, Index& index, std::vector<RecordDes
   return {};
 }
 
+// Anything but a bad sector is an error of the call.
+Status note_unreadable(const Error& error, SegmentRecords& found) {
+  if (error.code != ErrorCode::io) return error;
+  if (found.unreadable.empty()) found.unreadable = error.message;
+  return {};
+}
+
 }  // namespace
 
 Result<SegmentRecords> records_of(const OpenSegment& segment, Index& index) {
   SegmentRecords found;
   std::string wrong;
-  CAIRN_TRY(auto table, read_table(segment, wrong));
-  if (table) {
-    found.records = std::move(table->records);
+  auto table = read_twice([&] { return read_table(segment, wrong); });
+  if (table.ok() && *table) {
+    found.records = std::move((*table)->records);
     return found;
   }
+  if (!table.ok()) CAIRN_CHECK(note_unreadable(table.error(), found));
   // Of the last segment the index knows how much counts; every other was synced whole.
   const Position applied = index.applied();
-  const std::uint64_t end = applied.segment == segment.number ? applied.offset : segment.size;
+  std::uint64_t end = applied.segment == segment.number ? applied.offset : segment.size;
+  const auto groups_end = read_twice([&] { return read_groups_end(segment); });
+  if (groups_end.ok() && *groups_end) end = std::min(end, **groups_end);
   ScanOptions heads{.to = end, .known_synced = std::numeric_limits<std::uint64_t>::max(), .verify_payloads = false};
   const auto collect = [&](const GroupHead& group) -> Status {
     found.records.insert(found.records.end(), group.records.begin(), group.records.end());
     return {};
   };
-  CAIRN_TRY(const ScanResult scan, scan_groups(segment, heads, collect));
-  if (scan.damage.empty()) return found;
-  found.damage = scan.damage.front();
+  const auto scan = read_twice([&] {
+    found.records.clear();
+    return scan_groups(segment, heads, collect);
+  });
+  if (scan.ok() && scan->damage.empty()) return found;
+  if (!scan.ok()) CAIRN_CHECK(note_unreadable(scan.error(), found));
+  found.damage = scan.ok() ? scan->damage.front() : found.unreadable;
   found.records.clear();
   CAIRN_CHECK(add_from_index(segment.number, index, found.records));
   return found;

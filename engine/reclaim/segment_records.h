@@ -14,6 +14,9 @@ struct SegmentRecords {
   std::vector<RecordDescriptor> records;
   // Set in the last case: refs, roots and what is no longer needed are left out.
   std::string damage;
+  // Where a bad sector is in the table, its footer, or in a head without them. Such a segment is
+  // not to be removed: nobody knows what else it says.
+  std::string unreadable;
 };
 Result<SegmentRecords> records_of(const OpenSegment& segment, Index& index);
 

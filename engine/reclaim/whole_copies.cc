@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "engine/io/read_twice.h"
 #include "engine/log/segment_files.h"
 #include "engine/reclaim/findings.h"
 #include "engine/reclaim/segment_records.h"
@@ -25,8 +26,8 @@ Result<std::vector<WholeCopy>> find_whole_copies(FileSystem& fs, const std::stri
   CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, log_folder));
   for (const std::uint32_t number : segments) {
     CAIRN_CHECK(meter.check_stop());
-    auto opened = open_segment(fs, log_folder, number, store_tag);
-    if (!opened.ok() && opened.error().code == ErrorCode::not_found) continue;  // reclaimed meanwhile
+    auto opened = read_twice([&] { return open_segment(fs, log_folder, number, store_tag); });
+    if (!opened.ok() && is_damage(opened.error())) continue;  // not to be had, or reclaimed meanwhile
     CAIRN_TRY(const OpenSegment segment, std::move(opened));
     CAIRN_TRY(const SegmentRecords found, records_of(segment, index));
     for (const RecordDescriptor& record : found.records) {

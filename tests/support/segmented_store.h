@@ -24,18 +24,19 @@ class SegmentedStore {
   std::vector<std::uint32_t> segments();
   std::string file_of(std::uint32_t segment) const;
 
-  // A value that nothing else is like. Returns its id.
-  std::string put(std::size_t bytes = 60'000);
+  // A value that nothing else is like, of whole pages. Returns its id.
+  std::string put();
   // Puts such values until the next segment has been begun. Returns their ids: the last one may
   // lie in both.
   std::vector<std::string> fill();
   void remove(const std::vector<std::string>& ids);
-  void reopen();
-  // With an index that is made from the log alone.
-  void rebuild();
+  void reopen(const StoreOptions& options = {});
+  // With an index that is made from the log alone. Returns the damage that was found.
+  std::vector<std::string> rebuild();
 
  private:
-  void open();
+  void open(StoreOptions options);
+  void close();
 
   SimFileSystem fs_;
   std::optional<Store> store_;

@@ -44,9 +44,15 @@ void SimFileSystem::fail_any_at(std::uint64_t n, Error error, Repeat repeat) {
   machine_->plan().fail_any_at(n, std::move(error), repeat);
 }
 void SimFileSystem::crash_at(std::uint64_t n) { machine_->plan().stop_at(n); }
-void SimFileSystem::clear_faults() { machine_->plan().clear(); }
+void SimFileSystem::bad_sector(const std::string& path, std::uint64_t offset, std::uint64_t bytes, Repeat repeat) {
+  machine_->add_bad_sector({.path = path, .from = offset, .to = offset + bytes, .repeat = repeat});
+}
+void SimFileSystem::clear_faults() {
+  machine_->plan().clear();
+  machine_->clear_bad_sectors();
+}
 bool SimFileSystem::crashed() const { return machine_->crashed(); }
-bool SimFileSystem::fault_fired() const { return machine_->plan().fired(); }
+bool SimFileSystem::fault_fired() const { return machine_->plan().fired() || machine_->bad_sector_was_read(); }
 std::uint64_t SimFileSystem::calls() const { return machine_->plan().calls(); }
 std::uint64_t SimFileSystem::write_calls() const { return machine_->plan().write_calls(); }
 std::string SimFileSystem::trace() const { return machine_->trace(); }

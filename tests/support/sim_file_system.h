@@ -51,6 +51,8 @@ class SimFileSystem final : public FileSystem {
   // The n-th write-side call from now fails, and so does every call after it, until
   // power_loss(). What the n-th did is unsynced: it may survive or not.
   void crash_at(std::uint64_t n);
+  // Reading any byte of [offset, offset + bytes) of a file fails with EIO, the next time or always.
+  void bad_sector(const std::string& path, std::uint64_t offset, std::uint64_t bytes, Repeat repeat);
   void clear_faults();
   bool crashed() const;
   // Whether a planned failure or crash has struck since it was planned.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/sim_machine.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "engine/base/errors.h"
@@ -38,8 +39,37 @@ Status SimMachine::decide_and_do(const SimCall& call, const Action& action, cons
     if (wreckage) static_cast<void>(wreckage(disk_));
     return std::move(*verdict.error).with_context(call.text());
   }
+  if (hits_bad_sector(call)) return error_from_errno(EIO, call.text() + ": a bad sector");
   if (const int failed = action(disk_)) return error_from_errno(failed, call.text());
   return {};
+}
+
+bool SimMachine::hits_bad_sector(const SimCall& call) {
+  if (call.side != Side::read || call.length <= 0) return false;
+  const auto from = static_cast<std::uint64_t>(call.offset), to = from + static_cast<std::uint64_t>(call.length);
+  const auto hit = std::find_if(bad_sectors_.begin(), bad_sectors_.end(), [&](const BadSector& bad) {
+    return bad.path == call.path && bad.from < to && from < bad.to;
+  });
+  if (hit == bad_sectors_.end()) return false;
+  if (hit->repeat == Repeat::once) bad_sectors_.erase(hit);
+  bad_sector_was_read_ = true;
+  return true;
+}
+
+void SimMachine::add_bad_sector(BadSector sector) {
+  const std::lock_guard guard(mutex_);
+  bad_sectors_.push_back(std::move(sector));
+}
+
+void SimMachine::clear_bad_sectors() {
+  const std::lock_guard guard(mutex_);
+  bad_sectors_.clear();
+  bad_sector_was_read_ = false;
+}
+
+bool SimMachine::bad_sector_was_read() const {
+  const std::lock_guard guard(mutex_);
+  return bad_sector_was_read_;
 }
 
 void SimMachine::inspect(const std::function<void(SimDisk&)>& action) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "engine/io/file_system.h"
 #include "tests/support/fault_plan.h"
@@ -26,6 +27,12 @@ struct SimCall {
   bool makes_durable = false;    // a power cut in the middle leaves nothing done
 
   std::string text() const;  // "write log/00000001.seg at 8192"
+};
+
+struct BadSector {
+  std::string path;
+  std::uint64_t from = 0, to = 0;
+  Repeat repeat = Repeat::forever;
 };
 
 // Thread-safe.
@@ -48,6 +55,10 @@ class SimMachine {
 
   const SimOptions& options() const { return options_; }
   FaultPlan& plan() { return plan_; }
+  void add_bad_sector(BadSector sector);
+  void clear_bad_sectors();
+  // Since they were cleared.
+  bool bad_sector_was_read() const;
   bool crashed() const;
   std::uint64_t generation() const;
   // A number drawn from the seed and the count of calls so far.
@@ -57,11 +68,14 @@ class SimMachine {
  private:
   static constexpr std::size_t kTraceCalls = 200;
   Status decide_and_do(const SimCall& call, const Action& action, const Action& wreckage);
+  bool hits_bad_sector(const SimCall& call);
 
   const SimOptions options_;
   mutable std::mutex mutex_;
   SimDisk disk_;
   FaultPlan plan_;
+  std::vector<BadSector> bad_sectors_;
+  bool bad_sector_was_read_ = false;
   bool crashed_ = false;
   std::uint64_t generation_ = 1;
   std::deque<std::pair<SimCall, bool>> trace_;  // and whether it went well

@@ -160,6 +160,7 @@ struct ReclaimStats {
   std::chrono::nanoseconds longest_step{0};                      // of the log's time, waiting for it included
   std::uint64_t failures = 0;                                    // runs that ended early
   std::string error;                                             // of the last one; empty after a run that ended well
+  std::vector<std::string> damaged;                              // as in GcReport, of the latest run
   bool paused = false;
 };
 
