@@ -9,14 +9,14 @@ GcRun::GcRun(StoreImpl& store, double max_dead) : store_(store), alone_(store.re
 
 Reclaimer& GcRun::reclaimer(LogWriter& log) {
   if (!reclaimer_) {
-    reclaimer_.emplace(Reclaimer::Parts{.fs = store_.fs_,
-                                        .log_folder = store_.layout_.log(),
-                                        .store_tag = store_tag_of(store_.header_.uuid),
-                                        .digest = store_.header_.digest,
-                                        .index = *store_.index_,
-                                        .log = log,
-                                        .reader = *store_.log_reader_,
-                                        .parts = *store_.parts_},
+    reclaimer_.emplace(ReclaimParts{.fs = store_.fs_,
+                                    .log_folder = store_.layout_.log(),
+                                    .store_tag = store_tag_of(store_.header_.uuid),
+                                    .digest = store_.header_.digest,
+                                    .index = *store_.index_,
+                                    .log = log,
+                                    .reader = *store_.log_reader_,
+                                    .parts = *store_.parts_},
                        max_dead_);
   }
   return *reclaimer_;

@@ -6,19 +6,15 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
-#include <functional>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
-#include "engine/index/index.h"
-#include "engine/log/log_reader.h"
-#include "engine/log/log_writer.h"
-#include "engine/log/segment_scan.h"
+#include "engine/reclaim/carried.h"
+#include "engine/reclaim/held_content.h"
+#include "engine/reclaim/reclaim_parts.h"
+#include "engine/reclaim/segment_choice.h"
+#include "engine/reclaim/segment_copy.h"
 
 namespace cairn {
 
@@ -33,18 +29,10 @@ struct ReclaimCounters {
 // log's turn; between steps others may write.
 class Reclaimer {
  public:
-  struct Parts {
-    FileSystem& fs;
-    std::string log_folder;
-    std::uint64_t store_tag;
-    DigestKind digest;
-    Index& index;
-    LogWriter& log;
-    LogReader& reader;
-    ObjectParts& parts;
-  };
   // `max_dead`: the share of the log's records that may stay dead, 0 to 1.
-  Reclaimer(const Parts& parts, double max_dead);
+  Reclaimer(const ReclaimParts& parts, double max_dead) : parts_(parts), chooser_(parts_, max_dead) {}
+  Reclaimer(const Reclaimer&) = delete;
+  Reclaimer& operator=(const Reclaimer&) = delete;
 
   // A bounded step; false when nothing more is to be done. `held` is what somebody relies
   // on without a ref or a root: it is treated as live, with everything below it.
@@ -58,60 +46,31 @@ class Reclaimer {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Choice {
-    std::uint32_t segment = 0;
-    SegmentUse use;
-  };
-  struct Work {
-    OpenSegment file;
-    std::vector<RecordDescriptor> records;
-    std::size_t next = 0;
-    bool lowest = false;      // no older segment exists
-    bool tombstones = false;  // some in it are needed
-  };
 
-  Status forget_dead_objects(const std::vector<Reference>& held);
-  Status hold(const std::vector<Reference>& held);
+  Status forget_dead_objects();
+  Result<bool> work();
   Result<bool> choose();
-  Result<std::vector<Choice>> choices();
-  std::optional<Choice> pick(const std::vector<Choice>& choices, std::uint32_t lowest) const;
-  Status begin(const Choice& choice, bool lowest);
-  Result<bool> may_be_needed(const RecordDescriptor& statement);
-  Result<bool> holds_names(const std::function<bool(const RecordPlace&)>& at);
-  Status carry_or_drop();
-  Status carry_or_drop(const RecordDescriptor& record);
-  Status carry_content(const RecordDescriptor& record);
-  Status carry_ref(const RecordDescriptor& record, Bytes payload);
-  Status carry_roots(const RecordDescriptor& record, Bytes payload);
-  Result<std::optional<Bytes>> whole_payload(const RecordDescriptor& record, std::string& wrong);
-  Status append(const RecordDescriptor& record, Bytes payload);
+  Status copy();
+  void leave_alone(const std::string& why);
+  bool budget_is_spent() const;
   // `remove`: also what has been emptied.
   Status commit(bool remove);
+  Result<std::optional<ReclaimedRecord>> append_reclaimed();
   Status remove_emptied();
-  Result<std::uint64_t> dead_bytes();
-  Status leave_alone(const std::string& why);
-  bool budget_is_spent() const;
 
-  const Parts parts_;
-  const double max_dead_;
-  const std::uint32_t last_;  // later segments are not looked at
+  const ReclaimParts parts_;
+  SegmentChooser chooser_;
+  HeldContent held_;
+  Carried carried_;
+  std::optional<SegmentCopy> copy_;     // the segment at hand
+  std::vector<std::uint32_t> emptied_;  // nothing in them is needed once commit() has returned
+  bool durable_ = false;                // the index no longer needs what is in emptied_
   ReclaimCounters counters_;
   std::vector<std::string> damaged_;
-  std::set<std::uint32_t> left_alone_;
 
-  std::optional<Work> work_;
-  std::vector<std::uint32_t> emptied_;  // nothing in them is needed once commit() has returned
-  AlignedBuffer buffer_;
-
-  // Of the step at hand.
+  // When the step at hand began.
   Clock::time_point began_;
-  std::uint64_t moved_in_step_ = 0;
-  std::unordered_set<std::string> held_;               // by count_key()
-  std::map<std::uint32_t, std::uint64_t> held_bytes_;  // of it, what has no references, by segment
-  std::vector<Reference> dropped_;
-  std::deque<RefRecord> refs_;           // appended, not yet in the index
-  std::deque<std::vector<Root>> roots_;  // the same, by record
-  bool durable_ = false;                 // the index no longer needs what is in emptied_
+  std::uint64_t carried_before_ = 0;
 };
 
 }  // namespace cairn
