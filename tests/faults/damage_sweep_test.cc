@@ -338,8 +338,7 @@ class DamageSweepTest : public ::testing::Test {
 TEST_F(DamageSweepTest, NoFlippedBitChangesWhatIsReadSilently) {
   if (!in_fresh_process()) return;
   const std::uint64_t seed = test_seed(5);
-  in_shares(scaled(2, 16),
-            [&](Sweep& sweep) { return sweep.flip(seed, scaled(40, 2)); });
+  in_shares(scaled(2, 16), [&](Sweep& sweep) { return sweep.flip(seed, scaled(40, 2)); });
   std::printf(
       "%lu flips: %lu reported, %lu harmless, 0 silent, 0 crashes; %lu indexes put right; CAIRN_TEST_SEED=%lu\n",
       tally_->flips.load(), tally_->reported.load(), tally_->harmless.load(), tally_->repairs.load(), seed);
