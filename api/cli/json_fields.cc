@@ -136,6 +136,7 @@ Json to_json(const StoreStats& stats) {
           {"unique_bytes", stats.unique_bytes},
           {"stored_bytes", stats.stored_bytes},
           {"disk_bytes", stats.disk_bytes},
+          {"reserve_bytes", stats.reserve_bytes},
           {"log_bytes", stats.log_bytes},
           {"dead_bytes", stats.dead_bytes},
           {"index_memory_bytes", stats.index_memory_bytes},

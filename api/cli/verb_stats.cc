@@ -22,6 +22,7 @@ void print_stats(Output& out, const StoreStats& stats) {
   sizes.add({"on the disk", size_text(stats.disk_bytes), share(stats.disk_bytes, held, "what was put in")});
   sizes.add({"  of it the log", size_text(stats.log_bytes), "in " + count_text(stats.segments, "file", "files")});
   sizes.add({"  of that dead", size_text(stats.dead_bytes), stats.dead_bytes > 0 ? "'cairn gc' gives it back" : ""});
+  if (stats.reserve_bytes > 0) sizes.add({"  of it in reserve", size_text(stats.reserve_bytes), "for a full disk"});
   sizes.add({"index in memory", size_text(stats.index_memory_bytes), ""});
   out.table(sizes);
   out.text("\n");

@@ -68,12 +68,12 @@ void BackgroundGc::run(int nice) {
     seen = now;
     running_ = true;
     lock.unlock();
-    const auto worth_it = is_worth_it();
+    const auto max_dead = wanted();
     lock.lock();
-    if (!worth_it.ok()) {
-      note_failure(worth_it.error());
-    } else if (*worth_it) {
-      reclaim(lock);
+    if (!max_dead.ok()) {
+      note_failure(max_dead.error());
+    } else if (*max_dead) {
+      reclaim(lock, **max_dead);
     }
     // What ended early is tried again, whether or not something is written meanwhile.
     if (!stats_.error.empty() || pauses_ > 0) seen = {};
@@ -82,7 +82,14 @@ void BackgroundGc::run(int nice) {
   }
 }
 
-Result<bool> BackgroundGc::is_worth_it() const {
+Result<bool> BackgroundGc::is_above_mark() const {
+  const std::uint64_t budget = store_.room()->budget();
+  if (budget == 0) return false;
+  CAIRN_TRY(const std::uint64_t use, disk_use(store_.fs(), store_.layout().folder));
+  return static_cast<double>(use) > options_.low_water * static_cast<double>(budget);
+}
+
+Result<std::optional<double>> BackgroundGc::wanted() const {
   CAIRN_TRY(const auto uses, store_.index().segment_uses());
   std::uint64_t record_bytes = 0, dead_bytes = 0, free_bytes = 0;
   for (const auto& [segment, use] : uses) {
@@ -93,13 +100,18 @@ Result<bool> BackgroundGc::is_worth_it() const {
   }
   const std::uint64_t enough = std::max<std::uint64_t>(options_.min_dead_bytes, 1);
   const bool too_much = static_cast<double>(dead_bytes) > options_.max_dead * static_cast<double>(record_bytes);
-  return free_bytes >= enough || (too_much && dead_bytes >= enough);
+  if (dead_bytes > 0) {
+    CAIRN_TRY(const bool above, is_above_mark());
+    if (above) return std::optional(0.0);
+  }
+  const bool worth_it = free_bytes >= enough || (too_much && dead_bytes >= enough);
+  return worth_it ? std::optional(options_.max_dead) : std::nullopt;
 }
 
-void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock) {
+void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock, double max_dead) {
   ++stats_.runs;
   lock.unlock();
-  std::optional<GcRun> run(std::in_place, store_, options_.max_dead);
+  std::optional<GcRun> run(std::in_place, store_, max_dead);
   lock.lock();
   ReclaimCounters before;
   while (!stopping_ && pauses_ == 0) {
@@ -117,6 +129,13 @@ void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock) {
     stats_.longest_step = std::max<std::chrono::nanoseconds>(stats_.longest_step, took);
     if (!more.ok()) return note_failure(more.error());
     if (!*more) break;
+    if (max_dead < options_.max_dead) {
+      lock.unlock();
+      const auto above = is_above_mark();
+      lock.lock();
+      if (!above.ok()) return note_failure(above.error());
+      if (!*above) break;
+    }
     const Clock::duration rest = rest_after(took, now.moved_bytes - before.moved_bytes);
     before = now;
     changed_.wait_for(lock, rest, [&] { return stopping_ || pauses_ > 0; });

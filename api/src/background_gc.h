@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "cairn/store.h"
@@ -50,9 +51,12 @@ class BackgroundGc {
   using Clock = std::chrono::steady_clock;
 
   void run(int nice);
-  Result<bool> is_worth_it() const;
+  // Whether the store takes more of its budget than the low-water mark allows.
+  Result<bool> is_above_mark() const;
+  // What share of the log may stay dead, when there is something to do.
+  Result<std::optional<double>> wanted() const;
   // Until enough is done, somebody pauses it, or a step fails.
-  void reclaim(std::unique_lock<std::mutex>& lock);
+  void reclaim(std::unique_lock<std::mutex>& lock, double max_dead);
   Clock::duration rest_after(Clock::duration took, std::uint64_t moved_bytes) const;
   void note_failure(const Error& error);
 

@@ -31,7 +31,9 @@ Result<bool> GcRun::step() {
     writer = store_.writer_;
   }
   const std::uint64_t freed_bytes = reclaimer.counters().freed_bytes;
-  CAIRN_TRY(const bool more, reclaimer.step(writer ? writer->held() : std::vector<Reference>()));
+  const auto stepped = reclaimer.step(writer ? writer->held() : std::vector<Reference>());
+  store_.room_->refill();
+  CAIRN_TRY(const bool more, stepped);
   // The index was made durable before anything was removed.
   if (reclaimer.counters().freed_bytes > freed_bytes) store_.checkpointed_ = store_.index_->applied();
   return more;

@@ -72,6 +72,13 @@ std::string Store::metrics_text() const {
                 stats.sync_time);
   out.histogram("cairn_put_stall_seconds", "That callers waited for room in the budget, where they had to.",
                 stats.stall_time);
+  if (const DiskRoom* const room = impl_->room()) {
+    out.gauge("cairn_disk_bytes", "What the store takes on the disk, as of when it last asked for more or gave back.",
+              static_cast<double>(room->use()));
+    out.gauge("cairn_disk_budget_bytes", "What it may take; 0: no limit.", static_cast<double>(room->budget()));
+    out.gauge("cairn_reserve_bytes", "Of what it takes, kept for giving space back.",
+              static_cast<double>(room->reserve()));
+  }
   if (const BackgroundGc* const background = impl_->background_gc()) {
     const ReclaimStats reclaim = background->stats();
     out.counter("cairn_reclaimed_bytes_total", "Bytes of the disk given back while the store is open.",

@@ -66,7 +66,18 @@ Status check_options(const StoreOptions& options) {
     return make_error(ErrorCode::invalid_argument, "niceness " + std::to_string(options.nice) + ": from 0 to 19");
   }
   if (options.reclaim) CAIRN_CHECK(check_options(*options.reclaim, options.access));
+  if (options.reclaim && !(options.reclaim->low_water > 0 && options.reclaim->low_water <= 1)) {
+    return make_error(ErrorCode::invalid_argument, "a low-water mark is a share of the budget, above 0 and up to 1");
+  }
   return {};
+}
+
+Status check_budget(const StoreOptions& options, std::uint64_t segment_bytes) {
+  if (options.disk_budget_bytes == 0) return {};
+  const std::uint64_t least = 4 * segment_bytes + options.reserve_bytes.value_or(reserve_for(segment_bytes));
+  if (options.disk_budget_bytes >= least) return {};
+  return make_error(ErrorCode::invalid_argument, "a budget of " + std::to_string(options.disk_budget_bytes) +
+                                                     " bytes: this store needs at least " + std::to_string(least));
 }
 
 StoreUuid random_uuid() {
@@ -179,6 +190,7 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::st
   CAIRN_CHECK(check_options(options));
   const StoreLayout layout(path);
   CAIRN_TRY(const StoreHeader header, read_header(fs, layout));
+  CAIRN_CHECK(check_budget(options, header.segment_bytes));
   std::unique_ptr<StoreImpl> store(new StoreImpl(fs, path, header, options));
   if (store->pool_->threads() == 0 || store->readers_->threads() == 0) {
     return make_error(ErrorCode::resource_exhausted, "open '" + path + "': the system starts no more threads");
@@ -230,11 +242,17 @@ Status StoreImpl::recover(const Progress& progress) {
   make_readers();
   CAIRN_CHECK(sync_what_was_found());
   CAIRN_CHECK(forget_dead_objects());
+  room_ = std::make_unique<DiskRoom>(fs_, layout_.folder,
+                                     DiskRoomOptions{.segment_bytes = header_.segment_bytes,
+                                                     .budget_bytes = options_.disk_budget_bytes,
+                                                     .reserve_bytes = options_.reserve_bytes});
+  room_->refill();
   log_ = std::make_unique<LogWriter>(fs_, layout_.log(),
                                      LogOptions{.store = header_.uuid,
                                                 .digest = header_.digest,
                                                 .block_bytes = header_.block_bytes,
-                                                .segment_bytes = header_.segment_bytes},
+                                                .segment_bytes = header_.segment_bytes,
+                                                .room = room_.get()},
                                      std::move(replayed.end));
   blocks_->set_on_damage([this](const Digest& key, const RecordLocation& at) { note_damage(key, at); });
   return {};
@@ -435,8 +453,10 @@ Status StoreImpl::close() {
     if (Status ended = close_log(); status.ok()) status = std::move(ended);
     // The index is worth its checkpoint even when the log failed: it holds what was synced.
     if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt || unsaved_) {
+      room_->make_room_for_checkpoint();
       Status checkpoint = index_->checkpoint();
       if (status.ok()) status = std::move(checkpoint);
+      room_->refill();
     }
   }
   // Also where opening has failed halfway.

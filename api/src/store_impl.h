@@ -16,6 +16,7 @@
 #include "engine/index/index.h"
 #include "engine/index/replaceable_index.h"
 #include "engine/io/file_system.h"
+#include "engine/log/disk_room.h"
 #include "engine/log/log_reader.h"
 #include "engine/log/log_writer.h"
 #include "engine/read/block_reader.h"
@@ -43,6 +44,7 @@ struct StoreLayout {
   std::string lock() const { return folder + "/LOCK"; }
   std::string log() const { return folder + "/log"; }
   std::string index() const { return folder + "/index"; }
+  std::string reserve() const { return DiskRoom::reserve_path(folder); }
 };
 
 class AsyncWriter;
@@ -91,6 +93,8 @@ class StoreImpl {
   Result<CloneReport> clone(const std::string& to, const CloneOptions& options, const Progress& progress);
   // For whoever has the log's turn.
   Status apply_verdicts(IndexBatch batch);
+  // Null when read-only.
+  const DiskRoom* room() const { return room_.get(); }
   // Null when there is none.
   BackgroundGc* background_gc() const { return background_gc_.get(); }
   // Brings a reader up to what the writer in another process has synced by now. Costs a
@@ -149,6 +153,7 @@ class StoreImpl {
   std::atomic<bool> unsaved_ = false;  // the index has verdicts since its last checkpoint
   std::unique_ptr<BlockReader> blocks_;
   std::unique_ptr<WorkerPool> readers_;  // wait for the device; after what their tasks use
+  std::unique_ptr<DiskRoom> room_;       // null when read-only
   std::unique_ptr<LogWriter> log_;       // null when read-only
   FairMutex writing_;
   const StoreOptions options_;

@@ -47,6 +47,7 @@ Status StoreImpl::destroy(FileSystem& fs, const std::string& path) {
     CAIRN_CHECK(fs.remove_directory(layout.log()));
   }
   CAIRN_CHECK(Index::destroy(fs, layout.index()));
+  CAIRN_CHECK(remove(layout.reserve()));
   CAIRN_CHECK(remove(layout.lock()));
   lock.reset();
   CAIRN_TRY(const std::vector<std::string> left, fs.list_directory(layout.folder));

@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/store_impl.h"
 #include "engine/codec/block_codec.h"
+#include "engine/log/disk_room.h"
 #include "engine/log/segment_files.h"
 
 namespace cairn {
-namespace {
-
-Result<std::uint64_t> folder_bytes(FileSystem& fs, const std::string& folder) {
-  CAIRN_TRY(const std::vector<std::string> names, fs.list_directory(folder));
-  std::uint64_t total = 0;
-  for (const std::string& name : names) {
-    const std::string path = folder + '/' + name;
-    const auto info = fs.info(path);
-    if (!info.ok()) {
-      if (info.error().code == ErrorCode::not_found) continue;  // a live writer removed it
-      return info.error();
-    }
-    total += info->disk_bytes;
-    if (!info->is_directory) continue;
-    CAIRN_TRY(const std::uint64_t below, folder_bytes(fs, path));
-    total += below;
-  }
-  return total;
-}
-
-}  // namespace
-
 Result<StoreStats> Store::stats() {
   CAIRN_CHECK(impl_->follow());
   StoreStats stats;
@@ -72,8 +51,10 @@ Result<StoreStats> Store::stats() {
   CAIRN_TRY(const auto uses, index.segment_uses());
   for (const auto& [segment, use] : uses) stats.dead_bytes += use.dead_bytes();
   const StoreLayout& layout = impl_->layout();
-  CAIRN_TRY(stats.disk_bytes, folder_bytes(impl_->fs(), layout.folder));
-  CAIRN_TRY(stats.log_bytes, folder_bytes(impl_->fs(), layout.log()));
+  CAIRN_TRY(stats.disk_bytes, disk_use(impl_->fs(), layout.folder));
+  if (const auto reserve = impl_->fs().info(layout.reserve()); reserve.ok()) stats.reserve_bytes = reserve->disk_bytes;
+  if (const DiskRoom* const room = impl_->room()) stats.disk_budget_bytes = room->budget();
+  CAIRN_TRY(stats.log_bytes, disk_use(impl_->fs(), layout.log()));
   CAIRN_TRY(const auto segments, list_segments(impl_->fs(), layout.log()));
   stats.segments = segments.size();
   stats.index_memory_bytes = index.memory_bytes();

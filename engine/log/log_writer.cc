@@ -77,6 +77,8 @@ Status LogWriter::poison(Status status) {
 
 Status LogWriter::append(const NewRecord& record) {
   if (failure_) return *failure_;
+  gives_back_ = record.gives_back;
+  if (options_.room != nullptr && !gives_back_) CAIRN_CHECK(options_.room->open_to_all());
   Status appended = append_record(record);
   // No segment is open: the next one could not be begun. The log ends where it did.
   if (!appended.ok() && appended.error().code == ErrorCode::no_space && !file_) return appended;
@@ -127,7 +129,7 @@ Status LogWriter::open_segment() {
   // What lies beyond the end is a write that never finished; nothing of it may come back.
   CAIRN_CHECK(file_->truncate(end_.offset));
   CAIRN_CHECK(file_->sync());
-  if (Status reserved = file_->preallocate(options_.segment_bytes); !reserved.ok()) {
+  if (Status reserved = reserve_open_segment(); !reserved.ok()) {
     // Whatever could be reserved is given back.
     if (reserved.error().code == ErrorCode::no_space) CAIRN_CHECK(file_->truncate(end_.offset));
     return refuse_segment(end_.segment, std::move(reserved).error());
@@ -136,6 +138,19 @@ Status LogWriter::open_segment() {
   file_bytes_ = zeros_through_ = end_.offset;
   synced_through_ = end_.offset;
   return {};
+}
+
+Status LogWriter::reserve_open_segment() {
+  if (options_.room != nullptr) CAIRN_CHECK(options_.room->admit(options_.segment_bytes - end_.offset, gives_back_));
+  Status reserved = file_->preallocate(options_.segment_bytes);
+  if (!may_take_reserve(reserved)) return reserved;
+  return file_->preallocate(options_.segment_bytes);
+}
+
+// After the disk had no room for a segment: true when there may be some now.
+bool LogWriter::may_take_reserve(const Status& failed) {
+  return !failed.ok() && failed.error().code == ErrorCode::no_space && gives_back_ && options_.room != nullptr &&
+         options_.room->give_up();
 }
 
 // For want of space the segment is not open, and may be tried again.
@@ -148,7 +163,11 @@ Error LogWriter::refuse_segment(std::uint32_t segment, Error error) {
 }
 
 Status LogWriter::begin_segment(std::uint32_t segment) {
-  Status begun = create_segment(segment);
+  Status begun = options_.room != nullptr ? options_.room->admit(options_.segment_bytes, gives_back_) : Status();
+  if (begun.ok()) {
+    begun = create_segment(segment);
+    if (may_take_reserve(begun)) begun = create_segment(segment);
+  }
   if (begun.ok()) return {};
   Error refused = refuse_segment(segment, std::move(begun).error());
   // A file that is left behind holds nothing, and may hold space.
@@ -358,6 +377,7 @@ Status LogWriter::seal_open_segment() {
   if (failure_) return *failure_;
   if (end_.sealed) return {};
   CAIRN_INVARIANT(group_.empty() && unreported_.empty());
+  gives_back_ = true;
   Status opened = open_segment();
   if (!opened.ok() && opened.error().code == ErrorCode::no_space && !file_) return opened;
   CAIRN_CHECK(poison(std::move(opened)));

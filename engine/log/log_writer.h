@@ -23,6 +23,7 @@
 #include "engine/base/aligned_buffer.h"
 #include "engine/format/record.h"
 #include "engine/io/file_system.h"
+#include "engine/log/disk_room.h"
 #include "engine/log/live_position.h"
 
 namespace cairn {
@@ -38,6 +39,9 @@ struct NewRecord {
   std::shared_ptr<const void> hold = {};
   std::optional<std::uint64_t> checksum = {};  // of the payload, when the caller has it
   std::optional<std::uint64_t> carried = {};   // from another segment, with this sequence
+  // Says that something is gone, or is a part of reclaiming: for it the reserve is given up, and
+  // the budget is none (DiskRoom).
+  bool gives_back = false;
 };
 
 struct LogOptions {
@@ -49,6 +53,7 @@ struct LogOptions {
   // ones bandwidth. A record that is larger gets a group of its own.
   std::size_t group_bytes = 4 * MiB;
   std::size_t groups_in_flight = 8;
+  DiskRoom* room = nullptr;  // null: the disk's own
 };
 
 // Where the log goes on: what recovery found.
@@ -92,6 +97,8 @@ class LogWriter {
   Status seal_open_segment();
   // The segment that is appended to; 0 when the next append begins another one.
   std::uint32_t open_segment_number() const noexcept { return end_.sealed ? 0 : end_.segment; }
+  // Null: the disk's own.
+  DiskRoom* room() const noexcept { return options_.room; }
   // The last one that there is, sealed or not.
   std::uint32_t last_segment_number() const noexcept { return end_.segment; }
 
@@ -131,6 +138,8 @@ class LogWriter {
   };
 
   Status append_record(const NewRecord& record);
+  Status reserve_open_segment();
+  bool may_take_reserve(const Status& failed);
   Status open_segment();
   Status begin_segment(std::uint32_t segment);
   Status create_segment(std::uint32_t segment);
@@ -162,6 +171,7 @@ class LogWriter {
   std::uint64_t zeros_through_ = 0;  // of it, written as zeros for small groups to come
   std::uint64_t written_ahead_bytes_ = 0;
   bool last_was_small_ = false;
+  bool gives_back_ = false;  // what is appended now
   AlignedBuffer zeros_;
   std::uint64_t synced_through_ = 0;  // in the open segment
   std::uint64_t unsynced_bytes_ = 0;

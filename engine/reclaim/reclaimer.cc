@@ -78,6 +78,8 @@ Status Reclaimer::forget_dead_objects() {
 Result<bool> Reclaimer::work() {
   while (!budget_is_spent()) {
     if (!copy_) {
+      // There may be room for one segment's content alone: the next one waits for what it gives back.
+      if (!emptied_.empty() && parts_.log.room() != nullptr && parts_.log.room()->is_tight()) return true;
       CAIRN_TRY(const bool chosen, choose());
       if (!chosen) return false;
     }
@@ -149,6 +151,7 @@ Status Reclaimer::commit(bool remove) {
   }
   if (!reclaimed) return {};
   // An index that a crash brings back must not point into what is gone.
+  if (parts_.log.room() != nullptr) parts_.log.room()->make_room_for_checkpoint();
   CAIRN_CHECK(parts_.index.checkpoint());
   durable_ = true;
   return remove_emptied();
@@ -163,7 +166,8 @@ Result<std::optional<ReclaimedRecord>> Reclaimer::append_reclaimed() {
                                           .codec = 0,
                                           .logical_bytes = static_cast<std::uint32_t>(payload.size()),
                                           .key = digest_of(parts_.digest, payload),
-                                          .payload = payload}));
+                                          .payload = payload,
+                                          .gives_back = true}));
   return std::optional(std::move(reclaimed));
 }
 

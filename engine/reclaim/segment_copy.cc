@@ -84,7 +84,8 @@ Status SegmentCopy::append(const RecordDescriptor& record, Bytes payload) {
                                           .key = record.key,
                                           .payload = payload,
                                           .checksum = record.checksum,
-                                          .carried = record.sequence}));
+                                          .carried = record.sequence,
+                                          .gives_back = true}));
   carried_.bytes += payload.size();
   return {};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/write/block_sink.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/base/errors.h"
@@ -207,7 +208,8 @@ Status BlockSink::write_ref(const RefRecord& ref) {
                                     .codec = 0,
                                     .logical_bytes = static_cast<std::uint32_t>(payload.size()),
                                     .key = ref_key(options_.digest, ref.name, ref.version),
-                                    .payload = payload}));
+                                    .payload = payload,
+                                    .gives_back = ref.removed}));
   pending_refs_.push_back(ref);
   return {};
 }
@@ -219,7 +221,8 @@ Status BlockSink::write_roots(std::vector<Root> roots) {
                                     .codec = 0,
                                     .logical_bytes = static_cast<std::uint32_t>(payload.size()),
                                     .key = digest_of(options_.digest, payload),
-                                    .payload = payload}));
+                                    .payload = payload,
+                                    .gives_back = std::ranges::all_of(record.roots, &Root::removed)}));
   pending_roots_.push_back(std::move(record.roots));
   return {};
 }

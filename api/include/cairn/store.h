@@ -52,6 +52,10 @@ struct ReclaimOptions {
   std::uint64_t bytes_per_second = 0;
   // How often it looks whether there is something to do: 1 ms to a day.
   std::chrono::milliseconds interval{200};
+  // A share of StoreOptions::disk_budget_bytes, above 0 and up to 1. While the store takes more than
+  // that, whatever is dead is given back, however little it is and however much live content has
+  // to be copied for it (but no faster than bytes_per_second). Means nothing without a budget.
+  double low_water = 0.8;
 };
 
 struct StoreOptions {
@@ -67,6 +71,18 @@ struct StoreOptions {
   WriterOptions writer = {};
   // Nothing: only gc() gives space back. Needs read_write.
   std::optional<ReclaimOptions> reclaim = {};
+  // Bytes of the disk that the store's folder takes at most; 0: no limit. A file of the log that
+  // would go beyond is not begun: writes fail as on a full disk (ErrorCode::no_space, retryable), and
+  // are taken again once there is room. Removing and reclaiming go on: the disk holds at most the budget,
+  // two files of the log (CreateOptions::segment_bytes) that these begin, and what the index has grown
+  // since a file was last begun. At least four files of the log and the reserve.
+  std::uint64_t disk_budget_bytes = 0;
+  // Kept in the file "reserve", so that removing and reclaiming find room on a disk that is full
+  // (docs/durability.md, "A full disk"): it is given up for them, writes fail with ErrorCode::no_space
+  // until it is whole again, and it is made again as soon as there is room. Part of what the store takes.
+  // 0: none, and one that is there is removed. Nothing: segment_bytes and a quarter, between 4 MiB and
+  // 64 MiB, once the store takes eight times as much.
+  std::optional<std::uint64_t> reserve_bytes = {};
 };
 
 // What opening had to do.
@@ -87,12 +103,14 @@ struct StoreInfo {
 };
 
 struct StoreStats {
-  std::uint64_t logical_bytes = 0;  // what all versions of all names hold
-  std::uint64_t unique_bytes = 0;   // of distinct blocks, before compression
-  std::uint64_t stored_bytes = 0;   // of distinct blocks, as encoded
-  std::uint64_t disk_bytes = 0;     // what the folder takes on the disk
-  std::uint64_t log_bytes = 0;      // of that, the log's segments
-  std::uint64_t dead_bytes = 0;     // of the log, what no name and no object needs: see gc()
+  std::uint64_t logical_bytes = 0;      // what all versions of all names hold
+  std::uint64_t unique_bytes = 0;       // of distinct blocks, before compression
+  std::uint64_t stored_bytes = 0;       // of distinct blocks, as encoded
+  std::uint64_t disk_bytes = 0;         // what the folder takes on the disk
+  std::uint64_t log_bytes = 0;          // of that, the log's segments
+  std::uint64_t reserve_bytes = 0;      // of that, StoreOptions::reserve_bytes
+  std::uint64_t disk_budget_bytes = 0;  // of this handle; 0: none
+  std::uint64_t dead_bytes = 0;         // of the log, what no name and no object needs: see gc()
   std::uint64_t index_memory_bytes = 0;
   std::uint64_t refs = 0, snapshots = 0, trees = 0, states = 0, models = 0, tensors = 0, blobs = 0, blocks = 0,
                 segments = 0;
