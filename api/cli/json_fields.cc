@@ -169,6 +169,14 @@ Json to_json(const GcReport& report) {
           {"damaged", report.damaged}};
 }
 
+Json to_json(const OptimizeReport& report) {
+  return {{"before_bytes", report.before_bytes},
+          {"after_bytes", report.after_bytes},
+          {"blocks", report.blocks},
+          {"rewritten_blocks", report.rewritten_blocks},
+          {"damaged", report.damaged}};
+}
+
 Json to_json(const CloneReport& report) {
   return {{"segments", report.segments},
           {"linked_bytes", report.linked_bytes},

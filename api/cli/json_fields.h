@@ -22,6 +22,7 @@ Json to_json(const StoreStats& stats);
 Json to_json(const Damage& damage);
 Json to_json(const CheckReport& report);
 Json to_json(const GcReport& report);
+Json to_json(const OptimizeReport& report);
 Json to_json(const CloneReport& report);
 Json to_json(const RepairReport& report);
 Json to_json(const RecoveryReport& report);

@@ -174,6 +174,14 @@ Status BlockSink::write_block(Block block) {
                                .checksum = block.checksum});
 }
 
+Status BlockSink::replace(const Digest& digest, std::uint32_t logical_bytes, CodecId codec, Bytes payload) {
+  return log_.append(NewRecord{.kind = RecordKind::block,
+                               .codec = static_cast<std::uint8_t>(codec),
+                               .logical_bytes = logical_bytes,
+                               .key = digest,
+                               .payload = payload});
+}
+
 Status BlockSink::write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes) {
   if (blocks.size() == 1) return {};  // the block is the blob
   return write_object(RecordKind::blob, id,

@@ -59,6 +59,9 @@ class BlockSink {
   Result<Block> prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype);
   // The block is in the log before anything that is appended later. True when it is new.
   Result<bool> append(const Block& block);
+  // Writes a block that is known again, encoded otherwise: what was there is dead once this is
+  // committed. `payload` is `codec`'s, of the content that `digest` names, and is copied.
+  Status replace(const Digest& digest, std::uint32_t logical_bytes, CodecId codec, Bytes payload);
   // Instead of append(): the block is not written by this one.
   void disclaim(const Block& block);
 

@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff log tag rm forget stats gc clone check repair doctor completion; do
+for verb in init add get cat tensor ls show diff log tag rm forget stats gc optimize clone check repair doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -343,6 +343,21 @@ json 'd["dead_bytes"] == 0'
 for share in -1% 101% 5x ""; do expect 2 gc --max-dead "$share"; done
 expect 0 --json check --read-data
 expect 10 --json --store missing gc
+exit_error 10
+
+# --- optimize ---------------------------------------------------------------------------
+expect 0 --json optimize --dry-run
+lines 'all(k in d for k in ("before_bytes", "after_bytes", "blocks", "rewritten_blocks", "damaged", "seconds"))'
+expect 0 --json optimize --level 15
+lines 'd["after_bytes"] <= d["before_bytes"] and d["damaged"] == []'
+expect 0 --json optimize --level 15
+lines 'd["rewritten_blocks"] == 0 and d["after_bytes"] == d["before_bytes"]'
+expect 0 optimize
+expect 2 optimize --level 20
+expect 2 optimize --level x
+expect 12 --json optimize no-such-name
+expect 0 --json check --read-data
+expect 10 --json --store missing optimize
 exit_error 10
 
 # --- clone -------------------------------------------------------------------------------

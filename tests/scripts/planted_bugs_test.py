@@ -51,12 +51,27 @@ RECLAIM = "engine/reclaim/reclaimer.cc"
 COPY = "engine/reclaim/segment_copy.cc"
 COUNTS = "engine/index/reference_counts.cc"
 CLONER = "engine/clone/cloner.cc"
+ROOM = "engine/log/disk_room.cc"
 
 BUGS = [
     Bug("a guard lists tables that were not synced", "engine/index/guarded_folder.cc",
         "    CAIRN_CHECK(file->sync());\n", "", "test_index", "IndexCrash.*"),
     Bug("a MANIFEST is synced once", "engine/index/guarded_folder.cc",
         "    if (is_table(name)) unsynced_.erase(name);", "    unsynced_.erase(name);", "test_index", "IndexCrash.*"),
+    Bug("puts take the reserve", WRITER,
+        "no_space && gives_back_ && options_.room", "no_space && options_.room", "test_faults", "ReserveTest.*"),
+    Bug("what the reserve made room for is for puts", ROOM,
+        "  if (!given_up_ && !beyond_budget_) return {};\n", "  if (!beyond_budget_) return {};\n",
+        "test_faults", "ReserveTest.PutsDo*"),
+    Bug("a step copies on while room is short", RECLAIM,
+        "      if (!emptied_.empty() && parts_.log.room() != nullptr && parts_.log.room()->is_tight()) return true;\n", "",
+        "test_faults", "ReserveTest.*"),
+    Bug("the budget does not count the segment to come", ROOM,
+        "use_ + more <= options_.budget_bytes", "use_ <= options_.budget_bytes", "test_store", "DiskBudgetTest.*"),
+    Bug("what is written again has the sequence of what it replaces", SINK,
+        ".key = digest,\n                               .payload = payload});",
+        ".key = digest,\n                               .payload = payload,\n                               .carried = 1});",
+        "test_store", "OptimizeTest.What*"),
     Bug("a quarantined block is known", SINK,
         "  if (is_good(committed)) return false;", "  if (committed) return false;", "test_store", "*HealSweepTest.*"),
     Bug("a quarantined object is known", SINK,

@@ -155,6 +155,19 @@ struct GcReport {
   std::vector<std::string> damaged;  // files that were left alone, and why
 };
 
+struct OptimizeOptions {
+  std::string name;  // NAME or NAME@VERSION: the blocks of these versions alone; empty: all that are live
+  int level = 12;    // of zstd, 1 to 19: the higher, the slower to write and the smaller
+  std::uint64_t bytes_per_second = 0;  // read at most so fast; 0: no limit
+  bool dry_run = false;                // reads and encodes, and writes nothing
+};
+
+struct OptimizeReport {
+  std::uint64_t blocks = 0, rewritten_blocks = 0;
+  std::uint64_t before_bytes = 0, after_bytes = 0;  // of all these blocks, as encoded
+  std::vector<std::string> damaged;                 // ids of blocks that were left alone
+};
+
 struct CloneOptions {
   // Copies every file, though it could be shared: for a second copy that damage to the first
   // one's place on the disk does not reach.
@@ -300,6 +313,13 @@ class Store {
   // which it may run, and may be stopped and repeated at any time. ErrorCode::corruption when
   // damage leaves in doubt what is dead: nothing is reclaimed then.
   Result<GcReport> gc(const GcOptions& options = {}, const Progress& progress = {});
+  // Encodes blocks again with more effort, and writes those again that get smaller by 1/16 at least.
+  // Ids and contents stay as they are; what was there before is dead, for gc() to give back, so that the
+  // disk holds both until then. Every block is verified before it is encoded. Takes turns with
+  // whatever else writes, may be stopped and repeated at any time, and what it has committed stays.
+  // Where it has been before, it changes nothing. no_space, retryable, when the disk is full: not for this is
+  // the reserve given up. not_found when there is no such name. Needs read_write, but for a dry run.
+  Result<OptimizeReport> optimize(const OptimizeOptions& options = {}, const Progress& progress = {});
   // Makes a clone of the store in `to`: a folder that is missing or empty, below one that is
   // there. The clone is the store as it is at one moment of the call: with all that was committed
   // before, and was put through this handle before, and nothing in part. It survives power loss
