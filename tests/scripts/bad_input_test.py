@@ -193,6 +193,37 @@ else:
     claim("space" in message, f"a restore does not say that the disk is full: {message}")
     claim(not any(p.is_file() for p in small.rglob("*")), f"a failed restore left {list(small.rglob('*'))}")
 
+    # Full to the last byte, by the store and by others: what is removed gives room for more.
+    full = work / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", full], check=True)
+    reserved = Store(full / "store", "--block-size", "64KiB", "--segment-size", "1MiB")
+    names, refused = [], False
+    while not refused:
+        part = work / f"part{len(names)}"
+        part.write_bytes(random.randbytes(4 * MIB))
+        refused = reserved.run("add", part, expect=None).code != 0
+        if not refused:
+            names.append(part.name)
+    claim(len(names) > 9, f"only {names} fit")
+    claim(reserved.run("stats").document()["reserve_bytes"] >= 4 * MIB, "there is no reserve")
+    with open(full / "other", "wb", buffering=0) as other:
+        try:
+            while True:
+                other.write(bytes(4096))
+        except OSError:
+            pass
+    for name in names[::2]:
+        reserved.run("rm", name, "--yes")
+    freed = reserved.run("gc", "--max-dead", "0%").summary()
+    claim(freed["freed_bytes"] > 16 * MIB and freed["dead_bytes"] == 0, f"gc on a full disk: {freed}")
+    claim(reserved.run("stats").document()["reserve_bytes"] >= 4 * MIB, "the reserve is not made again")
+    reserved.run("add", work / "part0")
+    reserved.run("check", "--read-data")
+    reserved.run("get", names[1], "--to", work / "kept")
+    claim(same_content(work / names[1], work / "kept" / names[1]), "after a full disk, what was kept is something else")
+    subprocess.run(["umount", full], check=True)
+
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     message = store.run("add", model, "--force", expect=1).error().get("message", "")
     claim("Read-only" in message, f"the error does not say that the disk is read-only: {message}")
