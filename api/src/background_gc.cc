@@ -60,8 +60,8 @@ void BackgroundGc::run(int nice) {
     if (stopping_) return;
     if (pauses_ > 0) {
       changed_.wait(lock, [&] { return stopping_ || pauses_ == 0; });
+      if (stopping_) return;
       seen = {};
-      continue;
     }
     const Position now = store_.index().applied();
     if (seen == now) continue;
@@ -100,7 +100,7 @@ Result<std::optional<double>> BackgroundGc::wanted() const {
   }
   const std::uint64_t enough = std::max<std::uint64_t>(options_.min_dead_bytes, 1);
   const bool too_much = static_cast<double>(dead_bytes) > options_.max_dead * static_cast<double>(record_bytes);
-  if (dead_bytes > 0) {
+  if (dead_bytes >= std::min(enough, std::max<std::uint64_t>(store_.room()->budget() / 64, 1))) {
     CAIRN_TRY(const bool above, is_above_mark());
     if (above) return std::optional(0.0);
   }
@@ -120,9 +120,7 @@ void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock, double max_dead) 
     const auto more = run->step();
     const Clock::duration took = Clock::now() - began;
     const ReclaimCounters now = run->counters();
-    std::vector<std::string> damaged = run->damaged();
     lock.lock();
-    stats_.damaged = std::move(damaged);
     stats_.freed_bytes += now.freed_bytes - before.freed_bytes;
     stats_.moved_bytes += now.moved_bytes - before.moved_bytes;
     stats_.segments += now.segments - before.segments;
@@ -141,6 +139,7 @@ void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock, double max_dead) 
     changed_.wait_for(lock, rest, [&] { return stopping_ || pauses_ > 0; });
   }
   stats_.error.clear();
+  if (!stopping_ && pauses_ == 0) stats_.damaged = run->damaged();
 }
 
 // Half of the log's turns at most.

@@ -237,7 +237,7 @@ Status StoreImpl::recover(const Progress& progress) {
   CAIRN_TRY(index_, open_index(rebuilt));
   checkpointed_ = index_->applied();
   CAIRN_TRY(Replayed replayed,
-            replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, *readers_, progress));
+            replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index_, readers_.get(), progress));
   note_replay(replayed, rebuilt);
   make_readers();
   CAIRN_CHECK(sync_what_was_found());
@@ -280,11 +280,12 @@ Status StoreImpl::forget_dead_objects() {
 
 // A reader's index, and the log's tail on top. A writer that reclaims meanwhile may remove a
 // part of the tail; the index on the disk is newer than that, then.
-Result<std::unique_ptr<Index>> StoreImpl::open_view(const Progress& progress, Replayed& replayed, bool& rebuilt) {
+Result<std::unique_ptr<Index>> StoreImpl::open_view(WorkerPool* pool, const Progress& progress, Replayed& replayed,
+                                                    bool& rebuilt) {
   for (int attempt = 1;; ++attempt) {
     rebuilt = false;
     CAIRN_TRY(auto index, open_index(rebuilt));
-    CAIRN_TRY(replayed, replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index, *readers_, progress));
+    CAIRN_TRY(replayed, replay_log(fs_, layout_.log(), store_tag_of(header_.uuid), *index, pool, progress));
     if (!replayed.gap || attempt == kViewAttemptsMax) return index;
   }
 }
@@ -292,7 +293,7 @@ Result<std::unique_ptr<Index>> StoreImpl::open_view(const Progress& progress, Re
 Status StoreImpl::load_view(const Progress& progress) {
   Replayed replayed;
   bool rebuilt = false;
-  CAIRN_TRY(auto index, open_view(progress, replayed, rebuilt));
+  CAIRN_TRY(auto index, open_view(readers_.get(), progress, replayed, rebuilt));
   auto view = std::make_unique<ReplaceableIndex>(std::move(index));
   view_ = view.get();
   index_ = std::move(view);
@@ -387,7 +388,8 @@ Status StoreImpl::follow() {
   if (!followed) {
     Replayed replayed;
     bool rebuilt = false;
-    CAIRN_TRY(auto index, open_view({}, replayed, rebuilt));
+    // Readers may be waiting for this very call: it needs none of them.
+    CAIRN_TRY(auto index, open_view(nullptr, {}, replayed, rebuilt));
     view_->replace(std::move(index));
   }
   // What was reclaimed takes space as long as somebody has it open.

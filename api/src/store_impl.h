@@ -126,7 +126,8 @@ class StoreImpl {
   Result<std::unique_ptr<Index>> open_index(bool& rebuilt);
   Status recover(const Progress& progress);
   Status load_view(const Progress& progress);
-  Result<std::unique_ptr<Index>> open_view(const Progress& progress, Replayed& replayed, bool& rebuilt);
+  Result<std::unique_ptr<Index>> open_view(WorkerPool* pool, const Progress& progress, Replayed& replayed,
+                                           bool& rebuilt);
   void note_replay(Replayed& replayed, bool rebuilt);
   void make_readers();
   Status forget_dead_objects();

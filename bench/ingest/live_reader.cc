@@ -132,7 +132,10 @@ void live_reader(const Setup& setup) {
       with_reader.add(write_for(*store, noise, shared, kReadingSeconds, put));
       shared.reading = false;
       // What it was told of last, it finds before that is removed.
-      while (shared.committed_ns != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      for (const Stopwatch patience; shared.committed_ns != 0;) {
+        if (patience.seconds() > 10) die("the reader does not find what was committed");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
       alone.add(write_for(*store, noise, shared, kAloneSeconds, put));
       give_back(*store, put);
     }

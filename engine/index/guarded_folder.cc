@@ -39,25 +39,20 @@ void GuardedFolder::keep_only(const Guard& guard) {
   std::erase_if(deleted_, [&](const std::string& name) {
     if (kept_.contains(name)) return false;
     static_cast<void>(fs_.remove_file(folder_ + "/" + name).ok());
-    unsynced_.erase(name);
+    written_.erase(name);
     return true;
   });
 }
 
 Status GuardedFolder::sync_listed(const Guard& guard) {
-  std::vector<std::pair<std::string, std::shared_ptr<File>>> files;
+  std::vector<std::shared_ptr<File>> files;
   {
     const std::lock_guard lock(mutex_);
     for (const GuardedFile& file : guard.files) {
-      if (const auto found = unsynced_.find(file.name); found != unsynced_.end()) files.push_back(*found);
+      if (const auto found = written_.find(file.name); found != written_.end()) files.push_back(found->second);
     }
   }
-  for (const auto& [name, file] : files) {
-    CAIRN_CHECK(file->sync());
-    // A table is written once; a MANIFEST grows.
-    const std::lock_guard lock(mutex_);
-    if (is_table(name)) unsynced_.erase(name);
-  }
+  for (const std::shared_ptr<File>& file : files) CAIRN_CHECK(file->sync());
   return fs_.sync_directory(folder_);
 }
 
@@ -111,7 +106,7 @@ Result<std::shared_ptr<File>> GuardedFolder::create(const std::string& path) {
   }
   CAIRN_TRY(std::shared_ptr<File> file, fs_.open(path, {.write = true, .create = true, .truncate = true}));
   const std::lock_guard lock(mutex_);
-  unsynced_.insert_or_assign(std::string(name_of(path)), file);
+  if (!is_table(path)) written_.insert_or_assign(std::string(name_of(path)), file);
   return file;
 }
 
@@ -148,7 +143,7 @@ Status GuardedFolder::remove(const std::string& path) {
     deleted_.emplace(name_of(path));
     return {};
   }
-  unsynced_.erase(std::string(name_of(path)));
+  written_.erase(std::string(name_of(path)));
   return fs_.remove_file(path);
 }
 
@@ -159,8 +154,8 @@ Status GuardedFolder::rename(const std::string& from, const std::string& to) {
   }
   CAIRN_CHECK(fs_.rename(from, to));
   const std::lock_guard lock(mutex_);
-  if (auto file = unsynced_.extract(std::string(name_of(from)))) {
-    unsynced_.insert_or_assign(std::string(name_of(to)), std::move(file.mapped()));
+  if (auto file = written_.extract(std::string(name_of(from)))) {
+    written_.insert_or_assign(std::string(name_of(to)), std::move(file.mapped()));
   }
   if (const auto found = checked_.contents.find(name_of(to)); found != checked_.contents.end()) {
     checked_.contents.erase(found);  // RocksDB replaced CURRENT and means its own from now on

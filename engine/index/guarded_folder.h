@@ -29,8 +29,9 @@ class GuardedFolder {
   // now is removed at the next open.
   void keep_only(const Guard& guard);
 
-  // Syncs what `guard` lists and was written here since, and the names of all files. Nothing
-  // that RocksDB writes counts before a guard lists it, so its own syncs do nothing.
+  // Syncs what `guard` lists and was written here, but for tables, and the names of all files.
+  // Nothing that RocksDB writes counts before a guard lists it: its own syncs do nothing, but for
+  // those of tables, which would have to be waited for here otherwise.
   Status sync_listed(const Guard& guard);
 
   // From now on deletions are in name only, and nothing is created.
@@ -56,9 +57,9 @@ class GuardedFolder {
   const bool read_only_;
   std::mutex mutex_;
   CheckedFiles checked_;
-  std::set<std::string, std::less<>> kept_;                             // listed by the guard on disk
-  std::set<std::string, std::less<>> deleted_;                          // by RocksDB, and still there
-  std::map<std::string, std::shared_ptr<File>, std::less<>> unsynced_;  // written since they were last synced
+  std::set<std::string, std::less<>> kept_;                            // listed by the guard on disk
+  std::set<std::string, std::less<>> deleted_;                         // by RocksDB, and still there
+  std::map<std::string, std::shared_ptr<File>, std::less<>> written_;  // but for tables
   bool keep_all_ = false, retired_ = false;
 };
 

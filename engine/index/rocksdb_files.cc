@@ -69,8 +69,8 @@ class ContentFile final : public rocksdb::FSRandomAccessFile {
 
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  WritableFile(std::shared_ptr<File> file, Failures& failures, std::atomic<std::uint64_t>& written_bytes)
-      : file_(std::move(file)), failures_(failures), written_bytes_(written_bytes) {}
+  WritableFile(std::shared_ptr<File> file, bool table, Failures& failures, std::atomic<std::uint64_t>& written_bytes)
+      : file_(std::move(file)), table_(table), failures_(failures), written_bytes_(written_bytes) {}
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
     const Status written = file_->write_at(size_, std::as_bytes(std::span(data.data(), data.size())));
@@ -80,11 +80,14 @@ class WritableFile final : public rocksdb::FSWritableFile {
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
   IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
-  IOStatus Sync(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }  // GuardedFolder::sync_listed
+  IOStatus Sync(const IOOptions&, IODebugContext*) override {
+    return table_ ? failures_(file_->sync()) : IOStatus::OK();  // see GuardedFolder::sync_listed
+  }
   std::uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
 
  private:
   std::shared_ptr<File> file_;
+  const bool table_;
   Failures& failures_;
   std::atomic<std::uint64_t>& written_bytes_;  // of all files
   std::uint64_t size_ = 0;
@@ -124,7 +127,8 @@ class FolderFileSystem final : public rocksdb::FileSystem {
   IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions&,
                            std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext*) override {
     auto file = folder_.create(path);
-    if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file), failures_, written_bytes_);
+    if (file.ok())
+      *result = std::make_unique<WritableFile>(std::move(*file), is_table(path), failures_, written_bytes_);
     return failures_(file);
   }
   IOStatus NewDirectory(const std::string&, const IOOptions&, std::unique_ptr<rocksdb::FSDirectory>* result,

@@ -84,7 +84,9 @@ void DiskRoom::refill() {
     make(bytes);
     measure();
   }
-  given_up_ = given_up_ && held_ < bytes;
+  // A budget that leaves nothing for it does not make the disk less full.
+  const bool whole = held_ >= bytes && (bytes > 0 || !wanted || !has_less_than(wanted_));
+  given_up_ = given_up_ && !whole;
 }
 
 // What it holds is never read, so nothing is synced: a crash leaves it, or some of it, or none.

@@ -24,7 +24,7 @@ struct Step {
   ComingBlock block;
 };
 
-// Yields the pieces one by one, each being read already: the workers alone would keep only
+// Yields the pieces one by one, each that is not small being read already: the workers alone would keep only
 // as many reads in flight as there are processors, and those none while they work.
 auto steps_in_order(BlockReader& blocks, const FilePieces& file, const ProgressMeter& meter) {
   return [&blocks, &file, &meter, next = std::size_t{0}]() mutable -> Result<std::optional<Step>> {

@@ -20,7 +20,7 @@ constexpr std::size_t kBatchRecords = 8192;
 
 class Replay {
  public:
-  // Without `parts` nothing is counted. `pool` may be null: follow() verifies nothing.
+  // Without `parts` nothing is counted. `pool` may be null.
   Replay(Index& index, ObjectParts* parts, WorkerPool* pool, ProgressMeter& meter)
       : index_(index), parts_(parts), pool_(pool), meter_(meter), from_(index.applied()) {
     out_.end.next_sequence = std::max<std::uint64_t>(index.next_sequence(), 1);
@@ -79,11 +79,13 @@ class Replay {
   Status scan(const OpenSegment& segment, std::uint64_t from, bool last) {
     LogEnd end{.segment = segment.number, .sealed = false, .next_sequence = out_.end.next_sequence};
     ScanOptions options{.from = from, .known_synced = from, .verify_payloads = true, .pool = pool_};
+    bool sealed = false;
     // A segment is synced whole before the next is begun.
     if (!last) {
       options.known_synced = std::numeric_limits<std::uint64_t>::max();
       CAIRN_TRY(const auto groups_end, read_groups_end(segment));
-      if (groups_end) options.to = *groups_end;
+      sealed = groups_end.has_value();
+      if (sealed) options.to = *groups_end;
     }
     const auto apply_group = [&](const GroupHead& group) -> Status {
       CAIRN_CHECK(meter_.check_stop());
@@ -105,7 +107,7 @@ class Replay {
     if (!header_good) result.damage.push_back(segment.path + " at 0: segment header is damaged");
     // Sealing needs every record of the segment; those before `from` are read by head alone.
     bool complete = result.damage.empty();
-    if (last && complete && from > kFirstGroup) {
+    if (complete && !sealed && from > kFirstGroup) {
       std::vector<RecordDescriptor> earlier;
       const ScanOptions heads{.from = kFirstGroup, .known_synced = from, .verify_payloads = false};
       const auto collect = [&](const GroupHead& group) -> Status {
@@ -120,8 +122,9 @@ class Replay {
     }
     end.offset = std::max(result.end, kFirstGroup);
     end.next_sequence = out_.end.next_sequence;
-    // A damaged segment is left as it is: the log goes on in a new one.
-    if (!complete) {
+    // A damaged segment is left as it is, and so is a sealed one, though its table be damaged and
+    // what follows it a husk: the log goes on in a new one.
+    if (!complete || sealed) {
       end.sealed = true;
       end.open_records.clear();
     }
@@ -224,13 +227,13 @@ Status find_missing(const std::vector<std::uint32_t>& segments, const Position& 
 }  // namespace
 
 Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                            WorkerPool& pool, const Progress& progress) {
+                            WorkerPool* pool, const Progress& progress) {
   CAIRN_TRY(const std::vector<std::uint32_t> segments, list_segments(fs, log_folder));
   const Position from = index.applied();
   ProgressMeter meter(progress, from == Position{} ? "rebuild" : "replay", 0);
   LogReader reader(fs, log_folder);
   LoggedParts parts(reader);
-  Replay replay(index, &parts, &pool, meter);
+  Replay replay(index, &parts, pool, meter);
   std::vector<std::uint32_t> found;
   bool gone = false;  // a segment that was there a moment before
   for (const std::uint32_t number : segments) {

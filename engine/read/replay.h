@@ -25,9 +25,9 @@ struct Replayed {
 
 // Changes nothing but the index. Damage is reported, not an error: the records around it
 // are applied. Sealed segments are read by their tables, an open one is verified whole,
-// in `pool`.
+// in `pool`, or without one on the calling thread.
 Result<Replayed> replay_log(FileSystem& fs, const std::string& log_folder, std::uint64_t store_tag, Index& index,
-                            WorkerPool& pool, const Progress& progress);
+                            WorkerPool* pool, const Progress& progress);
 
 // For a reader beside the writer: applies what lies between the index's position and
 // `to`, which was synced. Around damage: the next opening and check() report it. False when

@@ -105,7 +105,10 @@ Result<bool> Reclaimer::choose() {
     if (next->segment == parts_.log.open_segment_number()) CAIRN_CHECK(parts_.log.seal_open_segment());
   }
   copy_.emplace(parts_, held_, carried_, *next, next->segment == lowest);
-  CAIRN_CHECK(copy_->open());
+  if (Status opened = copy_->open(); !opened.ok()) {
+    copy_.reset();  // what is half open looks done
+    return std::move(opened).error();
+  }
   if (copy_->damage()) leave_alone(*copy_->damage());
   return true;
 }

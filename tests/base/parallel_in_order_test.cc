@@ -42,6 +42,7 @@ class ParallelInOrderTest : public ::testing::TestWithParam<unsigned> {
       std::this_thread::sleep_for(std::chrono::microseconds(item % 7 == 0 ? 300 : 10));
       --running_;
       ++worked_;
+      worker_ = std::this_thread::get_id();
       if (fails(item)) return failed_at(item);
       return std::to_string(item);
     };
@@ -68,7 +69,8 @@ class ParallelInOrderTest : public ::testing::TestWithParam<unsigned> {
   std::vector<int> consumed_;
   int most_unconsumed_ = 0;
   std::atomic<int> running_ = 0, worked_ = 0;
-  WorkerPool pool_{GetParam()};  // last: its threads use what is above
+  std::atomic<std::thread::id> worker_;  // the last one
+  WorkerPool pool_{GetParam()};          // last: its threads use what is above
 };
 
 INSTANTIATE_TEST_SUITE_P(Threads, ParallelInOrderTest, ::testing::Values(1u, 2u, 8u));
@@ -81,6 +83,26 @@ TEST_P(ParallelInOrderTest, ResultsArriveInTheOrderOfTheItems) {
 TEST_P(ParallelInOrderTest, NothingIsDrawnFromNothing) {
   ASSERT_TRUE(run(0, 4).ok());
   EXPECT_TRUE(consumed_.empty());
+}
+
+TEST_P(ParallelInOrderTest, OneItemAloneIsWorkedOnByTheCaller) {
+  ASSERT_TRUE(run(1, 4).ok());
+  EXPECT_EQ(consumed_, first(1));
+  EXPECT_EQ(worker_, caller_);
+  drawn_ = worked_ = 0;
+  ASSERT_TRUE(run(2, 4).ok());
+  EXPECT_NE(worker_, caller_);
+}
+
+TEST_P(ParallelInOrderTest, ErrorsOfOneItemAloneAreReturned) {
+  EXPECT_EQ(run(1, 4, {0}).error().message, "item 0");
+  EXPECT_TRUE(consumed_.empty());
+  drawn_ = worked_ = 0;
+  EXPECT_EQ(run(1, 4, {}, -1, /*consuming_fails_at=*/0).error().message, "item 0");
+  EXPECT_TRUE(consumed_.empty());
+  drawn_ = worked_ = 0;
+  EXPECT_EQ(run(9, 4, {}, /*drawing_fails_at=*/1).error().message, "item 1");
+  EXPECT_EQ(consumed_, first(1)) << "what was drawn before is consumed";
 }
 
 TEST_P(ParallelInOrderTest, NoMoreThanTheWindowIsStartedAndUnconsumed) {

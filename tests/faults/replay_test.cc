@@ -35,7 +35,7 @@ class ReplayTest : public LogFixture {
   }
 
   Replayed replay(Index& index) {
-    auto replayed = replay_log(fs, kLog, store_tag_of(kLogStore), index, pool_, {});
+    auto replayed = replay_log(fs, kLog, store_tag_of(kLogStore), index, &pool_, {});
     EXPECT_TRUE(replayed.ok()) << replayed.error().message;
     return replayed.ok() ? std::move(replayed).value() : Replayed{};
   }
@@ -203,6 +203,30 @@ TEST_F(ReplayTest, TheHuskOfASegmentIsUsedAgain) {
     EXPECT_EQ(replayed.end.offset, written.end_offset);
     EXPECT_EQ(known(*index, 5).size(), 5u);
   }
+}
+
+// Only what lies behind the applied position was replayed: a table of that alone would lose the rest.
+TEST_F(ReplayTest, ASealedSegmentIsNotOpenedAgainForAHuskBehindItsDamagedTable) {
+  const auto index = empty_index();
+  {
+    LogWriter log = writer({});
+    ASSERT_TRUE(append(log, 0, 10'000).ok());
+    const auto first = log.sync();
+    ASSERT_TRUE(first.ok());
+    ASSERT_TRUE(index->apply({.applied = Position{first->end_segment, first->end_offset}}).ok());
+    ASSERT_TRUE(append(log, 1, 10'000).ok());
+    ASSERT_TRUE(log.sync().ok());
+    ASSERT_TRUE(log.seal_open_segment().ok());
+  }
+  const OpenSegment segment = open_segment(fs, kLog, 1, store_tag_of(kLogStore)).value();
+  const std::uint64_t table = read_groups_end(segment).value().value();
+  ASSERT_TRUE(fs.flip_bit(segment_path(kLog, 1), table + 9, 1).ok());
+  const auto husk = fs.open(segment_path(kLog, 2), {.write = true, .create = true});
+  ASSERT_TRUE((*husk)->write_at(0, std::vector<std::byte>(kPageBytes)).ok());
+  const Replayed replayed = replay(*index);
+  EXPECT_EQ(replayed.damage.size(), 1u) << "the table";
+  EXPECT_EQ(replayed.end.segment, 1u);
+  EXPECT_TRUE(replayed.end.sealed);
 }
 
 TEST_F(ReplayTest, SequenceNumbersAreNeverUsedTwice) {

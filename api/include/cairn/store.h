@@ -53,8 +53,9 @@ struct ReclaimOptions {
   // How often it looks whether there is something to do: 1 ms to a day.
   std::chrono::milliseconds interval{200};
   // A share of StoreOptions::disk_budget_bytes, above 0 and up to 1. While the store takes more than
-  // that, whatever is dead is given back, however little it is and however much live content has
-  // to be copied for it (but no faster than bytes_per_second). Means nothing without a budget.
+  // that, what is dead is given back from a 64th of the budget on, or from min_dead_bytes if that is
+  // less, however much live content has to be copied for it (but no faster than bytes_per_second). Means nothing
+  // without a budget.
   double low_water = 0.8;
 };
 
