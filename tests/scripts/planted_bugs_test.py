@@ -110,7 +110,7 @@ BUGS = [
     Bug("a device's moment is a bad sector", "engine/io/read_twice.h",
         "  return read();\n", "  return first;\n", "test_store", "BadSectorTest.Once*"),
     Bug("what is behind the groups is damage when the table is", REPLAY,
-        "if (groups_end) options.to = *groups_end;", "", "test_store", "DamagedTableTest.*"),
+        "if (sealed) options.to = *groups_end;", "", "test_store", "DamagedTableTest.*"),
     Bug("a clone is made of two moments", CLONER,
         "return is_same(before, read_guard(fs_, from_.index)) && ", "return is_same(before, before) && ", "test_store", "CloneTest.AMoment*"),
     Bug("a reclaimed segment stays in a clone", CLONER,
