@@ -9,7 +9,7 @@ namespace cairn {
 namespace {
 
 // A store that chooses the size itself grows by no more than this share of its content.
-constexpr std::uint64_t kContentPerReserve = 8;
+constexpr std::uint64_t kContentPerReserve = 32;
 // Of the index's checkpoint: a memtable and what it is merged with.
 constexpr std::uint64_t kCheckpointBytesMin = 4 * MiB, kCheckpointBytesMax = 64 * MiB;
 
