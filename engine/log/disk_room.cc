@@ -8,8 +8,9 @@
 namespace cairn {
 namespace {
 
-// A store that chooses the size itself grows by no more than this share of its content.
-constexpr std::uint64_t kContentPerReserve = 32;
+// A store that chooses the size itself grows by no more than one such share of its content, and by a
+// larger one where the disk has no more than so many reserves left.
+constexpr std::uint64_t kContentPerReserve = 32, kContentPerReserveWhenScarce = 8, kReservesWhenScarce = 8;
 // Of the index's checkpoint: a memtable and what it is merged with.
 constexpr std::uint64_t kCheckpointBytesMin = 4 * MiB, kCheckpointBytesMax = 64 * MiB;
 
@@ -63,9 +64,10 @@ void DiskRoom::measure() {
   }
 }
 
-bool DiskRoom::is_wanted() const noexcept {
+bool DiskRoom::is_wanted() const {
   if (options_.reserve_bytes || given_up_ || held_ > 0) return wanted_ > 0;
-  return use_ >= kContentPerReserve * wanted_;
+  if (use_ >= kContentPerReserve * wanted_) return true;
+  return use_ >= kContentPerReserveWhenScarce * wanted_ && has_less_than(kReservesWhenScarce * wanted_);
 }
 
 void DiskRoom::refill() {

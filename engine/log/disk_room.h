@@ -65,7 +65,7 @@ class DiskRoom {
   void measure();
   void make(std::uint64_t bytes);
   bool has_less_than(std::uint64_t bytes) const;
-  bool is_wanted() const noexcept;
+  bool is_wanted() const;
 
   FileSystem& fs_;
   const std::string folder_, path_;

@@ -82,7 +82,7 @@ struct StoreOptions {
   // (docs/durability.md, "A full disk"): it is given up for them, writes fail with ErrorCode::no_space
   // until it is whole again, and it is made again as soon as there is room. Part of what the store takes.
   // 0: none, and one that is there is removed. Nothing: segment_bytes and a quarter, between 4 MiB and
-  // 64 MiB, once the store takes 32 times as much.
+  // 64 MiB, once the store takes 32 times as much, or eight times where the disk has no more than that left.
   std::optional<std::uint64_t> reserve_bytes = {};
 };
 
