@@ -125,6 +125,7 @@ void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock, double max_dead) 
     stats_.moved_bytes += now.moved_bytes - before.moved_bytes;
     stats_.segments += now.segments - before.segments;
     stats_.longest_step = std::max<std::chrono::nanoseconds>(stats_.longest_step, took);
+    if (!more.ok() || !*more) stats_.damaged = run->damaged();
     if (!more.ok()) return note_failure(more.error());
     if (!*more) break;
     if (max_dead < options_.max_dead) {
@@ -139,7 +140,6 @@ void BackgroundGc::reclaim(std::unique_lock<std::mutex>& lock, double max_dead) 
     changed_.wait_for(lock, rest, [&] { return stopping_ || pauses_ > 0; });
   }
   stats_.error.clear();
-  if (!stopping_ && pauses_ == 0) stats_.damaged = run->damaged();
 }
 
 // Half of the log's turns at most.

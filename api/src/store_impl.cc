@@ -74,8 +74,10 @@ Status check_options(const StoreOptions& options) {
 
 Status check_budget(const StoreOptions& options, std::uint64_t segment_bytes) {
   if (options.disk_budget_bytes == 0) return {};
-  const std::uint64_t least = 4 * segment_bytes + options.reserve_bytes.value_or(reserve_for(segment_bytes));
-  if (options.disk_budget_bytes >= least) return {};
+  const std::uint64_t reserve = options.reserve_bytes.value_or(reserve_for(segment_bytes));
+  const std::uint64_t segments = 4 * segment_bytes;
+  if (options.disk_budget_bytes >= segments && options.disk_budget_bytes - segments >= reserve) return {};
+  const std::uint64_t least = reserve > ~segments ? ~std::uint64_t{0} : segments + reserve;
   return make_error(ErrorCode::invalid_argument, "a budget of " + std::to_string(options.disk_budget_bytes) +
                                                      " bytes: this store needs at least " + std::to_string(least));
 }
@@ -232,7 +234,7 @@ void StoreImpl::make_readers() {
   blocks_ = std::make_unique<BlockReader>(*index_, *log_reader_, *readers_, header_.digest, header_.block_bytes);
 }
 
-Status StoreImpl::recover(const Progress& progress) {
+Result<Replayed> StoreImpl::bring_up_to_date(const Progress& progress) {
   bool rebuilt = false;
   CAIRN_TRY(index_, open_index(rebuilt));
   checkpointed_ = index_->applied();
@@ -242,10 +244,24 @@ Status StoreImpl::recover(const Progress& progress) {
   make_readers();
   CAIRN_CHECK(sync_what_was_found());
   CAIRN_CHECK(forget_dead_objects());
+  return replayed;
+}
+
+Status StoreImpl::recover(const Progress& progress) {
   room_ = std::make_unique<DiskRoom>(fs_, layout_.folder,
                                      DiskRoomOptions{.segment_bytes = header_.segment_bytes,
                                                      .budget_bytes = options_.disk_budget_bytes,
                                                      .reserve_bytes = options_.reserve_bytes});
+  auto found = bring_up_to_date(progress);
+  // What was removed on a full disk may be more than the index has room for.
+  if (!found.ok() && found.error().code == ErrorCode::no_space && room_->give_up()) {
+    blocks_.reset();
+    parts_.reset();
+    log_reader_.reset();
+    index_.reset();
+    found = bring_up_to_date(progress);
+  }
+  CAIRN_TRY(Replayed replayed, std::move(found));
   room_->refill();
   log_ = std::make_unique<LogWriter>(fs_, layout_.log(),
                                      LogOptions{.store = header_.uuid,

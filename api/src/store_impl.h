@@ -125,6 +125,7 @@ class StoreImpl {
   static Result<bool> is_store(FileSystem& fs, const StoreLayout& layout);
   Result<std::unique_ptr<Index>> open_index(bool& rebuilt);
   Status recover(const Progress& progress);
+  Result<Replayed> bring_up_to_date(const Progress& progress);
   Status load_view(const Progress& progress);
   Result<std::unique_ptr<Index>> open_view(WorkerPool* pool, const Progress& progress, Replayed& replayed,
                                            bool& rebuilt);

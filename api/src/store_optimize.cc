@@ -6,6 +6,7 @@
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/codec/block_codec.h"
+#include "engine/io/read_twice.h"
 #include "engine/reclaim/scrub.h"
 
 namespace cairn {
@@ -21,6 +22,13 @@ bool is_worth_it(std::size_t now, std::uint64_t before) { return now + before / 
 BlockEncoder& thread_encoder() {
   thread_local BlockEncoder encoder;
   return encoder;
+}
+
+// What was encoded takes the place of the only copy: it is decoded first.
+bool decodes_to(Bytes content, CodecId codec, Bytes payload) {
+  thread_local BlockDecoder decoder;
+  std::vector<std::byte> decoded(content.size());
+  return decoder.decode(codec, payload, decoded).ok() && std::ranges::equal(decoded, content);
 }
 
 struct Recoded {
@@ -55,10 +63,10 @@ class Optimization {
   // Any thread.
   Result<Recoded> recode(const ChosenBlock& block) {
     Recoded best;
-    const auto read = store_.blocks().read_block(block.digest);
+    const auto read = read_twice([&] { return store_.blocks().read_block(block.digest); });
     if (!read.ok()) {
       best.gone = read.error().code == ErrorCode::not_found;
-      best.damaged = read.error().code == ErrorCode::corruption;
+      best.damaged = read.error().code == ErrorCode::corruption || read.error().code == ErrorCode::io;
       if (best.gone || best.damaged) return best;
       return read.error();
     }
@@ -75,6 +83,11 @@ class Optimization {
     // Floats that are split into planes are smaller than any frame of them.
     const bool split = best.codec == CodecId::float_split || block.at.codec == static_cast<int>(CodecId::float_split);
     if (!split) consider(CodecChoice::zstd);
+    if (!best.payload.empty() && !decodes_to(read->content, best.codec, best.payload)) {
+      return make_error(ErrorCode::corruption,
+                        "block " + store_.id_text(block.digest) +
+                            ": what it was encoded to does not decode to it; nothing is replaced");
+    }
     return best;
   }
 

@@ -65,19 +65,25 @@ void DiskRoom::measure() {
 }
 
 bool DiskRoom::is_wanted() const {
-  if (options_.reserve_bytes || given_up_ || held_ > 0) return wanted_ > 0;
+  if (options_.reserve_bytes || given_up_) return wanted_ > 0;
   if (use_ >= kContentPerReserve * wanted_) return true;
   return use_ >= kContentPerReserveWhenScarce * wanted_ && has_less_than(kReservesWhenScarce * wanted_);
 }
 
+// A reserve whose size somebody else has chosen stays as it is.
+std::uint64_t DiskRoom::target() const {
+  if (options_.reserve_bytes) return *options_.reserve_bytes;
+  return is_wanted() ? std::max<std::uint64_t>(wanted_, held_) : held_.load();
+}
+
 void DiskRoom::refill() {
   measure();
-  const bool wanted = is_wanted();
-  if (held_ > (wanted ? wanted_ + MiB : 0)) {
+  const std::uint64_t whole = target();
+  if (held_ > (whole > 0 ? whole + MiB : 0)) {
     static_cast<void>(fs_.remove_file(path_).ok());
     measure();
   }
-  std::uint64_t bytes = wanted ? wanted_ : 0;
+  std::uint64_t bytes = whole;
   if (options_.budget_bytes > 0) {
     const std::uint64_t others = use_ - std::min<std::uint64_t>(use_, held_);
     bytes = std::min(bytes, options_.budget_bytes - std::min(options_.budget_bytes, others));
@@ -86,22 +92,25 @@ void DiskRoom::refill() {
     make(bytes);
     measure();
   }
-  // A budget that leaves nothing for it does not make the disk less full.
-  const bool whole = held_ >= bytes && (bytes > 0 || !wanted || !has_less_than(wanted_));
-  given_up_ = given_up_ && !whole;
+  // A budget that leaves less for it does not make the disk less full.
+  const bool made = held_ >= bytes && (bytes == whole || !has_less_than(whole - bytes));
+  given_up_ = given_up_ && !made;
 }
 
 // What it holds is never read, so nothing is synced: a crash leaves it, or some of it, or none.
-// On a disk without room for it, all but what the index may need meanwhile is worth keeping.
+// On a disk without room for it, all but what the index may need meanwhile is taken. Some file
+// systems keep what they found when there was not enough: it is asked for no more than there is.
 void DiskRoom::make(std::uint64_t bytes) {
+  const auto space = fs_.space(folder_);
+  const std::uint64_t index = checkpoint_room(options_.segment_bytes) / 4;
+  if (space.ok() && bytes - held_ > space->available_bytes) {
+    if (space->available_bytes <= index) return;
+    bytes = held_ + space->available_bytes - index;
+  }
   const auto file = fs_.open(path_, {.write = true, .create = true});
   if (!file.ok()) return;
   const Status made = (*file)->preallocate(bytes);
-  if (made.ok() || made.error().code != ErrorCode::no_space) return;
-  const auto space = fs_.space(folder_);
-  const std::uint64_t index = checkpoint_room(options_.segment_bytes) / 4;
-  if (!space.ok() || space->available_bytes <= index) return;
-  static_cast<void>((*file)->preallocate(held_ + space->available_bytes - index).ok());
+  if (!made.ok() && made.error().code == ErrorCode::no_space) static_cast<void>((*file)->truncate(0).ok());
 }
 
 Status DiskRoom::admit(std::uint64_t more, bool gives_back) {

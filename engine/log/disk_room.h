@@ -66,6 +66,7 @@ class DiskRoom {
   void make(std::uint64_t bytes);
   bool has_less_than(std::uint64_t bytes) const;
   bool is_wanted() const;
+  std::uint64_t target() const;
 
   FileSystem& fs_;
   const std::string folder_, path_;

@@ -141,7 +141,9 @@ Status LogWriter::open_segment() {
 }
 
 Status LogWriter::reserve_open_segment() {
-  if (options_.room != nullptr) CAIRN_CHECK(options_.room->admit(options_.segment_bytes - end_.offset, gives_back_));
+  // One that is longer for its one record takes nothing more.
+  const std::uint64_t rest = options_.segment_bytes - std::min(options_.segment_bytes, end_.offset);
+  if (options_.room != nullptr) CAIRN_CHECK(options_.room->admit(rest, gives_back_));
   Status reserved = file_->preallocate(options_.segment_bytes);
   if (!may_take_reserve(reserved)) return reserved;
   return file_->preallocate(options_.segment_bytes);

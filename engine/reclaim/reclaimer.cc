@@ -148,13 +148,14 @@ Status Reclaimer::commit(bool remove) {
   IndexBatch batch = carried_.take(synced, reclaimed);
   batch.parts = &parts_.parts;
   if (reclaimed) batch.removed_segments = emptied_;
+  // The index writes tables of its own accord as it fills.
+  if (parts_.log.room() != nullptr) parts_.log.room()->make_room_for_checkpoint();
   if (Status applied = parts_.index.apply(batch); !applied.ok()) {
     parts_.log.fail(applied.error());
     return applied;
   }
   if (!reclaimed) return {};
   // An index that a crash brings back must not point into what is gone.
-  if (parts_.log.room() != nullptr) parts_.log.room()->make_room_for_checkpoint();
   CAIRN_CHECK(parts_.index.checkpoint());
   durable_ = true;
   return remove_emptied();

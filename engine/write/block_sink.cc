@@ -6,6 +6,7 @@
 
 #include "engine/base/errors.h"
 #include "engine/content/digester.h"
+#include "engine/log/disk_room.h"
 
 namespace cairn {
 namespace {
@@ -26,6 +27,11 @@ constexpr std::size_t kRememberedMax = 256 * 1024;
 
 // What is quarantined is written again: the new record takes the place of the damaged one.
 bool is_good(const std::optional<RecordLocation>& known) { return known && !known->quarantined; }
+
+bool gives_back(const IndexBatch& batch) {
+  const auto removed = [](const auto& one) { return one.removed; };
+  return std::ranges::any_of(batch.refs, removed) || std::ranges::any_of(batch.roots, removed);
+}
 
 }  // namespace
 
@@ -254,6 +260,8 @@ Status BlockSink::commit() {
 }
 
 Status BlockSink::apply(const LogWriter::Synced& synced, const IndexBatch& batch) {
+  // The index writes tables of its own accord as it fills: removals find room for that.
+  if (log_.room() != nullptr && gives_back(batch)) log_.room()->make_room_for_checkpoint();
   if (Status applied = index_.apply(batch); !applied.ok()) {
     // A later batch would move the index's position past the one that is missing.
     log_.fail(applied.error());
