@@ -204,6 +204,31 @@ TEST_F(ReserveTest, ASmallStoreHasNoneUntilTheDiskIsScarce) {
   EXPECT_EQ(reserve(), wanted);
 }
 
+// The index writes files when it is opened: without room for them it takes the reserve's.
+TEST_F(ReserveTest, AnIndexWithoutRoomIsOpenedWithIt) {
+  {
+    Store store = open();
+    for (std::size_t i = 0; i < 5; ++i) {
+      const std::string value = value_of(i);
+      values_.emplace_back(store.put({.bytes = bytes_of(value)}).value(), value);
+    }
+    ASSERT_TRUE(store.close().ok());
+  }
+  const Error enospc{.code = ErrorCode::no_space, .message = "planned ENOSPC", .sys_errno = ENOSPC};
+  for (std::uint64_t at = 1; at <= 20; ++at) {
+    SCOPED_TRACE("call " + std::to_string(at));
+    ASSERT_EQ(reserve(), kReserveBytes);
+    fs_->fail_at(at, enospc, Repeat::once);
+    auto opened = open_impl(*fs_);
+    fs_->clear_faults();
+    ASSERT_TRUE(opened.ok()) << opened.error().message << "\n" << fs_->trace();
+    EXPECT_EQ(reserve(), kReserveBytes) << "made again";
+    Store store = StoreImpl::handle(std::move(opened).value());
+    EXPECT_EQ(wrong_with(store), "");
+    ASSERT_TRUE(store.close().ok());
+  }
+}
+
 TEST_F(ReserveTest, ACloneLeavesItBehind) {
   Store store = open();
   ASSERT_TRUE(store.put({.bytes = bytes_of("something")}).ok());

@@ -56,18 +56,22 @@ TEST_F(KilledThenPowerLossTest, AnIndexOfWhatWasFoundPointsAtDurableBytes) {
   }
 }
 
-// What is added next finds blocks of the killed add known.
+// What is added next finds blocks of the killed add known, or a store that was hardly made.
 TEST_F(KilledThenPowerLossTest, WhatIsAddedUponItSurvives) {
+  constexpr std::uint64_t kMaking = 20;  // calls, and some more
   const std::uint64_t seed = test_seed(12);
   const std::uint64_t calls = write_calls();
-  for (std::uint64_t at = 1; at <= calls; at += scaled(2, 1)) {
-    SCOPED_TRACE("killed at call " + std::to_string(at) + " of " + std::to_string(calls));
-    SimFileSystem disk({.seed = seed + at});
-    run_and_kill(disk, at);
+  for (std::uint64_t at = 1; at <= calls; at += at < kMaking ? 1 : scaled(2, 1)) {
     // The second process goes on to the end, or is cut by the power itself.
-    disk.crash_at(1 + (seed * 31 + at * 7) % calls);
-    static_cast<void>(scenario_.run(disk, "store").ok());
-    ASSERT_NO_FATAL_FAILURE(expect_survivors_whole(disk, seed + at));
+    for (const bool to_the_end : {true, false}) {
+      if (to_the_end && at >= kMaking && scaled(0, 1) == 0) continue;
+      SCOPED_TRACE("killed at call " + std::to_string(at) + " of " + std::to_string(calls));
+      SimFileSystem disk({.seed = seed + at});
+      run_and_kill(disk, at);
+      if (!to_the_end) disk.crash_at(1 + (seed * 31 + at * 7) % calls);
+      static_cast<void>(scenario_.run(disk, "store").ok());
+      ASSERT_NO_FATAL_FAILURE(expect_survivors_whole(disk, seed + at));
+    }
   }
 }
 
