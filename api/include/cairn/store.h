@@ -81,7 +81,7 @@ struct StoreOptions {
   // Kept in the file "reserve", so that removing and reclaiming find room on a disk that is full
   // (docs/durability.md, "A full disk"): it is given up for them, writes fail with ErrorCode::no_space
   // until it is whole again, and it is made again as soon as there is room. Part of what the store takes.
-  // 0: none, and one that is there is removed. Nothing: segment_bytes and a quarter, between 4 MiB and
+  // 0: none, also not one that is there. Nothing: that one; or segment_bytes and a quarter, between 4 and
   // 64 MiB, once the store takes 32 times as much, or eight times where the disk has no more than that left.
   std::optional<std::uint64_t> reserve_bytes = {};
 };
