@@ -56,7 +56,7 @@ ROOM = "engine/log/disk_room.cc"
 BUGS = [
     Bug("a sealed segment is opened again for a husk behind it", REPLAY,
         "    if (!complete || sealed) {", "    if (!complete) {", "test_faults", "ReplayTest.*Husk*"),
-    Bug("a guard lists tables that were not synced", "engine/index/rocksdb_files.cc",
+    Bug("a guard lists tables that were not synced", "engine/index/rocksdb_index.cc",
         "table_ ? failures_(file_->sync()) : IOStatus::OK()", "IOStatus::OK()", "test_index", "IndexCrash.*"),
     Bug("a guard lists a MANIFEST that was not synced", "engine/index/guarded_folder.cc",
         "CAIRN_CHECK(file->sync());", "", "test_index", "IndexCrash.*"),
