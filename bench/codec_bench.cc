@@ -27,33 +27,21 @@
 #include <functional>
 #include <iterator>
 #include <map>
-#include <numbers>
 #include <string>
 #include <vector>
 
+#include "bench/random.h"
 #include "engine/codec/block_codec.h"
 #include "engine/codec/huffman.h"
 
 namespace {
 
 using cairn::DType;
+using cairn::bench::Random;
 
 constexpr std::size_t kBlockBytes = cairn::MiB;
 constexpr std::size_t kBlocks = 4;
 using Content = std::vector<std::byte>;
-
-struct Random {
-  std::uint64_t state;
-  std::uint64_t next() {
-    state += 0x9E3779B97F4A7C15;
-    std::uint64_t z = state;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    return z ^ (z >> 31);
-  }
-  double uniform() { return (static_cast<double>(next() >> 11) + 0.5) * 0x1p-53; }
-  double normal() { return std::sqrt(-2 * std::log(uniform())) * std::cos(2 * std::numbers::pi * uniform()); }
-};
 
 // IEEE binary16 of x, for the small normal numbers that weights are; mantissa cut, not rounded.
 std::uint16_t half(float x) {

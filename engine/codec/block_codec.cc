@@ -13,6 +13,7 @@
 #include "engine/base/endian.h"
 #include "engine/base/errors.h"
 #include "engine/codec/buffer.h"
+#include "engine/codec/delta.h"
 #include "engine/codec/float_split.h"
 #include "engine/codec/sample.h"
 
@@ -20,6 +21,7 @@ namespace cairn {
 namespace {
 
 constexpr std::size_t kPatternMax = 8;
+constexpr std::size_t kDeltaBytesMin = 512;
 constexpr std::uint32_t kZstdMagic = 0xFD2FB528;
 // 16 MiB: no frame of a block needs a larger window.
 constexpr int kZstdWindowLogMax = 24;
@@ -69,12 +71,14 @@ std::string_view codec_name(CodecId codec) noexcept {
     case CodecId::lz4: return "lz4";
     case CodecId::zstd: return "zstd";
     case CodecId::float_split: return "float_split";
+    case CodecId::delta: return "delta";
   }
   return "unknown";
 }
 
 struct BlockEncoder::Scratch {
   Buffer payload, planes;
+  DeltaEncoder delta;
   Sampler sampler;
   std::unique_ptr<ZSTD_CCtx, FreeZstd> zstd;
 
@@ -132,8 +136,18 @@ Encoded BlockEncoder::encode(Bytes content, DType dtype, const EncodeOptions& op
   return encoded.payload.empty() || encoded.payload.size() >= content.size() ? raw : encoded;
 }
 
+Encoded BlockEncoder::encode_delta(Bytes content, DType dtype, std::span<const Bytes> bases) {
+  const Encoded raw{CodecId::raw, content};
+  const auto fits = [&](Bytes base) { return base.size() == content.size(); };
+  // Less than the states of its entropy coder take is not worth a look.
+  if (content.size() < kDeltaBytesMin || bases.empty() || !std::all_of(bases.begin(), bases.end(), fits)) return raw;
+  const Bytes payload = scratch_->delta.encode(content, bases, dtype, simd_level());
+  return !payload.empty() && payload.size() < content.size() ? Encoded{CodecId::delta, payload} : raw;
+}
+
 struct BlockDecoder::Scratch {
   Buffer planes;
+  DeltaDecoder delta;
   HuffmanDecoder huffman;
   std::unique_ptr<ZSTD_DCtx, FreeZstd> zstd;
 };
@@ -143,7 +157,7 @@ BlockDecoder::~BlockDecoder() = default;
 BlockDecoder::BlockDecoder(BlockDecoder&&) noexcept = default;
 BlockDecoder& BlockDecoder::operator=(BlockDecoder&&) noexcept = default;
 
-Status BlockDecoder::decode(CodecId codec, Bytes payload, MutableBytes into) {
+Status BlockDecoder::decode(CodecId codec, Bytes payload, MutableBytes into, std::span<const Bytes> bases) {
   switch (codec) {
     case CodecId::raw: {
       if (payload.size() != into.size()) return corrupt("raw", "its size is not the block's");
@@ -188,6 +202,12 @@ Status BlockDecoder::decode(CodecId codec, Bytes payload, MutableBytes into) {
     case CodecId::float_split: {
       const char* const why = decode_float_split(payload, into, scratch_->planes, scratch_->huffman, simd_level());
       if (why != nullptr) return corrupt("float_split", why);
+      return {};
+    }
+    case CodecId::delta: {
+      if (bases.empty()) return corrupt("delta", "it needs a base");
+      const char* const why = scratch_->delta.decode(payload, bases, into, simd_level());
+      if (why != nullptr) return corrupt("delta", why);
       return {};
     }
   }

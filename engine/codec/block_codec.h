@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "cairn/dtype.h"
@@ -21,6 +22,7 @@ enum class CodecId : std::uint8_t {
   lz4 = 2,
   zstd = 3,
   float_split = 4,  // byte planes of floats, each raw, constant or entropy-coded
+  delta = 5,        // the difference from other blocks, its bases
 };
 std::string_view codec_name(CodecId codec) noexcept;  // "raw", …; "unknown" for a bad value
 
@@ -52,6 +54,11 @@ class BlockEncoder {
   // `dtype` says what the bytes are when that is known, DType::opaque when not.
   Encoded encode(Bytes content, DType dtype, const EncodeOptions& options);
 
+  // The same as a difference from others, its bases, which have the content's size: from the only one
+  // or from what three predict together (engine/codec/predict.h). CodecId::delta, or raw when it does not get
+  // smaller. Whether it is smaller than what encode() finds is for the caller to compare.
+  Encoded encode_delta(Bytes content, DType dtype, std::span<const Bytes> bases);
+
  private:
   struct Scratch;
   std::unique_ptr<Scratch> scratch_;
@@ -68,7 +75,9 @@ class BlockDecoder {
   BlockDecoder(BlockDecoder&&) noexcept;
   BlockDecoder& operator=(BlockDecoder&&) noexcept;
 
-  Status decode(CodecId codec, Bytes payload, MutableBytes into);
+  // `bases` are those of a delta, in the order in which it was made from them; its own content is
+  // ErrorCode::corruption when their number or sizes are not what the payload asks for.
+  Status decode(CodecId codec, Bytes payload, MutableBytes into, std::span<const Bytes> bases = {});
 
  private:
   struct Scratch;

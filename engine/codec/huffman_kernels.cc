@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/codec/huffman_kernels.h"
 
-#include "engine/base/endian.h"
+#include "engine/codec/bit_sink.h"
 
 #if CAIRN_X86_SIMD
 #include <immintrin.h>
@@ -16,27 +16,6 @@
 
 namespace cairn {
 namespace {
-
-// Bits on their way out: fewer than 8 stay between two appends.
-struct BitSink {
-  std::byte* out;
-  std::uint64_t pending = 0;
-  std::uint64_t count = 0;
-
-  // At most 56 bits.
-  CAIRN_INLINE void append(std::uint64_t bits, std::uint64_t length) noexcept {
-    pending |= bits << count;
-    count += length;
-    store_le(out, pending);
-    out += count / 8;
-    pending >>= count & ~std::uint64_t{7};
-    count &= 7;
-  }
-  std::byte* finish() noexcept {
-    if (count != 0) *out++ = static_cast<std::byte>(pending);
-    return out;
-  }
-};
 
 // A code and its length in one word, so that a symbol costs one look-up: bits 0 to 15 are
 // the code, 16 and up the length.

@@ -18,7 +18,7 @@ namespace cairn {
 enum class SimdLevel : std::uint8_t {
   scalar = 0,
   avx2 = 1,    // AVX2, BMI1, BMI2 and LZCNT: every server since 2013
-  avx512 = 2,  // and AVX-512 F, BW, VL, VBMI and VBMI2: Ice Lake, Zen 4 and later
+  avx512 = 2,  // and AVX-512 F, BW, CD, VL, VBMI and VBMI2: Ice Lake, Zen 4 and later
 };
 
 // The best level of this processor, asked once.

@@ -205,7 +205,8 @@ TEST(CodecName, IsTheWordUsedInReports) {
   EXPECT_EQ(codec_name(CodecId::lz4), "lz4");
   EXPECT_EQ(codec_name(CodecId::zstd), "zstd");
   EXPECT_EQ(codec_name(CodecId::float_split), "float_split");
-  EXPECT_EQ(codec_name(static_cast<CodecId>(5)), "unknown");
+  EXPECT_EQ(codec_name(CodecId::delta), "delta");
+  EXPECT_EQ(codec_name(static_cast<CodecId>(6)), "unknown");
 }
 
 }  // namespace
