@@ -43,6 +43,10 @@ Digest state_id(DigestKind kind, Bytes encoded_state) {
   return digest_in(kind, domain("cairn.state.v1"), encoded_state);
 }
 
+Digest delta_id(DigestKind kind, Bytes encoded_delta) {
+  return digest_in(kind, domain("cairn.delta.v1"), encoded_delta);
+}
+
 Digest snapshot_id(DigestKind kind, Bytes encoded_snapshot) {
   return digest_in(kind, domain("cairn.snapshot.v1"), encoded_snapshot);
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/delta_kind.h"
 #include "cairn/digest.h"
 #include "cairn/dtype.h"
 #include "engine/base/bytes.h"
@@ -104,6 +105,35 @@ struct StateManifest {
   friend bool operator==(const StateManifest&, const StateManifest&) = default;
 };
 
+// One of the byte strings that a delta's payload consists of.
+struct DeltaStream {
+  std::uint64_t bytes = 0;
+  Digest blob;
+  friend bool operator==(const DeltaStream&, const DeltaStream&) = default;
+};
+
+// A tensor as its stored difference from another. Fields that its kind has no use for are empty.
+struct DeltaManifest {
+  static constexpr std::size_t kStreamsMax = 8;
+
+  DeltaKind kind = DeltaKind::whole;
+  DType dtype = DType::opaque;
+  std::vector<std::uint64_t> shape;
+  std::uint64_t bytes = 0;  // of the target
+  Digest target;            // tensor id; of whole, that of a tensor in the store
+  // Of all kinds but whole:
+  Digest base;                       // tensor id
+  std::vector<DeltaStream> streams;  // at most kStreamsMax; their sizes add up without overflow
+  // Of lossy ones:
+  Digest result;             // tensor id of what it gives instead of the target
+  double max_error = 0;      // promised; neither this nor what follows is negative
+  double largest_error = 0;  // that there is: not above max_error
+  std::uint64_t exceptions = 0;
+  std::uint64_t step = 0;  // of int8 and int16
+  std::uint32_t axis = 0;  // of axis_scaled; one that the shape has
+  friend bool operator==(const DeltaManifest&, const DeltaManifest&) = default;
+};
+
 struct SnapshotManifest {
   Digest tree;
   bool has_parent = false;
@@ -128,10 +158,10 @@ struct RefRecord {
   friend bool operator==(const RefRecord&, const RefRecord&) = default;
 };
 
-// An object that was put directly, under one of the names it was given: what keeps it, and
+// An object that was put directly, or a delta, under one of the names it was given: what keeps it, and
 // what its putter said about it. (kind, id, name) is unique; a later one replaces it.
 struct Root {
-  RecordKind kind = RecordKind::blob;  // blob or tensor
+  RecordKind kind = RecordKind::blob;  // blob, tensor or delta
   Digest id;
   std::string name;             // any bytes; may be empty
   bool removed = false;         // a tombstone; the rest is then empty
@@ -172,6 +202,7 @@ std::vector<std::byte> encode(const TensorManifest&);
 std::vector<std::byte> encode(const ModelManifest&);
 std::vector<std::byte> encode(const TreeManifest&);
 std::vector<std::byte> encode(const StateManifest&);
+std::vector<std::byte> encode(const DeltaManifest&);
 std::vector<std::byte> encode(const SnapshotManifest&);
 std::vector<std::byte> encode(const RefRecord&);
 std::vector<std::byte> encode(const RootsRecord&);
@@ -183,6 +214,7 @@ Result<TensorManifest> decode_tensor(Bytes);
 Result<ModelManifest> decode_model(Bytes);
 Result<TreeManifest> decode_tree(Bytes);
 Result<StateManifest> decode_state_manifest(Bytes);
+Result<DeltaManifest> decode_delta(Bytes);
 Result<SnapshotManifest> decode_snapshot(Bytes);
 Result<RefRecord> decode_ref(Bytes);
 Result<RootsRecord> decode_roots(Bytes);
@@ -194,6 +226,7 @@ Digest tensor_id(DigestKind, DType, std::uint8_t attribute, const std::vector<st
                  const Digest& blob);
 Digest tree_id(DigestKind, Bytes encoded_tree);
 Digest state_id(DigestKind, Bytes encoded_state);
+Digest delta_id(DigestKind, Bytes encoded_delta);
 Digest snapshot_id(DigestKind, Bytes encoded_snapshot);
 Digest ref_key(DigestKind, std::string_view name, std::uint64_t version);
 

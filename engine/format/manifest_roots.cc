@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The payload of a roots record: objects that were put directly. Layout: docs/format/manifests.md.
+// The payload of a roots record: objects that were put directly, and deltas. Layout: docs/format/manifests.md.
 #include "engine/format/manifest.h"
 #include "engine/format/manifest_codec.h"
 
@@ -14,7 +14,9 @@ Result<Root> decode_root(FieldReader& reader) {
   Root root;
   CAIRN_TRY(const auto kind, reader.get<std::uint8_t>("kind"));
   root.kind = static_cast<RecordKind>(kind);
-  if (root.kind != RecordKind::blob && root.kind != RecordKind::tensor) return reader.wrong("is no blob and no tensor");
+  if (root.kind != RecordKind::blob && root.kind != RecordKind::tensor && root.kind != RecordKind::delta) {
+    return reader.wrong("is no blob, tensor or delta");
+  }
   CAIRN_TRY(root.id, reader.get_digest("id"));
   CAIRN_TRY(root.name, reader.get_string("name"));
   CAIRN_TRY(root.removed, reader.get_bool("removed"));

@@ -34,6 +34,7 @@ enum class RecordKind : std::uint8_t {
   roots = 8,      // key: digest of the payload; payload: RootsRecord
   reclaimed = 9,  // key: digest of the payload; payload: ReclaimedRecord
   state = 10,     // key: state id; payload: StateManifest
+  delta = 11,     // key: delta id; payload: DeltaManifest
 };
 bool record_kind_is_valid(std::uint8_t value) noexcept;
 std::string_view record_kind_name(RecordKind kind) noexcept;

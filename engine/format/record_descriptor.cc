@@ -28,7 +28,7 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::state);
+  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::delta);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
@@ -43,6 +43,7 @@ std::string_view record_kind_name(RecordKind kind) noexcept {
     case RecordKind::roots: return "roots";
     case RecordKind::state: return "state";
     case RecordKind::reclaimed: return "reclaimed";
+    case RecordKind::delta: return "delta";
   }
   return "unknown";
 }

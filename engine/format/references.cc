@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/references.h"
 
+#include "engine/format/delta_head.h"
+
 namespace cairn {
 
 Result<std::vector<Reference>> references_of(RecordKind kind, Bytes payload) {
@@ -37,6 +39,12 @@ Result<std::vector<Reference>> references_of(RecordKind kind, Bytes payload) {
       for (const StateValue& value : state.values) references.push_back({value.kind, value.id});
       break;
     }
+    case RecordKind::delta: {
+      CAIRN_TRY(const DeltaManifest delta, decode_delta(payload));
+      references.push_back({RecordKind::tensor, delta.kind == DeltaKind::whole ? delta.target : delta.base});
+      for (const DeltaStream& stream : delta.streams) references.push_back({RecordKind::blob, stream.blob});
+      break;
+    }
     case RecordKind::snapshot: {
       CAIRN_TRY(const SnapshotManifest snapshot, decode_snapshot(payload));
       references.push_back({RecordKind::tree, snapshot.tree});
@@ -47,6 +55,13 @@ Result<std::vector<Reference>> references_of(RecordKind kind, Bytes payload) {
     case RecordKind::roots:
     case RecordKind::reclaimed: break;
   }
+  return references;
+}
+
+Result<std::vector<Reference>> bases_in(Bytes payload, const Digest& block) {
+  CAIRN_TRY(const DeltaHead head, decode_delta_head(payload, block));
+  std::vector<Reference> references;
+  for (const Digest& base : head.bases) references.push_back({RecordKind::block, base});
   return references;
 }
 

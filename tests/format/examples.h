@@ -135,6 +135,45 @@ inline TreeManifest tree_state() {
             .tensors = 1}}};
 }
 
+inline DeltaManifest delta_whole() {
+  return {.kind = DeltaKind::whole, .dtype = DType::bf16, .shape = {2, 3}, .bytes = 12, .target = digest(0x10)};
+}
+
+inline DeltaManifest delta() {
+  return {.kind = DeltaKind::exponent_mantissa,
+          .dtype = DType::bf16,
+          .shape = {2, 3},
+          .bytes = 12,
+          .target = digest(0x10),
+          .base = digest(0x30),
+          .streams = {{12, digest(0x50)}, {6, digest(0x70)}}};
+}
+
+inline DeltaManifest delta_steps() {
+  return {.kind = DeltaKind::int8,
+          .dtype = DType::f32,
+          .shape = {3},
+          .bytes = 12,
+          .target = digest(0x10),
+          .base = digest(0x30),
+          .streams = {{3, digest(0x50)}, {2, digest(0x70)}, {4, digest(0x90)}},
+          .result = digest(0xb0),
+          .max_error = 0.5,
+          .largest_error = 0.25,
+          .exceptions = 1,
+          .step = 0x3ff0000000000000};
+}
+
+inline DeltaManifest delta_axis() {
+  auto delta = delta_steps();
+  delta.kind = DeltaKind::axis_scaled;
+  delta.shape = {1, 3};
+  delta.streams.push_back({24, digest(0xd0)});
+  delta.step = 0;
+  delta.axis = 1;
+  return delta;
+}
+
 inline SnapshotManifest snapshot() {
   return {.tree = digest(0xd0),
           .has_parent = true,
@@ -197,6 +236,10 @@ inline std::vector<Structure> manifests() {
       {"tree", encode(tree()), recode_manifest<&decode_tree>},
       {"tree_state", encode(tree_state()), recode_manifest<&decode_tree>},
       {"state", encode(state()), recode_manifest<&decode_state_manifest>},
+      {"delta", encode(delta()), recode_manifest<&decode_delta>},
+      {"delta_whole", encode(delta_whole()), recode_manifest<&decode_delta>},
+      {"delta_steps", encode(delta_steps()), recode_manifest<&decode_delta>},
+      {"delta_axis", encode(delta_axis()), recode_manifest<&decode_delta>},
       {"snapshot", encode(snapshot()), recode_manifest<&decode_snapshot>},
       {"ref", encode(ref()), recode_manifest<&decode_ref>},
       {"ref_removed", encode(ref_removed()), recode_manifest<&decode_ref>},

@@ -67,6 +67,10 @@ TEST(Golden, DecodedValuesAreTheOnesTheFilesDescribe) {
   EXPECT_EQ(decode_tree(bytes("tree")).value(), examples::tree());
   EXPECT_EQ(decode_tree(bytes("tree_state")).value(), examples::tree_state());
   EXPECT_EQ(decode_state_manifest(bytes("state")).value(), examples::state());
+  EXPECT_EQ(decode_delta(bytes("delta")).value(), examples::delta());
+  EXPECT_EQ(decode_delta(bytes("delta_whole")).value(), examples::delta_whole());
+  EXPECT_EQ(decode_delta(bytes("delta_steps")).value(), examples::delta_steps());
+  EXPECT_EQ(decode_delta(bytes("delta_axis")).value(), examples::delta_axis());
   EXPECT_EQ(decode_snapshot(bytes("snapshot")).value(), examples::snapshot());
   EXPECT_EQ(decode_ref(bytes("ref")).value(), examples::ref());
   EXPECT_EQ(decode_ref(bytes("ref_removed")).value(), examples::ref_removed());

@@ -28,6 +28,9 @@ TEST(Ids, AreTheDigestsThatTheToolsCompute) {
   EXPECT_EQ(to_hex(kBlake3, state_id(kBlake3, encode(examples::state()))),
             "dc83daa21716baf8905a55faeb095c00cae7490870b22b73f321bdee3af934b5");
   EXPECT_EQ(to_hex(kXxh3, state_id(kXxh3, encode(examples::state()))), "c6aee8d065adf6476ef79fe5f996c31e");
+  EXPECT_EQ(to_hex(kBlake3, delta_id(kBlake3, encode(examples::delta()))),
+            "be0c924d23d38a0fdf3981b5b83a3ff7c4ddc3035233662f4c3e174127c21fae");
+  EXPECT_EQ(to_hex(kXxh3, delta_id(kXxh3, encode(examples::delta()))), "0c14614968be7ebe6bf96a2a55ddfe7a");
   EXPECT_EQ(to_hex(kBlake3, ref_key(kBlake3, "llama-sft", 3)),
             "527a2acb72c9d0b9083f8f6e5ebdc68cf3cd8d1772e086032f594b01e9eefed4");
   EXPECT_EQ(to_hex(kXxh3, ref_key(kXxh3, "llama-sft", 3)), "8aa381d2644d674e9214a1c2d56c58cb");

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 
 #include "tests/format/examples.h"
@@ -167,6 +168,23 @@ TEST(StateManifest, OfOtherKindsOrTooManyBytesIsRefused) {
   expect_refused(decode_state_manifest(changed(examples::state(), [](auto& s) { s.values[0].bytes = UINT64_MAX; })),
                  "'value.bytes'");
   EXPECT_EQ(decode_state_manifest(encode(StateManifest{})).value(), StateManifest{});
+}
+
+TEST(DeltaManifest, WhatNoKindHasIsRefused) {
+  using examples::delta_axis;
+  using examples::delta_steps;
+  const auto with = [](const auto& delta, auto change) { return decode_delta(changed(delta, change)); };
+  expect_refused(with(delta_steps(), [](auto& d) { d.kind = static_cast<DeltaKind>(9); }), "'delta_kind'");
+  expect_refused(with(delta_steps(), [](auto& d) { d.dtype = static_cast<DType>(28); }), "'dtype'");
+  expect_refused(with(delta_steps(), [](auto& d) { d.streams.resize(9); }), "'streams'");
+  expect_refused(with(delta_steps(), [](auto& d) { d.streams[0].bytes = UINT64_MAX; }), "'stream.bytes'");
+  expect_refused(with(delta_steps(), [](auto& d) { d.max_error = -0.0; }), "'max_error'");
+  expect_refused(with(delta_steps(), [](auto& d) { d.max_error = std::numeric_limits<double>::quiet_NaN(); }),
+                 "'max_error'");
+  expect_refused(with(delta_steps(), [](auto& d) { d.max_error = std::numeric_limits<double>::infinity(); }),
+                 "'max_error'");
+  expect_refused(with(delta_steps(), [](auto& d) { d.largest_error = 0.75; }), "'largest_error'");
+  expect_refused(with(delta_axis(), [](auto& d) { d.axis = 2; }), "'axis'");
 }
 
 TEST(TreeManifest, NothingLiesUnderAState) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "engine/format/delta_head.h"
 #include "engine/format/manifest.h"
 
 namespace cairn {
@@ -54,6 +55,16 @@ void promise(const StateManifest& state) {
   for (std::size_t i = 1; i < state.values.size(); ++i) require(state.values[i - 1].name < state.values[i].name);
 }
 
+void promise(const DeltaManifest& delta) {
+  require(delta_kind_is_valid(static_cast<std::uint8_t>(delta.kind)));
+  require(dtype_is_valid(static_cast<std::uint8_t>(delta.dtype)));
+  require(delta.streams.size() <= DeltaManifest::kStreamsMax);
+  require(delta.largest_error >= 0 && delta.largest_error <= delta.max_error);
+  require(delta.axis == 0 || delta.axis < delta.shape.size());
+  std::uint64_t sum = 0;
+  for (const DeltaStream& stream : delta.streams) require(!__builtin_add_overflow(sum, stream.bytes, &sum));
+}
+
 void promise(const SnapshotManifest&) {}
 
 void promise(const RefRecord& ref) { require(check_ref_name(ref.name).ok()); }
@@ -69,6 +80,23 @@ void fuzz(Bytes bytes) {
   const auto again = encode(*value);
   require(std::equal(again.begin(), again.end(), bytes.begin(), bytes.end()));
   require(*kDecode(again) == *value);
+}
+
+// What follows a head is none of its business.
+void fuzz_delta_head(Bytes bytes) {
+  if (bytes.size() < Digest::kSize) return;
+  Digest block;
+  std::copy_n(bytes.begin(), Digest::kSize, block.bytes.begin());
+  bytes = bytes.subspan(Digest::kSize);
+  const auto head = decode_delta_head(bytes, block);
+  if (!head.ok()) {
+    require(!head.error().message.empty());
+    return;
+  }
+  require(!head->bases.empty() && head->bases.size() <= DeltaHead::kBasesMax);
+  require(std::find(head->bases.begin(), head->bases.end(), block) == head->bases.end());
+  const auto again = encode(*head, block);
+  require(again.size() == head->encoded_bytes() && std::equal(again.begin(), again.end(), bytes.begin()));
 }
 
 void fuzz_names(Bytes bytes) {
@@ -98,6 +126,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 5: fuzz<&decode_ref>(bytes); break;
     case 6: fuzz_names(bytes); break;
     case 7: fuzz<&decode_state_manifest>(bytes); break;
+    case 8: fuzz_delta_head(bytes); break;
+    case 9: fuzz<&decode_delta>(bytes); break;
     default: break;
   }
   return 0;
