@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cairn/digest.h"
+#include "engine/format/delta_head.h"
 #include "engine/format/manifest.h"
 #include "engine/format/record.h"
 #include "engine/format/references.h"
@@ -49,6 +50,9 @@ struct RecordLocation {
   bool uncounted = false;
   friend bool operator==(const RecordLocation&, const RecordLocation&) = default;
 };
+
+// Whether it keeps others: an object its parts, a delta block its bases.
+inline bool has_parts(const RecordLocation& at) { return at.kind != RecordKind::block || at.codec == kDeltaCodec; }
 
 // Where the record that `record` describes lies, as a part of `segment`.
 inline RecordLocation location_of(std::uint32_t segment, const RecordDescriptor& record) {
@@ -119,11 +123,11 @@ struct Verdict {
   bool damaged = false;
 };
 
-// Says what objects are made of, for counting.
+// Says what objects are made of, and what delta blocks are the difference from, for counting.
 class ObjectParts {
  public:
   virtual ~ObjectParts() = default;
-  // Nothing when the object is damaged.
+  // Nothing when that is damaged. No parts of what does not have any: see has_parts().
   virtual Result<std::optional<std::vector<Reference>>> parts_of(const Digest& id, const RecordLocation& at) = 0;
 };
 
@@ -198,15 +202,15 @@ class Index {
 
   // --- What is live: reachable from a ref or a root ---
   //
-  // Counts are a function of the refs, the roots and the objects alone: every ref and root
-  // counts what it names, every live object its parts. A block and the blob manifest of the
-  // same digest share a count. Something may be counted that is not (or no longer) there.
+  // Counts are a function of the refs, the roots, the objects and the delta blocks alone: every
+  // ref and root counts what it names, every live object its parts, every live delta block its bases. A block and the
+  // blob manifest of the same digest share a count. Something may be counted that is not (or no longer) there.
 
   // 0: dead.
   virtual Result<std::uint64_t> references(RecordKind kind, const Digest& id) = 0;
   // Every block and object that is there or counted: `at.segment` is 0 when it is only counted.
   virtual Status for_each_count(const std::function<Status(const Digest& key, const RecordLocation& at)>& visit) = 0;
-  // Every object (no block) that is there and dead.
+  // Every object and delta block (what has_parts()) that is there and dead.
   virtual Result<std::vector<Reference>> dead_objects() = 0;
   virtual Result<std::map<std::uint32_t, SegmentUse>> segment_uses() = 0;
   virtual Result<std::optional<Placed<ReclaimedRecord>>> reclaimed() = 0;

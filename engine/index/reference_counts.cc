@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/index/reference_counts.h"
 
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
 #include "engine/base/errors.h"
 
 namespace cairn {
@@ -92,11 +96,14 @@ Status ReferenceCounts::add_record(const IndexBatch::Put& put, IndexState& next)
   if (was_there && before.sequence > put.at.sequence) return {};
   CAIRN_TRY(const bool live, is_live(put.at.kind, put.key));
   // What has the same bytes has the same parts: those of a damaged one cannot be asked for.
-  const bool same_bytes = before.checksum == put.at.checksum && before.stored_bytes == put.at.stored_bytes;
+  const bool same_bytes =
+      before.checksum == put.at.checksum && before.stored_bytes == put.at.stored_bytes && before.codec == put.at.codec;
   const bool same_parts = was_there && !before.uncounted && (before.sequence == put.at.sequence || same_bytes);
   if (was_there && live) {
     CAIRN_CHECK(count_use(before, false));
     if (!same_parts) CAIRN_CHECK(change_parts(*record, -1));
+  } else if (was_there && !has_parts(put.at)) {
+    note_dead(*record, false);  // a delta block that died is whole by itself now
   }
   record->at = put.at;
   record->at.references = before.references;
@@ -177,7 +184,7 @@ void ReferenceCounts::change(RecordKind kind, const Digest& id, std::int64_t by)
 }
 
 Status ReferenceCounts::change_parts(Entry& object, std::int64_t by) {
-  if (object.at.kind == RecordKind::block) return {};
+  if (!has_parts(object.at)) return {};
   if (by < 0 && object.at.uncounted) {
     object.at.uncounted = false;
     object.changed = true;
@@ -200,11 +207,18 @@ Status ReferenceCounts::change_parts(Entry& object, std::int64_t by) {
 // What gains references goes first: what is given up by one and taken by another is not
 // turned twice. The outcome is the same in any order.
 Status ReferenceCounts::settle() {
+  // In the order of the keys: what is looked up next lies beside what was looked up before.
   const auto queue = [&] {
-    for (auto& [key, change] : pending_) {
-      if (change.by != 0) (change.by > 0 ? up_ : down_).push_back(change);
+    if (pending_.empty()) return;
+    // To clear a table costs as much as its room, which one change of a million pieces leaves large.
+    const auto pending = std::exchange(pending_, {});
+    std::vector<const Change*> changes;
+    for (const auto& [key, change] : pending) {
+      if (change.by != 0) changes.push_back(&change);
     }
-    pending_.clear();
+    std::ranges::sort(
+        changes, [](const Change* a, const Change* b) { return std::tie(a->kind, a->id) < std::tie(b->kind, b->id); });
+    for (const Change* change : changes) (change->by > 0 ? up_ : down_).push_back(*change);
   };
   queue();
   while (!up_.empty() || !down_.empty()) {
@@ -243,7 +257,7 @@ Status ReferenceCounts::turn(Entry& record, bool live) {
 }
 
 void ReferenceCounts::note_dead(const Entry& object, bool dead) {
-  if (object.at.kind == RecordKind::block) return;
+  if (!has_parts(object.at)) return;
   auto& value = others_[dead_object_key(object.at.kind, object.id)];
   value.reset();
   if (dead) value.emplace();
@@ -255,9 +269,9 @@ Status ReferenceCounts::drop(const Reference& dropped) {
   CAIRN_TRY(const bool live, is_live(dropped.kind, dropped.id));
   if (live) return wrong_count("something live was to be dropped");
   CAIRN_TRY(Entry * record, record_entry(dropped.kind, dropped.id));
+  note_dead(*record, false);
   record->at = RecordLocation{.kind = dropped.kind, .references = record->at.references};
   record->changed = true;
-  note_dead(*record, false);
   return {};
 }
 

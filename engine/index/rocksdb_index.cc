@@ -25,6 +25,7 @@
 
 #include "engine/base/errors.h"
 #include "engine/index/guarded_folder.h"
+#include "engine/index/unobserved.h"
 
 namespace cairn {
 namespace {
@@ -352,6 +353,7 @@ class RocksDbStore final : public KeyValueStore {
   }
 
   Result<std::optional<std::string>> get(std::string_view key) override {
+    const Unobserved call;
     std::string value;
     const rocksdb::Status status = db_->Get({}, Slice(key.data(), key.size()), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
@@ -375,6 +377,7 @@ class RocksDbStore final : public KeyValueStore {
   }
 
   Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) override {
+    const Unobserved call;
     const Slice upper(bound.data(), bound.size());
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &upper;
@@ -396,6 +399,7 @@ class RocksDbStore final : public KeyValueStore {
     changed_ = true;
     rocksdb::WriteOptions options;
     options.disableWAL = true;  // the store's log is the write-ahead log
+    const Unobserved call;
     const rocksdb::Status status = db_->Write(options, &batch);
     return status.ok() ? Status() : Status(failures_.explain(status, "write " + path_));
   }

@@ -16,9 +16,11 @@ namespace cairn {
 
 // Bytes as they are in the log, and what keeps their memory.
 struct StoredBlock {
+  Digest digest;
   RecordLocation at;
   std::shared_ptr<AlignedBuffer> hold;
-  Bytes bytes;
+  Bytes bytes;                     // for the decoder: of a delta block, what follows its head
+  std::vector<StoredBlock> bases;  // of a delta block, those that these are the difference from
 };
 
 // A block that the device was asked for, or will be.
@@ -46,17 +48,21 @@ class BlockReader {
   DigestKind digest_kind() const noexcept { return digest_; }
 
   // not_found when the store has no such block; corruption, naming the place and both
-  // digests, when what is stored is not what was put.
+  // digests, when what is stored is not what was put. A delta block takes its bases, and theirs,
+  // kChainBlocksMax at most in all: one that is missing or damaged is damage of all that rely on it.
   Result<Block> read_block(const Digest& digest);
   Result<Block> read_block_at(const Digest& digest, const RecordLocation& at);
 
   // The same in two steps: the first finds the block and, when it is not small, begins to read
   // it, the second waits for that. This object outlives the first.
   Result<ComingBlock> begin_block(const Digest& digest);
-  Result<Block> finish_block(const Digest& digest, ComingBlock coming);
+  Result<Block> finish_block(ComingBlock coming);
   // finish_block() without the digest, for a caller who compares that of a whole which the
   // block is a part of: the content may be wrong, in size too.
-  Result<Block> unverified_block(const Digest& digest, ComingBlock coming);
+  Result<Block> unverified_block(ComingBlock coming);
+
+  // What a delta block is the difference from; nothing when it is none. Reads its head alone.
+  Result<std::vector<Reference>> bases_of(const Digest& digest, const RecordLocation& at);
 
   // The verified payload of an object. `kind` is not RecordKind::block.
   Result<std::vector<std::byte>> read_object(RecordKind kind, const Digest& id);
@@ -77,11 +83,14 @@ class BlockReader {
 
  private:
   Result<RecordLocation> find_block(const Digest& digest);
-  Result<StoredBlock> fetch(const Digest& digest, RecordLocation at);
-  Result<StoredBlock> fetch_at(const Digest& digest, const RecordLocation& at);
+  // `bases_left`: how many more blocks it may be decoded from.
+  Result<StoredBlock> fetch(const Digest& digest, RecordLocation at, std::size_t& bases_left);
+  Result<StoredBlock> fetch_at(const Digest& digest, const RecordLocation& at, std::size_t& bases_left);
+  Status fetch_bases(StoredBlock& block, std::size_t& bases_left);
   Result<std::vector<std::byte>> object_at(const Digest& id, const RecordLocation& at);
-  Result<Block> decode(const Digest& digest, const StoredBlock& stored);
-  Result<Block> verified(const Digest& digest, const RecordLocation& at, Result<Block> block) const;
+  Result<Block> decode(const StoredBlock& stored);
+  Result<Block> decode_verified(const StoredBlock& stored);
+  Error relies_on(const StoredBlock& block, Error base) const;
   Error damaged(const char* what, const Digest& id, const RecordLocation& at, const std::string& why) const;
 
   Index& index_;
@@ -99,6 +108,7 @@ Result<TensorManifest> load_tensor(BlockReader& reader, const Digest& id);
 Result<ModelManifest> load_model(BlockReader& reader, const Digest& id);
 Result<TreeManifest> load_tree(BlockReader& reader, const Digest& id);
 Result<StateManifest> load_state(BlockReader& reader, const Digest& id);
+Result<DeltaManifest> load_delta(BlockReader& reader, const Digest& id);
 Result<SnapshotManifest> load_snapshot(BlockReader& reader, const Digest& id);
 
 }  // namespace cairn

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/base/errors.h"
+#include "engine/read/whole_content.h"
 
 namespace cairn {
 namespace {
@@ -50,7 +51,10 @@ Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::ui
   // so it comes first: what the manifest lists may be long gone, when the log has kept it alone.
   // Unless it is damaged: then what it was put as later may be whole.
   CAIRN_TRY(const auto block_at, reader.index().find_block(id));
-  const bool good = block_at && !block_at->quarantined;
+  bool good = block_at && !block_at->quarantined;
+  if (good && has_parts(*block_at)) {
+    CAIRN_TRY(good, WholeContent(reader).is_whole({RecordKind::block, id}));
+  }
   std::optional<RecordLocation> manifest_at;
   if (!good) {
     CAIRN_TRY(manifest_at, reader.index().find_object(RecordKind::blob, id));

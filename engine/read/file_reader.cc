@@ -66,7 +66,7 @@ Result<Digest> FileReader::place(const FilePieces& file, const PlaceBytes& place
     const Piece& piece = step.piece;
     if (piece.skeleton) return Block{};
     // The digest of the whole tells of every wrong block, at half the price.
-    CAIRN_TRY(Block block, blocks_.unverified_block(piece.block.digest, std::move(step.block)));
+    CAIRN_TRY(Block block, blocks_.unverified_block(std::move(step.block)));
     CAIRN_TRY(const Bytes bytes, part_of(blocks_, block, piece));
     CAIRN_CHECK(place(piece.offset, bytes));
     return block;
@@ -91,7 +91,7 @@ Status FileReader::scatter(const FilePieces& file, const PlaceBytes& place, Prog
   struct Placed {};
   const auto work = [&](Step& step) -> Result<Placed> {
     CAIRN_INVARIANT(!step.piece.skeleton);
-    CAIRN_TRY(const Block block, blocks_.finish_block(step.piece.block.digest, std::move(step.block)));
+    CAIRN_TRY(const Block block, blocks_.finish_block(std::move(step.block)));
     CAIRN_TRY(const Bytes bytes, part_of(blocks_, block, step.piece));
     CAIRN_CHECK(place(step.piece.offset, bytes));
     return Placed{};
@@ -115,7 +115,7 @@ Status FileReader::stream(const FilePieces& file, const SinkBytes& sink, Progres
   SkeletonBlock skeleton(blocks_);
   const auto work = [&](Step& step) -> Result<Block> {
     if (step.piece.skeleton) return Block{};
-    return blocks_.finish_block(step.piece.block.digest, std::move(step.block));
+    return blocks_.finish_block(std::move(step.block));
   };
   const auto consume = [&](const Step& step, const Block& block) -> Status {
     const Piece& piece = step.piece;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What objects are made of, read from the log.
+// What objects are made of, and delta blocks the difference from, read from the log.
 #pragma once
 
 #include "engine/index/index.h"

@@ -17,10 +17,11 @@ class WholeContent {
   explicit WholeContent(BlockReader& reader, bool quarantined = false) : reader_(reader), quarantined_(quarantined) {}
 
   // False when a part of it is quarantined, missing, or an object that cannot be read. Reads
-  // manifests, no blocks.
+  // manifests and heads, no blocks.
   Result<bool> is_whole(const Reference& content);
 
  private:
+  Result<bool> is_whole_block(const Digest& digest, const std::optional<RecordLocation>& at);
   Result<bool> has_whole_parts(RecordKind kind, const Digest& id);
 
   BlockReader& reader_;

@@ -7,6 +7,7 @@
 #include "engine/base/progress_meter.h"
 #include "engine/content/digester.h"
 #include "engine/log/segment_files.h"
+#include "engine/reclaim/check_bases.h"
 #include "engine/reclaim/check_counts.h"
 #include "engine/reclaim/check_log.h"
 #include "engine/reclaim/check_promises.h"
@@ -30,6 +31,7 @@ class Check {
   Result<CheckReport> run() {
     CAIRN_CHECK(check_log(fs_, log_folder_, store_tag_, reader_, progress_, findings_));
     CAIRN_CHECK(check_blocks());
+    CAIRN_CHECK(check_bases(reader_, unread_deltas_, findings_));
     CAIRN_CHECK(check_objects());
     CAIRN_CHECK(check_promises(reader_, progress_, findings_));
     CAIRN_CHECK(check_counts(reader_, progress_, findings_));
@@ -41,10 +43,7 @@ class Check {
 
   // Every block lies inside its segment; with read_data, it is read and its digest compared.
   Status check_blocks() {
-    struct Item {
-      Digest digest;
-      RecordLocation at;
-    };
+    using Item = CheckedBlock;
     std::vector<Item> blocks;
     std::uint64_t bytes = 0;
     const auto collect = [&](const Digest& digest, RecordLocation at) -> Status {
@@ -70,6 +69,8 @@ class Check {
             findings_.damage("block " + id_text(digest) + " in segment " + std::to_string(at.segment) + " at " +
                                  std::to_string(at.offset) + ": was found damaged",
                              id_text(digest));
+      } else if (has_parts(at)) {
+        unread_deltas_.push_back({digest, at});
       }
       return {};
     };
@@ -93,6 +94,8 @@ class Check {
       if (!is_damage(block.error())) return block.error();
       CAIRN_TRY(const auto now, reader_.index().find_block(item.digest));
       if (!now) return Verdict{};  // reclaimed meanwhile
+      CAIRN_TRY(const bool outlived, outlived_its_base(reader_, {item.digest, item.at}));
+      if (outlived) return Verdict{};
       return Verdict{block.error().message};
     };
     const auto consume = [&](Item item, Verdict verdict) -> Status {
@@ -143,6 +146,7 @@ class Check {
   WorkerPool& pool_;
   const CheckOptions& options_;
   const Progress& progress_;
+  std::vector<CheckedBlock> unread_deltas_;
   Findings findings_;
 };
 

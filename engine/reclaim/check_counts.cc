@@ -23,6 +23,7 @@ class Mark {
       const Reference next = pending_.back();
       pending_.pop_back();
       CAIRN_CHECK(mark_parts(next));
+      CAIRN_CHECK(mark_bases(next));
     }
     if (damaged_) return std::vector<std::string>();
     CAIRN_CHECK(compare_counts());
@@ -72,6 +73,21 @@ class Mark {
     }
     meter_.add(at->stored_bytes);
     for (const Reference& part : *parts) refer(part);
+    return {};
+  }
+
+  // Of a delta block, whether its content is known as a blob, too, or not.
+  Status mark_bases(const Reference& object) {
+    if (object.kind != RecordKind::blob) return {};
+    CAIRN_TRY(const auto at, index_.find_block(object.id));
+    if (!at || !has_parts(*at)) return {};
+    const auto bases = reader_.bases_of(object.id, *at);
+    if (!bases.ok()) {
+      if (!is_damage(bases.error())) return bases.error();
+      damaged_ = true;
+      return {};
+    }
+    for (const Reference& base : *bases) refer(base);
     return {};
   }
 

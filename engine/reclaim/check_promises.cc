@@ -98,6 +98,7 @@ class PromiseCheck {
       CAIRN_CHECK(lost(error, id, name));
       return false;
     };
+    if (root.kind == RecordKind::delta) return check_delta(root, id, name);
     Digest blob = root.id;
     if (root.kind == RecordKind::tensor) {
       const auto tensor = load_tensor(reader_, root.id);
@@ -107,6 +108,30 @@ class PromiseCheck {
     const auto pieces = pieces_of_blob(reader_, blob, root.bytes);
     if (!pieces.ok()) return bad(pieces.error());
     return check_pieces(*pieces, name);
+  }
+
+  // A delta needs its base, or what is stored instead of it, and all its streams.
+  Result<bool> check_delta(const Root& root, const std::string& id, const std::string& name) {
+    const auto delta = load_delta(reader_, root.id);
+    if (!delta.ok()) {
+      CAIRN_CHECK(lost(delta.error(), id, name));
+      return false;
+    }
+    std::vector<DeltaStream> parts = delta->streams;
+    const auto tensor = load_tensor(reader_, delta->kind == DeltaKind::whole ? delta->target : delta->base);
+    bool good = tensor.ok();
+    if (!good) CAIRN_CHECK(lost(tensor.error(), id, name));
+    if (good) parts.push_back({.bytes = tensor->bytes, .blob = tensor->blob});
+    for (const DeltaStream& part : parts) {
+      const auto pieces = pieces_of_blob(reader_, part.blob, part.bytes);
+      bool whole = pieces.ok();
+      if (!whole) CAIRN_CHECK(lost(pieces.error(), id, name));
+      if (whole) {
+        CAIRN_TRY(whole, check_pieces(*pieces, name));
+      }
+      good = good && whole;
+    }
+    return good;
   }
 
   Status lost(const Error& error, const std::string& id, const std::string& name) {

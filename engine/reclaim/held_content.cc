@@ -12,6 +12,12 @@ Status HeldContent::find(const std::vector<Reference>& held, Index& index, Objec
     if (references == 0) bytes_[at.segment] += use_of(at);
   };
   std::vector<Reference> pending = held;
+  const auto add_parts = [&](const Digest& id, const RecordLocation& at) -> Status {
+    if (!has_parts(at)) return {};
+    CAIRN_TRY(const auto below, parts.parts_of(id, at));
+    if (below) pending.insert(pending.end(), below->begin(), below->end());
+    return {};
+  };
   while (!pending.empty()) {
     const Reference next = pending.back();
     pending.pop_back();
@@ -20,13 +26,15 @@ Status HeldContent::find(const std::vector<Reference>& held, Index& index, Objec
     CAIRN_TRY(const std::uint64_t references, index.references(next.kind, next.id));
     if (shared) {
       CAIRN_TRY(const auto block, index.find_block(next.id));
-      if (block) count(*block, references);
+      if (block) {
+        count(*block, references);
+        CAIRN_CHECK(add_parts(next.id, *block));
+      }
     }
     CAIRN_TRY(const auto at, index.find_object(shared ? RecordKind::blob : next.kind, next.id));
     if (!at) continue;
     count(*at, references);
-    CAIRN_TRY(const auto below, parts.parts_of(next.id, *at));
-    if (below) pending.insert(pending.end(), below->begin(), below->end());
+    CAIRN_CHECK(add_parts(next.id, *at));
   }
   return {};
 }

@@ -34,6 +34,11 @@ Status verify_object(BlockReader& reader, const Digest& id, const RecordLocation
       actual = state_id(digest, bytes);
       break;
     }
+    case RecordKind::delta: {
+      CAIRN_TRY(const DeltaManifest delta, decode_delta(bytes));
+      actual = delta_id(digest, bytes);
+      break;
+    }
     case RecordKind::snapshot: {
       CAIRN_TRY(const SnapshotManifest snapshot, decode_snapshot(bytes));
       actual = snapshot_id(digest, bytes);
