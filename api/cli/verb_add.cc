@@ -54,6 +54,10 @@ void print_report(Session& session, const AddReport& report, bool dry_run) {
   table.add({"  known before", size_text(report.logical_bytes - std::min(report.new_bytes, report.logical_bytes)),
              "in " + count_text(report.known_blocks, "block", "blocks")});
   table.add({"  new", size_text(report.new_bytes), "in " + count_text(report.new_blocks, "block", "blocks")});
+  if (report.delta_blocks > 0) {
+    table.add({"  differences", "",
+               "from " + out.name(report.base) + " in " + count_text(report.delta_blocks, "block", "blocks")});
+  }
   if (!dry_run) {
     table.add(
         {"  stored", size_text(report.stored_bytes),
@@ -90,6 +94,7 @@ Run declare_add(VerbOptions& options) {
   options.option("--as", "NAME", given->add.name, "The name; default: the base name of the one PATH");
   options.option("--tag", "K=V", given->tags, "A tag of the new version; may be repeated");
   options.option("--codec", "CODEC", given->codec, "auto, none, lz4, zstd or zstd:1 to zstd:19");
+  options.option("--base", "BASE", given->add.base, "auto (the version before), none, NAME or NAME@VERSION");
   options.flag("--force", given->add.force, "Read files that look unchanged, too");
   options.flag("--dry-run", given->add.dry_run, "Read and compare; write nothing");
   return [given](Session& session) { return run_add(session, *given); };
@@ -102,6 +107,7 @@ constinit const Verb kAdd{.name = "add",
                           .examples =
                               "  cairn add checkpoints/llama-sft --tag step=12000\n"
                               "  cairn add model.safetensors config.json --as llama-sft\n"
+                              "  cairn add llama-chat --base llama-sft      a fine-tune, as what differs from it\n"
                               "  cairn add --dry-run model.safetensors      what would be new?\n",
                           .lines = true,
                           .declare = declare_add};

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "api/src/add_bases.h"
 #include "api/src/ref_name.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
@@ -55,6 +56,7 @@ class Adding {
   Result<AddReport> run(const std::vector<std::string>& paths) {
     const std::uint64_t log_before = log_.appended_bytes();
     CAIRN_CHECK(name_it(paths));
+    CAIRN_CHECK(choose_base());
     CAIRN_TRY(std::vector<WalkedEntry> inputs, scan(paths));
     {
       ProgressMeter meter(progress_, "add", input_bytes_);
@@ -76,6 +78,7 @@ class Adding {
     report_.new_bytes = path_.sink().counters().new_bytes;
     report_.new_blocks = path_.sink().counters().new_blocks;
     report_.known_blocks = path_.sink().counters().known_blocks;
+    report_.delta_blocks = path_.sink().counters().delta_blocks;
     report_.stored_bytes = log_.appended_bytes() - log_before;
     return report_;
   }
@@ -97,6 +100,21 @@ class Adding {
     for (const auto& [key, value] : options_.tags) {
       if (key.empty()) return make_error(ErrorCode::invalid_argument, "a tag has a name");
     }
+    return {};
+  }
+
+  Status choose_base() {
+    std::optional<RefRecord> version;
+    if (options_.base == "auto") {
+      if (options_.codec == Codec::automatic) {
+        CAIRN_TRY(version, store_.index().latest_ref(report_.name));
+      }
+    } else if (options_.base != "none") {
+      CAIRN_TRY(version, resolve_ref(store_, options_.base));
+    }
+    if (!version) return {};
+    report_.base = version->name + "@" + std::to_string(version->version);
+    bases_ = std::make_unique<AddBases>(store_, *std::move(version));
     return {};
   }
 
@@ -179,7 +197,8 @@ class Adding {
       return false;
     }
     if (!model->note.empty()) meter.problem(printable(input.open_path), printable(model->note));
-    const auto written = path_.write_file(source, *model, meter);
+    const std::unique_ptr<BaseSource> bases = bases_ ? bases_->of_file(input.relative_path, *model) : nullptr;
+    const auto written = path_.write_file(source, *model, meter, bases.get());
     if (!written.ok()) {
       if (is_stores_failure(written.error())) return written.error();
       leave_out(meter, input.open_path, written.error().message);
@@ -297,6 +316,7 @@ class Adding {
   LogWriter& log_;
   WritePath path_;
   WholeContent whole_{store_.blocks()};
+  std::unique_ptr<AddBases> bases_;  // null: blocks are kept whole
   TreeManifest tree_;
   AddReport report_;
   std::uint64_t input_bytes_ = 0;

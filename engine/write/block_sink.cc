@@ -6,7 +6,9 @@
 
 #include "engine/base/errors.h"
 #include "engine/content/digester.h"
+#include "engine/index/block_chain.h"
 #include "engine/log/disk_room.h"
+#include "engine/write/delta_choice.h"
 
 namespace cairn {
 namespace {
@@ -25,9 +27,6 @@ BlockEncoder& thread_encoder() {
 // References that are remembered until they count: more are read back.
 constexpr std::size_t kRememberedMax = 256 * 1024;
 
-// What is quarantined is written again: the new record takes the place of the damaged one.
-bool is_good(const std::optional<RecordLocation>& known) { return known && !known->quarantined; }
-
 bool gives_back(const IndexBatch& batch) {
   const auto removed = [](const auto& one) { return one.removed; };
   return std::ranges::any_of(batch.refs, removed) || std::ranges::any_of(batch.roots, removed);
@@ -36,10 +35,21 @@ bool gives_back(const IndexBatch& batch) {
 }  // namespace
 
 void BlockSink::Parts::remember(RecordKind kind, const Digest& id, Bytes payload) {
-  auto references = references_of(kind, payload);
-  if (!references.ok() || references_ + references->size() > kRememberedMax) return;
-  references_ += references->size();
-  recent_.insert_or_assign({kind, id, checksum_of(payload)}, std::move(references).value());
+  if (auto references = references_of(kind, payload); references.ok()) {
+    remember(kind, id, payload, std::move(references).value());
+  }
+}
+
+void BlockSink::Parts::remember_delta(const Digest& id, Bytes payload) {
+  if (auto bases = bases_in(payload, id); bases.ok()) {
+    remember(RecordKind::block, id, payload, std::move(bases).value());
+  }
+}
+
+void BlockSink::Parts::remember(RecordKind kind, const Digest& id, Bytes payload, std::vector<Reference> references) {
+  if (references_ + references.size() > kRememberedMax) return;
+  references_ += references.size();
+  recent_.insert_or_assign({kind, id, checksum_of(payload)}, std::move(references));
 }
 
 void BlockSink::Parts::forget() {
@@ -54,7 +64,7 @@ Result<std::optional<std::vector<Reference>>> BlockSink::Parts::parts_of(const D
 }
 
 BlockSink::BlockSink(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored)
-    : options_(options), index_(index), log_(log), buffers_(options.block_bytes), parts_(stored) {}
+    : options_(options), index_(index), log_(log), buffers_(options.block_bytes), stored_(stored), parts_(stored) {}
 
 // What a ref or a root means is not in its descriptor. They come out of the log in the order
 // in which they went in.
@@ -81,7 +91,8 @@ IndexBatch BlockSink::batch_of(const LogWriter::Synced& synced) {
   return batch;
 }
 
-Result<BlockSink::Block> BlockSink::prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype) {
+Result<BlockSink::Block> BlockSink::prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype,
+                                            const BlockPlace& place) {
   Block block;
   block.digest = digest_of(options_.digest, content);
   block.dtype = dtype;
@@ -89,26 +100,56 @@ Result<BlockSink::Block> BlockSink::prepare(std::shared_ptr<const void> hold, By
   block.content = content;
   CAIRN_CHECK(claim(block));
   if (!block.claimed || options_.dry_run) return block;
-  if (Status encoded = encode_block(block); !encoded.ok()) {
+  if (Status encoded = encode_block(block, place); !encoded.ok()) {
     disclaim(block);
     return std::move(encoded).error();
   }
   return block;
 }
 
-Status BlockSink::encode_block(Block& block) {
-  const Encoded encoded = thread_encoder().encode(block.content, block.dtype, options_.encode);
+// What heals is whole: others may rely on it, and how many stand between is not known here.
+Result<bool> BlockSink::may_become_delta(const Block& block) {
+  CAIRN_TRY(const auto at, index_.find_block(block.digest));
+  if (at) return false;
+  CAIRN_TRY(const std::uint64_t references, index_.references(RecordKind::block, block.digest));
+  return references == 0;
+}
+
+Status BlockSink::encode_block(Block& block, const BlockPlace& place) {
+  const auto size = static_cast<std::uint32_t>(block.content.size());
+  std::optional<Base> base;
+  if (place.bases != nullptr) {
+    CAIRN_TRY(const bool may, may_become_delta(block));
+    if (may) base = place.bases->find(place.tensor, place.number, size);
+  }
+  BlockEncoder& encoder = thread_encoder();
+  const Encoded encoded = base ? encode_beside(encoder, block.content, block.dtype, base->content, options_.encode)
+                               : encoder.encode(block.content, block.dtype, options_.encode);
+  std::vector<std::byte> head;
+  block.base.reset();
+  if (encoded.codec == CodecId::delta) {
+    block.base = base->digest;
+    block.bases = place.bases;
+    head = encode(DeltaHead{.bases = {base->digest}}, block.digest);
+  }
+  if (base) place.bases->tried(place.tensor, size, block.base.has_value());
   block.codec = encoded.codec;
   block.payload = encoded.payload;
-  block.checksum = checksum_of(encoded.payload);
-  if (encoded.codec == CodecId::raw) return {};
+  block.payload_hold.reset();
+  if (encoded.codec == CodecId::raw) {
+    block.checksum = checksum_of(block.payload);
+    return {};
+  }
   // The encoder's memory is good until its next call: the log thread needs a copy.
   const std::shared_ptr<AlignedBuffer> copy = buffers_.take();
   if (!copy) return make_error(ErrorCode::resource_exhausted, "no memory to encode a block");
-  CAIRN_INVARIANT(encoded.payload.size() <= copy->capacity());
-  std::memcpy(copy->data(), encoded.payload.data(), encoded.payload.size());
-  block.payload = copy->first(encoded.payload.size());
+  const std::size_t bytes = head.size() + encoded.payload.size();
+  CAIRN_INVARIANT(bytes <= copy->capacity());
+  std::copy(head.begin(), head.end(), copy->data());
+  std::memcpy(copy->data() + head.size(), encoded.payload.data(), encoded.payload.size());
+  block.payload = copy->first(bytes);
   block.payload_hold = copy;
+  block.checksum = checksum_of(block.payload);
   return {};
 }
 
@@ -119,14 +160,23 @@ Status BlockSink::claim(Block& block) {
     const std::lock_guard lock(claims_mutex_);
     if (!claims_.try_emplace(block.digest, Claim::taken).second) return {};
   }
-  auto known = index_.find_block(block.digest);
-  block.known = known.ok() && is_good(*known);
+  const auto known = [&]() -> Result<bool> {
+    CAIRN_TRY(const auto at, index_.find_block(block.digest));
+    return is_good(block.digest, at);
+  }();
+  block.known = known.ok() && *known;
   block.claimed = known.ok() && !block.known;
   if (block.claimed) return {};
   const std::lock_guard lock(claims_mutex_);
   claims_.erase(block.digest);
-  if (!known.ok()) return std::move(known).error();
-  return {};
+  return known.ok() ? Status() : Status(known.error());
+}
+
+// What a delta block relies on may be damaged, or missing where a segment was lost.
+Result<bool> BlockSink::is_good(const Digest& block, const std::optional<RecordLocation>& known) {
+  if (!known || known->quarantined) return false;
+  if (!has_parts(*known)) return true;
+  return is_sound(index_, stored_, block, *known);
 }
 
 void BlockSink::disclaim(const Block& block) {
@@ -144,7 +194,8 @@ Result<bool> BlockSink::begin_append(const Block& block) {
   if (options_.dry_run) return block.claimed;
   if (block.known) return false;
   CAIRN_TRY(const auto committed, index_.find_block(block.digest));
-  if (is_good(committed)) return false;
+  CAIRN_TRY(const bool good, is_good(block.digest, committed));
+  if (good) return false;
   const std::lock_guard lock(claims_mutex_);
   const auto claim = claims_.try_emplace(block.digest, Claim::taken).first;
   return std::exchange(claim->second, Claim::appended) == Claim::taken;
@@ -157,30 +208,51 @@ Result<bool> BlockSink::append(const Block& block) {
     return false;
   }
   if (!options_.dry_run) {
-    if (Status written = write_block(block); !written.ok()) {
+    auto written = write_block(block);
+    if (!written.ok()) {
       // Whoever brings it next shall write it.
       const std::lock_guard lock(claims_mutex_);
       claims_.erase(block.digest);
       return std::move(written).error();
     }
+    counters_.delta_blocks += *written ? 1 : 0;
   }
   ++counters_.new_blocks;
   counters_.new_bytes += block.content.size();
   return true;
 }
 
-Status BlockSink::write_block(Block block) {
-  if (!block.claimed) CAIRN_CHECK(encode_block(block));
-  return log_.append(NewRecord{.kind = RecordKind::block,
-                               .codec = static_cast<std::uint8_t>(block.codec),
-                               .logical_bytes = static_cast<std::uint32_t>(block.content.size()),
-                               .key = block.digest,
-                               .payload = block.payload,
-                               .hold = block.codec == CodecId::raw ? block.hold : block.payload_hold,
-                               .checksum = block.checksum});
+// A block may be prepared before this thread has the log's turn: its base is looked at again.
+Result<bool> BlockSink::write_block(Block block) {
+  const auto bytes = static_cast<std::uint32_t>(block.content.size());
+  bool encoded = block.claimed;
+  if (encoded && block.base) {
+    CAIRN_TRY(const auto base, index_.find_block(*block.base));
+    encoded = is_fit_as_base(base, bytes);
+  }
+  if (!encoded) CAIRN_CHECK(encode_block(block));
+  if (block.base) parts_.remember_delta(block.digest, block.payload);
+  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::block,
+                                    .codec = static_cast<std::uint8_t>(block.codec),
+                                    .logical_bytes = bytes,
+                                    .key = block.digest,
+                                    .payload = block.payload,
+                                    .hold = block.codec == CodecId::raw ? block.hold : block.payload_hold,
+                                    .checksum = block.checksum}));
+  if (block.base) block.bases->relies(block.digest, *block.base);
+  return block.base.has_value();
 }
 
-Status BlockSink::replace(const Digest& digest, std::uint32_t logical_bytes, CodecId codec, Bytes payload) {
+Status BlockSink::replace(const Digest& digest, std::uint32_t logical_bytes, CodecId codec, Bytes payload,
+                          const std::vector<Digest>& bases) {
+  CAIRN_INVARIANT(bases.empty() == (codec != CodecId::delta));
+  std::vector<std::byte> delta;
+  if (codec == CodecId::delta) {
+    delta = encode(DeltaHead{.bases = bases}, digest);
+    delta.insert(delta.end(), payload.begin(), payload.end());
+    payload = delta;
+    parts_.remember_delta(digest, payload);
+  }
   return log_.append(NewRecord{.kind = RecordKind::block,
                                .codec = static_cast<std::uint8_t>(codec),
                                .logical_bytes = logical_bytes,
@@ -197,7 +269,8 @@ Status BlockSink::write_blob_manifest(const Digest& id, std::vector<BlockRef> bl
 Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload) {
   if (options_.dry_run || pending_objects_.contains({kind, id})) return {};
   CAIRN_TRY(const auto known, index_.find_object(kind, id));
-  if (is_good(known)) return {};
+  // The new record takes the place of a damaged one.
+  if (known && !known->quarantined) return {};
   if (payload.size() > 256 * MiB) {
     return make_error(ErrorCode::resource_exhausted, std::string(record_kind_name(kind)) + " " +
                                                          to_text(options_.digest, id) + " lists too many parts");

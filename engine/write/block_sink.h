@@ -17,6 +17,7 @@
 #include "engine/codec/block_codec.h"
 #include "engine/index/index.h"
 #include "engine/log/log_writer.h"
+#include "engine/write/base_source.h"
 
 namespace cairn {
 
@@ -30,7 +31,8 @@ struct WriteOptions {
 
 struct WriteCounters {
   std::uint64_t new_blocks = 0, known_blocks = 0;
-  std::uint64_t new_bytes = 0;  // logical, of new blocks
+  std::uint64_t delta_blocks = 0;  // of the new ones, that are the difference from others
+  std::uint64_t new_bytes = 0;     // logical, of new blocks
 };
 
 // Owned by one thread, which alone writes to `log` and applies to `index` meanwhile, but
@@ -49,19 +51,24 @@ class BlockSink {
     CodecId codec = CodecId::raw;
     std::shared_ptr<const void> payload_hold;
     Bytes payload;
-    std::uint64_t checksum = 0;  // of the payload
+    std::uint64_t checksum = 0;   // of the payload
+    std::optional<Digest> base;   // of a delta
+    BaseSource* bases = nullptr;  // where that is from
   };
 
   // `stored` says what objects that are in the log are made of.
   BlockSink(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored);
 
-  // Any thread: digest, known? encode. On failure nothing is claimed.
-  Result<Block> prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype);
+  // Any thread: digest, known? encode. On failure nothing is claimed. What the store has never had, or
+  // has forgotten, may become the difference from another; the source of `place` outlives append().
+  Result<Block> prepare(std::shared_ptr<const void> hold, Bytes content, DType dtype, const BlockPlace& place = {});
   // The block is in the log before anything that is appended later. True when it is new.
   Result<bool> append(const Block& block);
   // Writes a block that is known again, encoded otherwise: what was there is dead once this is
-  // committed. `payload` is `codec`'s, of the content that `digest` names, and is copied.
-  Status replace(const Digest& digest, std::uint32_t logical_bytes, CodecId codec, Bytes payload);
+  // committed. `payload` is `codec`'s, of the content that `digest` names, and is copied. A
+  // delta's bases are there, good, and not themselves the difference from this block.
+  Status replace(const Digest& digest, std::uint32_t logical_bytes, CodecId codec, Bytes payload,
+                 const std::vector<Digest>& bases = {});
   // Instead of append(): the block is not written by this one.
   void disclaim(const Block& block);
 
@@ -95,10 +102,13 @@ class BlockSink {
    public:
     explicit Parts(ObjectParts& stored) : stored_(stored) {}
     void remember(RecordKind kind, const Digest& id, Bytes payload);
+    void remember_delta(const Digest& id, Bytes payload);
     void forget();
     Result<std::optional<std::vector<Reference>>> parts_of(const Digest& id, const RecordLocation& at) override;
 
    private:
+    void remember(RecordKind kind, const Digest& id, Bytes payload, std::vector<Reference> references);
+
     ObjectParts& stored_;
     // The checksum is the payload's: the same bytes may be cut in more than one way.
     std::map<std::tuple<RecordKind, Digest, std::uint64_t>, std::vector<Reference>> recent_;
@@ -106,10 +116,14 @@ class BlockSink {
   };
 
   Status claim(Block& block);
+  // What is quarantined, or relies on what is, is written again.
+  Result<bool> is_good(const Digest& block, const std::optional<RecordLocation>& known);
   IndexBatch batch_of(const LogWriter::Synced& synced);
   Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
-  Status encode_block(Block& block);
-  Status write_block(Block block);
+  Status encode_block(Block& block, const BlockPlace& place = {});
+  Result<bool> may_become_delta(const Block& block);
+  // Whether it is a delta.
+  Result<bool> write_block(Block block);
   Result<bool> begin_append(const Block& block);
 
   const WriteOptions options_;
@@ -123,6 +137,7 @@ class BlockSink {
   std::set<std::pair<RecordKind, Digest>> pending_objects_;  // appended, not yet in the index
   std::deque<RefRecord> pending_refs_;
   std::deque<std::vector<Root>> pending_roots_;  // by record
+  ObjectParts& stored_;
   Parts parts_;
   std::vector<std::pair<std::string, SeenFile>> seen_;
 };

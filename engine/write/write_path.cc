@@ -32,6 +32,7 @@ struct WritePath::Cut {
   std::uint64_t offset = 0;  // in the source, when it is still to be read
   std::uint32_t length = 0;
   std::size_t tensor = kNoTensor;  // whose block this is; none for opaque bytes and gaps
+  std::size_t number = 0;          // of the block in the tensor
   bool gap = false;                // only read: skeleton bytes pass through for the file's digest
   DType dtype = DType::opaque;
   std::shared_ptr<const void> hold;  // when it has been read already
@@ -53,12 +54,13 @@ WritePath::WritePath(const WriteOptions& options, Index& index, LogWriter& log, 
       readers_(readers),
       buffers_(options.block_bytes + 2 * kPageBytes) {}
 
-Result<WrittenFile> WritePath::write_file(const ByteSource& source, const ModelFile& model, ProgressMeter& meter) {
+Result<WrittenFile> WritePath::write_file(const ByteSource& source, const ModelFile& model, ProgressMeter& meter,
+                                          BaseSource* bases) {
   if (model.tensors.empty()) {
     CAIRN_TRY(const Digest blob, write_blob(source, meter));
     return WrittenFile{.blob = blob};
   }
-  auto written = write_model(source, model, meter);
+  auto written = write_model(source, model, meter, bases);
   if (!written.ok()) CAIRN_CHECK(sink_.abandon());
   return written;
 }
@@ -105,7 +107,8 @@ Result<Digest> WritePath::write_opaque(const ByteSource& source, ProgressMeter& 
   return id;
 }
 
-Result<WrittenFile> WritePath::write_model(const ByteSource& source, const ModelFile& model, ProgressMeter& meter) {
+Result<WrittenFile> WritePath::write_model(const ByteSource& source, const ModelFile& model, ProgressMeter& meter,
+                                           BaseSource* bases) {
   StreamDigester whole(pool_, options_.digest);
   Digester gaps(options_.digest);
   std::vector<TensorProgress> tensors(model.tensors.size());
@@ -131,6 +134,7 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
     cut.gap = !in_tensor;
     if (in_tensor) {
       cut.tensor = tensor;
+      cut.number = (at - model.tensors[tensor].offset) / options_.block_bytes;
       cut.dtype = dtype_to_encode(model.tensors[tensor]);
     }
     // The workers alone would keep the device busy only while they do not work.
@@ -143,7 +147,7 @@ Result<WrittenFile> WritePath::write_model(const ByteSource& source, const Model
     at += cut.length;
     return std::optional<Cut>(std::move(cut));
   };
-  const auto work = [&](Cut& cut) { return process(source, cut); };
+  const auto work = [&](Cut& cut) { return process(source, cut, bases); };
   const auto consume = [&](const Cut& cut, const BlockSink::Block& block) -> Status {
     whole.push(block.hold, block.content);
     if (cut.gap) {
@@ -207,9 +211,12 @@ Result<WritePath::ReadBlock> WritePath::read(const ByteSource& source, std::uint
 }
 
 // On a pool thread: read, digest, known? encode.
-Result<BlockSink::Block> WritePath::process(const ByteSource& source, Cut& cut) {
+Result<BlockSink::Block> WritePath::process(const ByteSource& source, Cut& cut, BaseSource* bases) {
   CAIRN_TRY(ReadBlock read_block, cut.coming.valid() ? cut.coming.get() : read(source, cut.offset, cut.length, false));
-  if (!cut.gap) return sink_.prepare(std::move(read_block.hold), read_block.bytes, cut.dtype);
+  if (!cut.gap) {
+    const BlockPlace place{.bases = bases, .tensor = cut.tensor, .number = cut.number};
+    return sink_.prepare(std::move(read_block.hold), read_block.bytes, cut.dtype, place);
+  }
   BlockSink::Block gap;
   gap.hold = std::move(read_block.hold);
   gap.content = read_block.bytes;

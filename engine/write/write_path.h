@@ -27,7 +27,9 @@ class WritePath {
   // known costs a digest. After a failure to read the source, other sources may be written;
   // after a failure of the log, nothing more.
   Result<Digest> write_blob(const ByteSource& source, ProgressMeter& meter);
-  Result<WrittenFile> write_file(const ByteSource& source, const ModelFile& model, ProgressMeter& meter);
+  // `bases` knows what the model's tensors, by their place in it, may be the difference from; null: nothing.
+  Result<WrittenFile> write_file(const ByteSource& source, const ModelFile& model, ProgressMeter& meter,
+                                 BaseSource* bases = nullptr);
   // For what is not content: objects, refs, the commit.
   BlockSink& sink() noexcept { return sink_; }
 
@@ -36,11 +38,12 @@ class WritePath {
   struct TensorProgress;
 
   Result<Digest> write_opaque(const ByteSource& source, ProgressMeter& meter);
-  Result<WrittenFile> write_model(const ByteSource& source, const ModelFile& model, ProgressMeter& meter);
+  Result<WrittenFile> write_model(const ByteSource& source, const ModelFile& model, ProgressMeter& meter,
+                                  BaseSource* bases);
   struct ReadBlock;
 
   Result<ReadBlock> read(const ByteSource& source, std::uint64_t offset, std::uint32_t length, bool from_device);
-  Result<BlockSink::Block> process(const ByteSource& source, Cut& cut);
+  Result<BlockSink::Block> process(const ByteSource& source, Cut& cut, BaseSource* bases);
   Status append(const BlockSink::Block& block, ProgressMeter& meter);
   std::size_t window() const { return 4 * pool_.threads() + 4; }
 

@@ -21,6 +21,7 @@
 #include "cairn/progress.h"
 #include "cairn/result.h"
 #include "cairn/retention.h"
+#include "cairn/similar.h"
 
 // A shared library shows what is declared from here on.
 #pragma GCC visibility push(default)
@@ -32,7 +33,11 @@ struct AddOptions {
   std::string name;  // empty: the base name of the one path given
   Tags tags;
   Codec codec = Codec::automatic;
-  int zstd_level = 3;    // 1 to 19
+  int zstd_level = 3;  // 1 to 19
+  // "auto": a tensor's new blocks may become the difference from those that the tensor of the same name, dtype and
+  // shape has in the version before; not when `codec` names one. NAME or NAME@V: from those in that version; not_found
+  // when there is none. "none": all are kept whole.
+  std::string base = "auto";
   bool force = false;    // read files even when they look unchanged since they were added
   bool dry_run = false;  // read, split and compare; write nothing
 };
@@ -48,6 +53,8 @@ struct AddReport {
   std::uint64_t new_bytes = 0;      // logical bytes of blocks not known before
   std::uint64_t stored_bytes = 0;   // bytes appended to the log, headers included
   std::uint64_t new_blocks = 0, known_blocks = 0;
+  std::string base;                   // NAME@V: what tensors were compared with; empty: nothing
+  std::uint64_t delta_blocks = 0;     // of the new ones, that are the difference from others; 0 after a dry run
   std::uint64_t unchanged_files = 0;  // not read, because nothing about them had changed
 };
 
@@ -98,6 +105,13 @@ struct EntryInfo {
   std::string note;
 };
 
+// Blocks that are stored as the difference from others, by what they are from.
+struct TensorBase {
+  std::string ref, tensor;   // NAME@V, and the tensor in it that has those; empty when that is not known
+  std::string id;            // of that tensor, or else of the one block
+  std::uint64_t blocks = 0;  // that rely on it; one that is predicted from several counts for each
+};
+
 struct TensorInfo {
   std::string path;  // of the file it is in; empty when shown by id
   std::string name;
@@ -109,17 +123,18 @@ struct TensorInfo {
   // shared with other objects are counted in each.
   std::map<std::string, std::uint64_t> codecs;
   std::uint64_t stored_bytes = 0;
+  std::vector<TensorBase> bases;  // of codec "delta"; those with most blocks first; show() alone finds out
 };
 
 struct ObjectInfo {
-  std::string kind;  // "snapshot", "tree", "state", "model", "tensor", "blob", "block"
+  std::string kind;  // "snapshot", "tree", "state", "model", "tensor", "delta", "blob", "block"
   std::string id;
   std::uint64_t bytes = 0;  // logical
   std::uint64_t stored_bytes = 0;
   std::map<std::string, std::uint64_t> codecs;
-  std::string format;               // of a model
+  std::string format;               // of a model; of a delta, its kind
   std::optional<RefInfo> ref;       // when asked for by name
-  Tags metadata;                    // of a snapshot
+  Tags metadata;                    // of a snapshot; of a delta, what it is made of
   std::vector<EntryInfo> entries;   // of a snapshot or tree
   std::vector<TensorInfo> tensors;  // of a snapshot, model or tensor
 };
@@ -159,6 +174,9 @@ class Archive {
   Result<std::vector<EntryInfo>> entries(const std::string& ref);  // by path
   Result<ObjectInfo> show(const std::string& ref_or_id);
   Result<DiffReport> diff(const std::string& ref_a, const std::string& ref_b, const Progress& progress = {});
+  // Which tensors are the same, and which resemble each other. Reads one block of every tensor that has the dtype and
+  // shape of another, and all of those that turn out to be similar. What is damaged is passed over.
+  Result<SimilarReport> similar(const SimilarOptions& options = {}, const Progress& progress = {});
 
   // Hands the bytes of a file, blob or tensor, verified, to `sink` in order.
   using Sink = std::function<Status(std::span<const std::byte>)>;
