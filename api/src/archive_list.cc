@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Archive: what is there, under which names, and what it is made of.
+#include "api/src/base_names.h"
+#include "api/src/delta_store.h"
 #include "api/src/object_info.h"
 #include "api/src/ref_name.h"
+#include "cairn/retention.h"
 #include "engine/base/errors.h"
 #include "engine/content/model_file.h"
 
@@ -49,6 +52,32 @@ Result<ObjectInfo> describe_snapshot(StoreImpl& store, const Digest& id) {
   return info;
 }
 
+Result<ObjectInfo> describe_delta_object(StoreImpl& store, const Digest& id) {
+  CAIRN_TRY(const DeltaManifest manifest, load_delta(store.blocks(), id));
+  CAIRN_TRY(const DeltaInfo delta, describe_delta(store, id, manifest));
+  ObjectInfo info{.kind = "delta", .id = delta.id, .bytes = delta.bytes, .stored_bytes = delta.stored_bytes};
+  info.format = delta_kind_name(delta.kind);
+  info.metadata = {{"target", delta.target}, {"lossless", delta.lossless() ? "yes" : "no"}};
+  if (!delta.base.empty()) info.metadata["base"] = delta.base;
+  if (!delta.lossless()) {
+    info.metadata["result"] = delta.result;
+    info.metadata["max_error"] = metric_text(delta.max_error);
+    info.metadata["largest_error"] = metric_text(delta.largest_error);
+    info.metadata["exceptions"] = std::to_string(delta.exceptions);
+  }
+  for (const DeltaStream& stream : manifest.streams) {
+    CAIRN_TRY(const FilePieces pieces, pieces_of_blob(store.blocks(), stream.blob, stream.bytes));
+    std::uint64_t counted = 0;
+    CAIRN_CHECK(count_storage(store, pieces, info.codecs, counted));
+  }
+  if (manifest.kind == DeltaKind::whole) {
+    CAIRN_TRY(TensorInfo tensor, describe_tensor(store, manifest.target));
+    info.codecs = tensor.codecs;
+    info.tensors.push_back(std::move(tensor));
+  }
+  return info;
+}
+
 Result<ObjectInfo> describe_content(StoreImpl& store, const Digest& id) {
   ObjectInfo info{.id = store.id_text(id)};
   CAIRN_TRY(const auto tensor_at, store.index().find_object(RecordKind::tensor, id));
@@ -84,6 +113,8 @@ Result<ObjectInfo> describe_id(StoreImpl& store, const Digest& id) {
     for (const TensorInfo& tensor : info.tensors) info.bytes += tensor.bytes;
     return info;
   }
+  CAIRN_TRY(const auto delta_at, store.index().find_object(RecordKind::delta, id));
+  if (delta_at) return describe_delta_object(store, id);
   CAIRN_TRY(const auto tree_at, store.index().find_object(RecordKind::tree, id));
   if (!tree_at) return describe_content(store, id);
   ObjectInfo info{.kind = "tree", .id = store.id_text(id)};
@@ -129,11 +160,14 @@ Result<ObjectInfo> Archive::show(const std::string& ref_or_id) {
   const auto id = parse_digest(store_->header().digest, ref_or_id);
   const auto ref = resolve_ref(*store_, ref_or_id);
   if (!ref.ok()) {
-    if (id.ok()) return describe_id(*store_, *id);
-    return ref.error();
+    if (!id.ok()) return ref.error();
+    CAIRN_TRY(ObjectInfo info, describe_id(*store_, *id));
+    CAIRN_CHECK(name_bases(*store_, std::nullopt, info.tensors));
+    return info;
   }
   CAIRN_TRY(ObjectInfo info, describe_snapshot(*store_, ref->snapshot));
   info.ref = to_info(*store_, *ref);
+  CAIRN_CHECK(name_bases(*store_, *ref, info.tensors));
   return info;
 }
 

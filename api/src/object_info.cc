@@ -131,6 +131,8 @@ Result<FilePieces> pieces_of_any(StoreImpl& store, const Digest& id) {
   }
   CAIRN_TRY(const auto block_at, index.find_block(id));
   if (block_at) return pieces_of_blob(store.blocks(), id, block_at->logical_bytes);
+  CAIRN_TRY(const auto delta_at, index.find_object(RecordKind::delta, id));
+  if (delta_at) return make_error(ErrorCode::invalid_argument, store.id_text(id) + " is a delta, to be loaded as one");
   return make_error(ErrorCode::not_found, "no content with id " + store.id_text(id));
 }
 

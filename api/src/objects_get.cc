@@ -40,6 +40,9 @@ Result<Found> find_or_fail(StoreImpl& store, const std::string& id) {
 }
 
 Result<FilePieces> pieces_of(StoreImpl& store, const Root& root) {
+  if (root.kind == RecordKind::delta) {
+    return make_error(ErrorCode::invalid_argument, store.id_text(root.id) + " is a delta, to be loaded as one");
+  }
   Digest blob = root.id;
   if (root.kind == RecordKind::tensor) {
     const auto tensor = load_tensor(store.blocks(), root.id);
@@ -103,6 +106,12 @@ Object describe_roots(StoreImpl& store, const std::vector<Root>& roots) {
 
 Result<Object> describe_object(StoreImpl& store, const std::vector<Root>& roots) {
   Object object = describe_roots(store, roots);
+  if (roots.front().kind == RecordKind::delta) {
+    const auto delta = load_delta(store.blocks(), roots.front().id);
+    if (!delta.ok()) return lost(delta.error());
+    object.tensor = TensorLayout{.dtype = delta->dtype, .shape = delta->shape, .strides = {}, .first = 0};
+    object.delta = true;
+  }
   if (roots.front().kind != RecordKind::tensor) return object;
   const auto tensor = load_tensor(store.blocks(), roots.front().id);
   if (!tensor.ok()) return lost(tensor.error());

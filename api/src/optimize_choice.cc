@@ -14,7 +14,8 @@ namespace {
 
 class Choice {
  public:
-  explicit Choice(StoreImpl& store) : store_(store), index_(store.index()) {}
+  Choice(StoreImpl& store, const std::function<Status()>& check_stop)
+      : store_(store), index_(store.index()), check_stop_(check_stop) {}
 
   // Everything below the versions.
   Status take_versions(const std::string& text) {
@@ -27,6 +28,7 @@ class Choice {
     CAIRN_CHECK(index_.for_each_version(wanted.name, 0, take));
     if (pending.empty()) return make_error(ErrorCode::not_found, "no name '" + printable(text) + "' in the store");
     while (!pending.empty()) {
+      CAIRN_CHECK(check_stop_());
       const Reference next = pending.back();
       pending.pop_back();
       if (!seen_.insert({next.kind, next.id}).second) continue;
@@ -53,6 +55,7 @@ class Choice {
   // A tensor that cannot be read says nothing of its blocks: they are opaque.
   Status note_types() {
     for (const Digest& id : tensors_) {
+      CAIRN_CHECK(check_stop_());
       const auto tensor = load_tensor(store_.blocks(), id);
       if (!tensor.ok()) continue;
       note_type(tensor->blob, tensor->dtype);
@@ -92,6 +95,7 @@ class Choice {
 
   StoreImpl& store_;
   Index& index_;
+  const std::function<Status()>& check_stop_;
   std::set<std::pair<RecordKind, Digest>> seen_;
   std::vector<Digest> tensors_;
   std::unordered_map<Digest, ChosenBlock> blocks_;
@@ -99,8 +103,9 @@ class Choice {
 
 }  // namespace
 
-Result<std::vector<ChosenBlock>> choose_blocks(StoreImpl& store, const std::string& name) {
-  Choice choice(store);
+Result<std::vector<ChosenBlock>> choose_blocks(StoreImpl& store, const std::string& name,
+                                               const std::function<Status()>& check_stop) {
+  Choice choice(store, check_stop);
   CAIRN_CHECK(name.empty() ? choice.take_all() : choice.take_versions(name));
   CAIRN_CHECK(choice.note_types());
   return std::move(choice).in_log_order();

@@ -3,6 +3,7 @@
 // Which blocks optimize() looks at, and what is known of their elements.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct ChosenBlock {
 
 // Live blocks in the order in which they lie in the log: of the versions that `name` names, or,
 // when it is empty, all. not_found when there are no such versions.
-Result<std::vector<ChosenBlock>> choose_blocks(StoreImpl& store, const std::string& name);
+// `check_stop` is asked at times.
+Result<std::vector<ChosenBlock>> choose_blocks(StoreImpl& store, const std::string& name,
+                                               const std::function<Status()>& check_stop);
 
 }  // namespace cairn

@@ -10,6 +10,7 @@
 #include "engine/io/read_twice.h"
 #include "engine/log/segment_files.h"
 #include "engine/reclaim/check.h"
+#include "engine/reclaim/findings.h"
 #include "engine/reclaim/scrub.h"
 #include "engine/reclaim/whole_copies.h"
 
@@ -231,6 +232,19 @@ Result<ScrubReport> StoreImpl::scrub(const ScrubOptions& options, const Progress
   return scrub.report();
 }
 
+// A delta block is damaged with its base, and whole with it.
+Status StoreImpl::clear_healed_deltas() {
+  IndexBatch batch;
+  const auto visit = [&](const Digest& digest, const RecordLocation& at) -> Status {
+    if (!at.quarantined || !has_parts(at)) return {};
+    const auto read = read_twice([&] { return blocks_->read_block_at(digest, at); });
+    if (read.ok()) batch.verdicts.push_back({.key = digest, .place = {at.segment, at.offset}, .damaged = false});
+    return read.ok() || is_damage(read.error()) ? Status() : Status(read.error());
+  };
+  if (index_->quarantined() > 0) CAIRN_CHECK(index_->for_each_block(visit));
+  return batch.verdicts.empty() ? Status() : apply_verdicts(std::move(batch));
+}
+
 Result<RepairReport> StoreImpl::repair(const Progress& progress) {
   { CAIRN_TRY(const Writing writing, begin_writing()); }
   Scrub scrub(*this, {}, progress);
@@ -247,6 +261,7 @@ Result<RepairReport> StoreImpl::repair(const Progress& progress) {
       if (mended.ok()) mended = std::move(committed);
     }
     CAIRN_CHECK(mended);
+    CAIRN_CHECK(clear_healed_deltas());
     repaired.blocks_repaired = mending.written();
   }
   CAIRN_TRY(ScrubReport now, scrub.report());

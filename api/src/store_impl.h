@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "api/src/delta_news.h"
 #include "cairn/store.h"
 #include "engine/base/fair_mutex.h"
 #include "engine/base/worker_pool.h"
@@ -71,6 +72,7 @@ class StoreImpl {
   const StoreHeader& header() const { return header_; }
   std::uint64_t store_tag() const { return store_tag_of(header_.uuid); }
   const StoreInfo& info() const { return info_; }
+  Codec codec() const { return options_.codec; }
   Index& index() { return *index_; }
   WorkerPool& pool() { return *pool_; }
   WorkerPool& readers() { return *readers_; }
@@ -89,6 +91,9 @@ class StoreImpl {
   Result<std::shared_ptr<AsyncWriter>> writer();
   // See Store::gc().
   Result<GcReport> gc(const GcOptions& options, const Progress& progress);
+  // Held by one optimize() at a time: what each knows of delta blocks holds until it ends.
+  std::mutex& optimizing() { return optimizing_; }
+  DeltaNews& delta_news() { return delta_news_; }
   // See Store::clone(). `to` is not looked into: whether it is in the store, or a link.
   Result<CloneReport> clone(const std::string& to, const CloneOptions& options, const Progress& progress);
   // For whoever has the log's turn.
@@ -139,6 +144,7 @@ class StoreImpl {
   void note_damage(const Digest& key, const RecordLocation& at);
   // Puts into the index what reads have found damaged. For whoever has the log's turn.
   Status quarantine_what_was_found();
+  Status clear_healed_deltas();
 
   FileSystem& fs_;
   const StoreLayout layout_;
@@ -166,6 +172,8 @@ class StoreImpl {
   const int pid_;                             // of the process that opened the store
   bool temporary_ = false;
   std::mutex reclaiming_;  // held for a whole run
+  std::mutex optimizing_;  // the same
+  DeltaNews delta_news_;   // for optimize()
   std::unique_ptr<BackgroundGc> background_gc_;
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;

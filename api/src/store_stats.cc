@@ -25,6 +25,7 @@ Result<StoreStats> Store::stats() {
       case RecordKind::tree: ++stats.trees; break;
       case RecordKind::snapshot: ++stats.snapshots; break;
       case RecordKind::state: ++stats.states; break;
+      case RecordKind::delta: ++stats.deltas; break;
       case RecordKind::block:
       case RecordKind::ref:
       case RecordKind::roots:

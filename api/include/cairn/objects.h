@@ -102,6 +102,7 @@ struct Object {
   std::uint64_t bytes = 0;
   std::optional<TensorLayout> tensor;  // absent: a blob; never with strides
   std::vector<ObjectName> names;       // by name; at least one, which may be empty
+  bool delta = false;                  // see cairn/deltas.h: bytes and tensor are those of its target
 };
 
 struct ObjectPage {

@@ -12,6 +12,7 @@
 
 #include "cairn/archive.h"
 #include "cairn/checkpoints.h"
+#include "cairn/deltas.h"
 #include "cairn/digest.h"
 #include "cairn/objects.h"
 #include "cairn/progress.h"
@@ -114,8 +115,8 @@ struct StoreStats {
   std::uint64_t dead_bytes = 0;         // of the log, what no name and no object needs: see gc()
   std::uint64_t index_memory_bytes = 0;
   std::uint64_t refs = 0, snapshots = 0, trees = 0, states = 0, models = 0, tensors = 0, blobs = 0, blocks = 0,
-                segments = 0;
-  std::uint64_t objects = 0;       // that were put directly
+                segments = 0, deltas = 0;
+  std::uint64_t objects = 0;       // that were put directly, and deltas
   std::uint64_t object_bytes = 0;  // what they hold, before deduplication; not in logical_bytes
   std::map<std::string, std::uint64_t> blocks_by_codec;
 };
@@ -157,14 +158,21 @@ struct GcReport {
 };
 
 struct OptimizeOptions {
+  // automatic: a block of a tensor may become the difference from that in a newer version of the
+  // same name, or, in the newest version, from that of a similar tensor under a name that is older, where that is
+  // smaller. none: no block becomes one, and those that are become whole.
+  enum class Base : std::uint8_t { automatic, none };
+
   std::string name;  // NAME or NAME@VERSION: the blocks of these versions alone; empty: all that are live
   int level = 12;    // of zstd, 1 to 19: the higher, the slower to write and the smaller
+  Base base = Base::automatic;
   std::uint64_t bytes_per_second = 0;  // read at most so fast; 0: no limit
   bool dry_run = false;                // reads and encodes, and writes nothing
 };
 
 struct OptimizeReport {
   std::uint64_t blocks = 0, rewritten_blocks = 0;
+  std::uint64_t delta_blocks = 0;                   // of those rewritten, that are the difference from others now
   std::uint64_t before_bytes = 0, after_bytes = 0;  // of all these blocks, as encoded
   std::vector<std::string> damaged;                 // ids of blocks that were left alone
 };
@@ -283,7 +291,8 @@ class Store {
   // who waits for what, how far the log is. Never waits either. Its form may change.
   std::string state_dump() const;
 
-  // The content, verified. not_found when no such object was put, or it was removed.
+  // The content, verified. not_found when no such object was put, or it was removed. invalid_argument for a
+  // delta, which Deltas::load() loads.
   Result<std::vector<std::byte>> get(const std::string& id);
   // `into` has the object's exact size. On failure it holds rubbish.
   Status get_into(const std::string& id, std::span<std::byte> into);
@@ -308,6 +317,7 @@ class Store {
   Archive archive();
   // The checkpoints of one experiment, any text that may stand behind a '/' in a name.
   Checkpoints checkpoints(const std::string& experiment);
+  Deltas deltas();
   Result<StoreStats> stats();
   // Gives back the space of what was removed: copies what is live out of the log's files with
   // the most dead content, and removes them. Takes turns with whatever else writes, beside
@@ -315,11 +325,13 @@ class Store {
   // damage leaves in doubt what is dead: nothing is reclaimed then.
   Result<GcReport> gc(const GcOptions& options = {}, const Progress& progress = {});
   // Encodes blocks again with more effort, and writes those again that get smaller by 1/16 at least.
-  // Ids and contents stay as they are; what was there before is dead, for gc() to give back, so that the
-  // disk holds both until then. Every block is verified before it is encoded. Takes turns with
-  // whatever else writes, may be stopped and repeated at any time, and what it has committed stays.
-  // Where it has been before, it changes nothing. no_space, retryable, when the disk is full: not for this is
-  // the reserve given up. not_found when there is no such name. Needs read_write, but for a dry run.
+  // What a newer version of the same name has nearly the same is written as the difference from that
+  // (see OptimizeOptions::base); the newest version of a name relies on no other of its own. Ids and
+  // contents stay as they are; what was there before is dead, for gc() to give back, so that the disk holds both until
+  // then. Every block is verified before it is encoded. Takes turns with whatever else writes, may be stopped and
+  // repeated at any time, and what it has committed stays. Where it has been before, it changes next to nothing.
+  // no_space, retryable, when the disk is full: not for this is the reserve given up. not_found when there is no such
+  // name. Needs read_write, but for a dry run.
   Result<OptimizeReport> optimize(const OptimizeOptions& options = {}, const Progress& progress = {});
   // Makes a clone of the store in `to`: a folder that is missing or empty, below one that is
   // there. The clone is the store as it is at one moment of the call: with all that was committed
