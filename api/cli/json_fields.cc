@@ -81,6 +81,13 @@ Json to_json(const EntryInfo& entry) {
   return json;
 }
 
+Json to_json(const TensorBase& base) {
+  return {{"ref", base.ref.empty() ? Json() : Json(base.ref)},
+          {"tensor", base.ref.empty() ? Json() : Json(base.tensor)},
+          {"id", base.id},
+          {"blocks", base.blocks}};
+}
+
 Json to_json(const TensorInfo& tensor) {
   return {{"path", tensor.path},
           {"name", tensor.name},
@@ -90,7 +97,8 @@ Json to_json(const TensorInfo& tensor) {
           {"id", tensor.id},
           {"blob", tensor.blob},
           {"codecs", object_of(tensor.codecs)},
-          {"stored_bytes", tensor.stored_bytes}};
+          {"stored_bytes", tensor.stored_bytes},
+          {"bases", array_of(tensor.bases)}};
 }
 
 Json to_json(const ObjectInfo& object) {
@@ -115,6 +123,36 @@ Json to_json(const DiffReport& diff) {
           {"changes", array_of(diff.changes)}};
 }
 
+Json to_json(const TensorPlace& place) { return {{"ref", place.ref}, {"path", place.path}, {"tensor", place.name}}; }
+
+Json to_json(const SameTensors& same) {
+  return {{"id", same.id}, {"bytes", same.bytes}, {"places", array_of(same.places)}};
+}
+
+Json to_json(const SimilarTensors& similar) {
+  Json json = {{"tensor", to_json(similar.place)},
+               {"like", to_json(similar.like)},
+               {"id", similar.id},
+               {"like_id", similar.like_id},
+               {"dtype", dtype_name(similar.tensor.dtype)},
+               {"shape", similar.tensor.shape},
+               {"bytes", similar.bytes},
+               {"stored_bytes", similar.stored_bytes},
+               {"delta_bytes", similar.delta_bytes},
+               {"changed", similar.difference.changed()}};
+  if (const auto& numbers = similar.difference.numbers) {
+    json["cosine"] = numbers->cosine;
+    json["mean_abs_difference"] = numbers->mean_difference;
+    json["max_abs_difference"] = numbers->max_difference;
+  }
+  return json;
+}
+
+Json to_json(const SimilarReport& report) {
+  return {{"tensors", report.tensors},         {"bytes", report.bytes},         {"same_bytes", report.same_bytes},
+          {"saved_bytes", report.saved_bytes}, {"same", array_of(report.same)}, {"similar", array_of(report.similar)}};
+}
+
 Json to_json(const AddReport& report) {
   return {{"name", report.name},
           {"version", report.version},
@@ -128,7 +166,9 @@ Json to_json(const AddReport& report) {
           {"new_bytes", report.new_bytes},
           {"stored_bytes", report.stored_bytes},
           {"new_blocks", report.new_blocks},
-          {"known_blocks", report.known_blocks}};
+          {"known_blocks", report.known_blocks},
+          {"base", report.base},
+          {"delta_blocks", report.delta_blocks}};
 }
 
 Json to_json(const StoreStats& stats) {
@@ -146,6 +186,7 @@ Json to_json(const StoreStats& stats) {
           {"snapshots", stats.snapshots},
           {"trees", stats.trees},
           {"states", stats.states},
+          {"deltas", stats.deltas},
           {"models", stats.models},
           {"tensors", stats.tensors},
           {"blobs", stats.blobs},
@@ -174,6 +215,7 @@ Json to_json(const OptimizeReport& report) {
           {"after_bytes", report.after_bytes},
           {"blocks", report.blocks},
           {"rewritten_blocks", report.rewritten_blocks},
+          {"delta_blocks", report.delta_blocks},
           {"damaged", report.damaged}};
 }
 

@@ -24,8 +24,8 @@ struct Verb {
   Run (*declare)(VerbOptions& options);
 };
 
-extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kLog, kTag, kRm, kForget, kStats, kGc, kOptimize,
-    kClone, kCheck, kRepair, kDoctor, kCompletion;
+extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kSimilar, kLog, kTag, kRm, kForget, kStats, kGc,
+    kOptimize, kClone, kCheck, kRepair, kDoctor, kCompletion;
 
 // In the order of `cairn --help`.
 std::span<const Verb* const> all_verbs();

@@ -44,9 +44,20 @@ void print_entries(Output& out, const ObjectInfo& object) {
   out.table(table);
 }
 
+// "llama-sft@3", with the tensor where it is called otherwise; the block where it is nobody's that is known.
+std::string bases_text(const TensorInfo& tensor) {
+  if (tensor.bases.empty()) return "";
+  const TensorBase& first = tensor.bases.front();
+  std::string text = first.ref.empty() ? first.id : first.ref;
+  if (!first.ref.empty() && first.tensor != tensor.name) text += " " + first.tensor;
+  if (tensor.bases.size() > 1) text += fmt::format(" and {} more", tensor.bases.size() - 1);
+  return text;
+}
+
 void print_tensors(Output& out, const ObjectInfo& object) {
   using Align = Table::Align;
-  Table table({{"TENSOR"}, {"DTYPE"}, {"SHAPE"}, {"SIZE", Align::right}, {"STORED", Align::right}, {"CODEC"}});
+  Table table(
+      {{"TENSOR"}, {"DTYPE"}, {"SHAPE"}, {"SIZE", Align::right}, {"STORED", Align::right}, {"CODEC"}, {"FROM"}});
   std::string path;
   const auto flush = [&] {
     if (table.empty()) return;
@@ -60,7 +71,8 @@ void print_tensors(Output& out, const ObjectInfo& object) {
       path = tensor.path;
     }
     table.add({out.name(tensor.name), std::string(dtype_name(tensor.dtype)), shape_text(tensor.shape),
-               size_text(tensor.bytes), ratio_text(tensor.stored_bytes, tensor.bytes), codecs_text(tensor.codecs)});
+               size_text(tensor.bytes), ratio_text(tensor.stored_bytes, tensor.bytes), codecs_text(tensor.codecs),
+               out.name(bases_text(tensor))});
   }
   flush();
 }
