@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `./dev bench [NAME...]`: the benchmark programs whose names hold one of the words given
-# (all without one), after the disk's own ceiling. Four words measure more, each with options
+# (all without one), after the disk's own ceiling. Six words measure more, each with options
 # of its own: `throughput` the command beside the disk, `ingest` what putting values costs,
-# `peers` the command beside other tools, `prune` giving back space beside restic. BENCH_DIR is the folder to measure in (default:
+# `peers` the command beside other tools, `prune` giving back space beside restic, `deltas` what
+# the next version of trained weights costs, `family` a chain of 200 checkpoints and 50 related models. BENCH_DIR is the folder to measure in (default:
 # build/bench-data).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +17,14 @@ if [[ ${1:-} == peers ]]; then
 fi
 if [[ ${1:-} == prune ]]; then
   exec bench/peers/prune.py --work "$dir" --cairn "$PWD/build/release/api/cli/cairn" "${@:2}"
+fi
+if [[ ${1:-} == deltas ]]; then
+  bench/deltas/train_pairs.py "$dir/deltas-pairs"
+  exec bench/deltas/compare.py --pairs "$dir/deltas-pairs" --work "$dir" --cairn "$PWD/build/release/api/cli/cairn" "${@:2}"
+fi
+if [[ ${1:-} == family ]]; then
+  bench/deltas/train_family.py "$dir/deltas-family"
+  exec bench/deltas/family.py --family "$dir/deltas-family" --work "$dir" --cairn "$PWD/build/release/api/cli/cairn" "${@:2}"
 fi
 if [[ ${1:-} == throughput ]]; then
   exec bench/throughput.py --dir "$dir" "${@:2}"

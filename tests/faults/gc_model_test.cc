@@ -35,11 +35,15 @@ struct Inputs {
     for (std::size_t i = 0; i < 3; ++i) contents.push_back(random_bytes(64 * 1024 - i, random()));
     contents.push_back(contents[8].substr(0, 65'536));
     const std::string shared = contents.back();
+    std::string drifting = bf16_weights(70'000, random());
     for (std::size_t i = 0; i < contents.size(); ++i) {
       const std::string folder = folders / std::to_string(i);
       write_file(folder + "/opaque", contents[i]);
-      const std::string model =
-          safetensors_of({{"t", contents[14 + i % 4]}, {"u", contents[i].substr(0, i % 2 == 0 ? 0 : 2)}});
+      // A tensor that drifts from one to the next, of two blocks and a bit.
+      for (std::size_t at = 0; at < drifting.size(); at += 100 + random() % 100)
+        drifting[at] = static_cast<char>(at + i);
+      const std::string model = safetensors_of(
+          {{"d", drifting}, {"t", contents[14 + i % 4]}, {"u", contents[i].substr(0, i % 2 == 0 ? 0 : 2)}});
       write_file(folder + "/m.safetensors", model);
       trees.push_back({{"m.safetensors", model}, {"opaque", contents[i]}});
     }
@@ -74,6 +78,7 @@ class Sequence {
     if (std::string wrong = lose_index(); !wrong.empty()) return wrong;
     return compare();
   }
+  std::uint64_t deltas() const { return deltas_; }
   std::size_t step_number() const { return step_; }
   std::string trace() const { return story_ + "\n" + fs_.trace(); }
 
@@ -88,7 +93,8 @@ class Sequence {
     if (dice < 79) return reopen_closed();
     if (dice < 82) return lose_index();
     if (dice < 92) return lose_power();
-    if (dice < 96) return counts();
+    if (dice < 94) return counts();
+    if (dice < 97) return optimize();
     return compare();
   }
   void tell(const std::string& what) { story_ += " " + what + ";"; }
@@ -103,6 +109,16 @@ class Sequence {
     for (const std::string& place : (*impl)->info().recovery.damage) open_error_ = "recovery found damage: " + place;
     impl_ = impl->get();
     store_.emplace(StoreImpl::handle(std::move(impl).value()));
+  }
+
+  std::string optimize() {
+    using Base = OptimizeOptions::Base;
+    const Base base = random_() % 4 == 0 ? Base::none : Base::automatic;
+    tell(base == Base::none ? "optimize, without bases" : "optimize");
+    const auto report = store_->optimize({.level = 1, .base = base});
+    if (!report.ok()) return "optimize: " + report.error().message;
+    deltas_ += report->delta_blocks;
+    return report->damaged.empty() ? std::string() : "optimize found damage";
   }
 
   struct Change {
@@ -312,19 +328,24 @@ class Sequence {
   std::string open_error_, story_;
   Model model_;
   std::size_t step_ = 0;
+  std::uint64_t deltas_ = 0;  // blocks that became one
 };
 
 TEST(GcModelTest, AStoreThatReclaimsAgreesWithAMap) {
   const std::uint64_t seed = test_seed(72);
   const Inputs inputs;
   const std::size_t sequences = scaled(25, 400);
+  std::uint64_t deltas = 0;
   for (std::size_t i = 0; i < sequences; ++i) {
     Sequence sequence(inputs, seed * 1'000'003 + i);
     const std::string wrong = sequence.run();
     ASSERT_EQ(wrong, "") << "CAIRN_TEST_SEED=" << seed << " sequence " << i << " operation " << sequence.step_number()
                          << ":" << sequence.trace();
+    deltas += sequence.deltas();
   }
-  std::printf("%zu sequences of %zu operations, CAIRN_TEST_SEED=%lu\n", sequences, kOperations, seed);
+  EXPECT_GT(deltas, sequences / 2);
+  std::printf("%zu sequences of %zu operations, %lu delta blocks, CAIRN_TEST_SEED=%lu\n", sequences, kOperations,
+              deltas, seed);
 }
 
 }  // namespace

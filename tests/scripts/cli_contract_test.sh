@@ -157,6 +157,15 @@ grep -q 'config.json@1' out || fail "add has no summary for people"
 expect 2 add model --as 'a@b'
 expect 2 add model --as ../up
 expect 2 add model --codec rar
+expect 12 --json add model --base nobody
+exit_error 12
+grep -q nobody err || fail "add does not name the base that is not there"
+expect 12 add model --base model@99 --dry-run
+expect 2 add model --base 'a@b'
+expect 0 --json add model --base none --dry-run
+lines 'd["base"] == "" and d["delta_blocks"] == 0'
+expect 0 --json add model --base model@1 --dry-run
+lines 'd["base"] == "model@1" and d["delta_blocks"] == 0'
 expect 2 add model --codec zstd:20
 expect 2 add model --tag novalue
 expect 2 add
@@ -197,7 +206,7 @@ expect 12 ls nobody
 expect 12 ls model@9
 expect 0 --json show model
 json 'd["kind"] == "snapshot" and d["ref"]["name"] == "model" and len(d["entries"]) == 9 and len(d["tensors"]) == 2'
-json '{"dtype", "shape", "bytes", "id", "codecs", "stored_bytes"} <= set(d["tensors"][0])'
+json '{"dtype", "shape", "bytes", "id", "codecs", "stored_bytes", "bases"} <= set(d["tensors"][0])'
 expect 0 show model
 expect 12 --json show "blake3:$(printf '0%.0s' {1..64})"
 exit_error 12
@@ -347,7 +356,7 @@ exit_error 10
 
 # --- optimize ---------------------------------------------------------------------------
 expect 0 --json optimize --dry-run
-lines 'all(k in d for k in ("before_bytes", "after_bytes", "blocks", "rewritten_blocks", "damaged", "seconds"))'
+lines 'all(k in d for k in ("before_bytes", "after_bytes", "blocks", "rewritten_blocks", "delta_blocks", "damaged", "seconds"))'
 expect 0 --json optimize --level 15
 lines 'd["after_bytes"] <= d["before_bytes"] and d["damaged"] == []'
 expect 0 --json optimize --level 15
@@ -355,6 +364,9 @@ lines 'd["rewritten_blocks"] == 0 and d["after_bytes"] == d["before_bytes"]'
 expect 0 optimize
 expect 2 optimize --level 20
 expect 2 optimize --level x
+expect 0 --json optimize --base none
+lines 'd["delta_blocks"] == 0'
+expect 2 optimize --base model
 expect 12 --json optimize no-such-name
 expect 0 --json check --read-data
 expect 10 --json --store missing optimize

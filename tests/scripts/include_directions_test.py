@@ -29,6 +29,8 @@ MAY_INCLUDE = {
     "engine/codec": BASE,
     # A record is keyed by a digest: the format needs the digests of content, never the parsers' work.
     "engine/format": BASE | {"engine/content"},
+    # Differences between tensors: arithmetic on bytes, which knows of no file.
+    "engine/delta": BASE | {"engine/codec"},
     "engine/log": STORED,
     "engine/index": STORED,
     "engine/write": ENGINE,
@@ -44,7 +46,7 @@ MAY_INCLUDE = {
     "api/c": FLOOR,
     "api/python": FLOOR,
     "api/src": ENGINE | {"engine/read", "engine/write", "engine/clone", "engine/results", "engine/reclaim",
-                         "replication"},
+                         "engine/delta", "replication"},
 }
 WHY = {
     "layer": "a layer includes only those below it (docs/architecture.md), so that each can be "
