@@ -24,6 +24,7 @@ std::string_view error_code_name(ErrorCode code) noexcept {
     case ErrorCode::cancelled: return "cancelled";
     case ErrorCode::resource_exhausted: return "resource_exhausted";
     case ErrorCode::overloaded: return "overloaded";
+    case ErrorCode::conflict: return "conflict";
   }
   return "unknown";
 }

@@ -36,7 +36,8 @@ MAY_INCLUDE = {
     "engine/write": ENGINE,
     "engine/read": ENGINE,
     "engine/clone": ENGINE,
-    "engine/results": ENGINE,
+    # Values that a program hands over go the writer's way into the log.
+    "engine/results": ENGINE | {"engine/read", "engine/write"},
     # Reclaiming moves live blocks, so it reads and writes as a put and a get do.
     "engine/reclaim": ENGINE | {"engine/read", "engine/write"},
     "replication": FLOOR,

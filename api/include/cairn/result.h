@@ -30,7 +30,8 @@ enum class ErrorCode : std::uint8_t {
   poisoned,            // an earlier sync failed; the store must be reopened
   cancelled,           // the caller asked to stop
   resource_exhausted,  // a limit on memory or size protects the process
-  overloaded           // the writer's budget is full; retry when it has caught up
+  overloaded,          // the writer's budget is full; retry when it has caught up
+  conflict             // somebody else was first: what the call relied on has changed
 };
 
 // The code's name as it appears in messages and JSON, e.g. "not_found".

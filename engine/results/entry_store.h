@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Small values under keys: the table on which results, experiments, metrics and operations
+// stand. What is written together becomes visible together, and after a crash all of it is
+// there or none.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/objects.h"
+#include "cairn/result.h"
+#include "cairn/ticket.h"
+#include "engine/format/references.h"
+
+namespace cairn {
+
+// A key has at most this many bytes, any of them; so has an index key.
+inline constexpr std::size_t kEntryKeyBytesMax = 4096;
+// A value has at most this many. What is larger is content: put as an object and referred to.
+inline constexpr std::size_t kEntryValueBytesMax = 1024 * 1024;
+
+struct EntryChange {
+  std::string key;
+  bool removed = false;  // the rest but if_version is then empty
+  std::string value = {};
+  // Under which scan_index() finds it as long as it is there. They take the place of those
+  // that it had before.
+  std::vector<std::string> index_keys = {};
+  // Content that lives as long as the entry.
+  std::vector<Reference> references = {};
+  // ErrorCode::conflict unless the entry has this version (0: unless it is not there).
+  std::optional<std::uint64_t> if_version = {};
+};
+
+struct Entry {
+  std::string value;
+  std::uint64_t version = 0;  // higher than that of every write accepted before; never 0
+  std::vector<Reference> references;
+};
+
+// Any number of threads.
+class EntryStore {
+ public:
+  enum class Order : std::uint8_t { ascending, descending };
+  // False ends the scan; an error ends it and is returned. It may not write.
+  using Visit = std::function<Result<bool>(std::string_view key, const Entry& entry)>;
+  using VisitIndex = std::function<Result<bool>(std::string_view index_key, std::string_view key)>;
+
+  struct Written {
+    std::uint64_t version = 0;  // of every entry that was written
+    Ticket ticket;              // synced(), committed()
+  };
+
+  virtual ~EntryStore() = default;
+
+  // What was accepted last, committed or not: a program reads its own writes, and costs no
+  // disk to do so.
+  virtual Result<std::optional<Entry>> find(std::string_view key) = 0;
+  // Every key that starts with `prefix`, bytewise; `from` (empty: the first) is included in
+  // either order. Waits until what was accepted before is committed.
+  virtual Status scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) = 0;
+  // The same over index keys; entries that share one come by key.
+  virtual Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) = 0;
+
+  // All of it or nothing. The order in which calls are accepted is the order of their
+  // effects. A condition is looked at in that order too, so of two that rely on the same
+  // version one has ErrorCode::conflict; then nothing was written. A key occurs once.
+  virtual Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) = 0;
+
+  // Nanoseconds that the store has been in use, on a clock that never goes backwards and
+  // that nobody can set; goes on after a restart where it was. Time while the machine was
+  // off does not count.
+  virtual std::uint64_t store_time_ns() = 0;
+};
+
+}  // namespace cairn
