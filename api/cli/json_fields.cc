@@ -241,4 +241,21 @@ Json to_json(const RecoveryReport& report) {
           {"damage", report.damage}};
 }
 
+Json to_json(const ResultInfo& info) {
+  Json json = {{"key", info.key},
+               {"version", info.version},
+               {"serializer", info.serializer},
+               {"bytes", info.bytes},
+               {"experiment", info.experiment},
+               {"created", utc_text(info.created_ns)},
+               {"access_count", info.access_count}};
+  if (info.tensor) {
+    json["dtype"] = dtype_name(info.tensor->dtype);
+    json["shape"] = info.tensor->shape;
+  }
+  if (info.accessed_ns != 0) json["accessed"] = utc_text(info.accessed_ns);
+  if (info.time_left) json["seconds_left"] = std::chrono::duration<double>(*info.time_left).count();
+  return json;
+}
+
 }  // namespace cairn::cli

@@ -30,6 +30,7 @@ Json to_json(const GcReport& report);
 Json to_json(const OptimizeReport& report);
 Json to_json(const CloneReport& report);
 Json to_json(const RepairReport& report);
+Json to_json(const ResultInfo& info);
 Json to_json(const RecoveryReport& report);
 
 }  // namespace cairn::cli

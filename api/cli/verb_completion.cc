@@ -20,6 +20,7 @@ CompletedVerb describe(const CLI::App& app) {
       if (name == "DIR") verb.argument = CompletedArgument::path;
       if (name.starts_with("NAME") || name == "A") verb.argument = CompletedArgument::name;
       if (name == "SHELL") verb.choices = {"bash", "zsh", "fish"};
+      if (name == "ACTION") verb.choices = {"list", "get", "info", "put", "rm"};
       continue;
     }
     CompletedOption completed{.flags = {},

@@ -6,9 +6,9 @@
 namespace cairn::cli {
 
 std::span<const Verb* const> all_verbs() {
-  static constexpr std::array kVerbs = {&kInit, &kAdd,      &kGet,   &kCat,   &kTensor, &kLs,     &kShow,
-                                        &kDiff, &kSimilar,  &kLog,   &kTag,   &kRm,     &kForget, &kStats,
-                                        &kGc,   &kOptimize, &kClone, &kCheck, &kRepair, &kDoctor, &kCompletion};
+  static constexpr std::array kVerbs = {
+      &kInit, &kAdd,    &kGet,   &kCat, &kTensor,   &kLs,    &kShow,  &kDiff,   &kSimilar, &kLog,    &kTag,
+      &kRm,   &kForget, &kStats, &kGc,  &kOptimize, &kClone, &kCheck, &kRepair, &kResults, &kDoctor, &kCompletion};
   return kVerbs;
 }
 

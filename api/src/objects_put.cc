@@ -49,7 +49,8 @@ Result<std::vector<std::string>> Store::put_many(std::vector<Put> puts) {
 
 Status Store::sync() {
   CAIRN_TRY(const std::shared_ptr<AsyncWriter> writer, impl_->writer());
-  return writer->queue().settle();
+  CAIRN_CHECK(writer->queue().settle());
+  return impl_->settle_tables();
 }
 
 Status Store::warm_up() {

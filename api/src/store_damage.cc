@@ -55,6 +55,7 @@ namespace {
 struct Statements {
   std::vector<RefRecord> refs;
   std::vector<Root> roots;
+  std::vector<StoredEntry> entries;
 };
 Result<Statements> statements_at(Index& index, const std::vector<RecordPlace>& bad) {
   Statements found;
@@ -74,6 +75,11 @@ Result<Statements> statements_at(Index& index, const std::vector<RecordPlace>& b
   };
   CAIRN_CHECK(index.for_each_ref(visit_ref));
   CAIRN_CHECK(index.for_each_root({}, visit_root));
+  const auto visit_entry = [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+    if (is_bad(entry.place)) found.entries.push_back(entry);
+    return true;
+  };
+  CAIRN_CHECK(index.for_each_entry({}, Index::Order::ascending, {}, visit_entry));
   return found;
 }
 
@@ -132,6 +138,7 @@ class Scrub {
     for (const RefRecord& ref : lost.refs) add(ref.name + "@" + std::to_string(ref.version));
     for (const Root& root : lost.roots)
       add(store_.id_text(root.id) + (root.name.empty() ? "" : " (" + root.name + ")"));
+    for (const StoredEntry& entry : lost.entries) add("entry " + printable(entry.key));
     CAIRN_TRY(const auto segments, segments_to_scrub(store_.fs(), store_.layout().log(), store_.index()));
     CAIRN_TRY(auto checks, store_.index().segment_checks());
     if (!segments.empty()) report_.oldest_ns = checks[segments.front()].time_ns;
@@ -206,9 +213,15 @@ class Mending {
 
   Status write_statements(const std::vector<RecordPlace>& bad) {
     CAIRN_TRY(Statements found, statements_at(store_.index(), bad));
-    written_ += found.refs.size() + found.roots.size();
+    written_ += found.refs.size() + found.roots.size() + found.entries.size();
     for (const RefRecord& ref : found.refs) CAIRN_CHECK(sink_.write_ref(ref));
     for (Root& root : found.roots) CAIRN_CHECK(sink_.write_roots({std::move(root)}));
+    CAIRN_TRY(const auto clock, store_.index().clock());
+    for (StoredEntry& entry : found.entries) {
+      EntriesRecord record{.clock = clock.value_or(StoreClock{})};
+      record.entries.push_back(std::move(entry));
+      CAIRN_CHECK(sink_.write_entries(std::move(record)));
+    }
     return {};
   }
 

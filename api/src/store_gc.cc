@@ -29,6 +29,7 @@ Result<GcReport> StoreImpl::gc(const GcOptions& options, const Progress& progres
     CAIRN_TRY(const ReclaimCounters planned, run.plan());
     return report_of(planned, {});
   }
+  CAIRN_CHECK(remove_expired());
   ReclaimCounters before;
   for (bool more = true; more;) {
     CAIRN_CHECK(meter.check_stop());

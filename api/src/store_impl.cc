@@ -415,6 +415,7 @@ Status StoreImpl::follow() {
 }
 
 void StoreImpl::settle_puts() {
+  static_cast<void>(settle_tables().ok());
   std::shared_ptr<AsyncWriter> writer;
   {
     const std::lock_guard lock(writer_mutex_);
@@ -464,6 +465,7 @@ Status StoreImpl::close() {
   }
   if (background_gc_) background_gc_->stop();
   if (writer_) writer_->close();
+  close_tables();
   const std::lock_guard lock(writing_);
   Status status;
   if (log_) {

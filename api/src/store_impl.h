@@ -105,8 +105,14 @@ class StoreImpl {
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
+  // What results, experiments, metrics and operations stand on, begun by the first call. The error of a
+  // store that is closed, or of a child of its process.
+  struct Tables;
+  Result<Tables*> tables();
   // Waits until what was put here before is committed. Not an error that some of it failed.
   void settle_puts();
+  // The same of entries; the error with which they fail, if there is one.
+  Status settle_tables();
   WriterStats writer_stats() const;
   // See Store::check(), Store::scrub() and Store::repair().
   Result<CheckReport> check(const CheckOptions& options, const Progress& progress);
@@ -141,6 +147,9 @@ class StoreImpl {
   Status checkpoint_for_clone();
   Status sync_what_was_found();
   Status close_log();
+  void close_tables();
+  // Results whose time is over.
+  Status remove_expired();
   void note_damage(const Digest& key, const RecordLocation& at);
   // Puts into the index what reads have found damaged. For whoever has the log's turn.
   Status quarantine_what_was_found();
@@ -167,6 +176,9 @@ class StoreImpl {
   const StoreOptions options_;
   mutable std::mutex writer_mutex_;
   std::shared_ptr<AsyncWriter> writer_;  // guarded by writer_mutex_; calls under way keep it
+  std::mutex tables_mutex_;
+  std::shared_ptr<Tables> tables_;  // guarded by tables_mutex_
+  std::atomic<Tables*> tables_ready_ = nullptr;
   std::mutex following_;
   std::unique_ptr<LivePositionReader> live_;  // guarded by following_; null in the writer
   const int pid_;                             // of the process that opened the store

@@ -29,6 +29,7 @@ Result<StoreStats> Store::stats() {
       case RecordKind::block:
       case RecordKind::ref:
       case RecordKind::roots:
+      case RecordKind::entries:
       case RecordKind::reclaimed: break;
     }
     return {};

@@ -4,7 +4,7 @@
 //
 //   build/release/bench/ingest [--dir DIR] [--rounds N] [SUBJECT...]
 //
-// SUBJECT is caller_cost, durable_rate, large_values, small_values, training, live_reader,
+// SUBJECT is caller_cost, durable_rate, large_values, small_values, results, training, live_reader,
 // recovery, checkpoints, retention or memory; all without one. Each runs in a process of its own, so that none inherits
 // the memory of another. The first lines of each subject's file say what is held constant and what to expect.
 #include "bench/ingest/subjects.h"
@@ -23,11 +23,17 @@ struct Subject {
   void (*run)(const bench::Setup&);
 };
 
-constexpr Subject kSubjects[] = {{"caller_cost", bench::caller_cost},   {"durable_rate", bench::durable_rate},
-                                 {"large_values", bench::large_values}, {"small_values", bench::small_values},
-                                 {"training", bench::training},         {"live_reader", bench::live_reader},
-                                 {"recovery", bench::recovery},         {"checkpoints", bench::checkpoints},
-                                 {"retention", bench::retention},       {"memory", bench::memory}};
+constexpr Subject kSubjects[] = {{"caller_cost", bench::caller_cost},
+                                 {"durable_rate", bench::durable_rate},
+                                 {"large_values", bench::large_values},
+                                 {"small_values", bench::small_values},
+                                 {"results", bench::results},
+                                 {"training", bench::training},
+                                 {"live_reader", bench::live_reader},
+                                 {"recovery", bench::recovery},
+                                 {"checkpoints", bench::checkpoints},
+                                 {"retention", bench::retention},
+                                 {"memory", bench::memory}};
 
 bool run_alone(const Subject& subject, const bench::Setup& setup) {
   std::fflush(stdout);

@@ -19,10 +19,10 @@ namespace {
 
 class SqlitePeer : public Peer {
  public:
-  explicit SqlitePeer(const std::string& folder) {
+  SqlitePeer(const std::string& folder, const char* synchronous) {
     expect(::sqlite3_open((folder + "/values.db").c_str(), &db_), SQLITE_OK);
-    for (const char* sql : {"pragma journal_mode=wal", "pragma synchronous=full",
-                            "create table content (key integer primary key, value blob)"}) {
+    for (const char* sql :
+         {"pragma journal_mode=wal", synchronous, "create table content (key integer primary key, value blob)"}) {
       expect(::sqlite3_exec(db_, sql, nullptr, nullptr, nullptr), SQLITE_OK);
     }
     expect(::sqlite3_prepare_v2(db_, "insert into content values (?, ?)", -1, &insert_, nullptr), SQLITE_OK);
@@ -50,9 +50,15 @@ class SqlitePeer : public Peer {
 
 }  // namespace
 
-std::unique_ptr<Peer> open_sqlite(const std::string& folder) { return std::make_unique<SqlitePeer>(folder); }
+std::unique_ptr<Peer> open_sqlite(const std::string& folder) {
+  return std::make_unique<SqlitePeer>(folder, "pragma synchronous=full");
+}
+std::unique_ptr<Peer> open_sqlite_normal(const std::string& folder) {
+  return std::make_unique<SqlitePeer>(folder, "pragma synchronous=normal");
+}
 #else
 std::unique_ptr<Peer> open_sqlite(const std::string&) { return nullptr; }
+std::unique_ptr<Peer> open_sqlite_normal(const std::string&) { return nullptr; }
 #endif
 
 }  // namespace bench

@@ -30,6 +30,8 @@ std::unique_ptr<Peer> open_rocksdb(const std::string& folder);
 std::unique_ptr<Peer> open_blobdb(const std::string& folder);
 std::unique_ptr<Peer> open_lmdb(const std::string& folder);
 std::unique_ptr<Peer> open_sqlite(const std::string& folder);
+// With synchronous=NORMAL, which syncs now and then: the latest may be lost with the power.
+std::unique_ptr<Peer> open_sqlite_normal(const std::string& folder);
 std::unique_ptr<Peer> open_files(const std::string& folder);
 
 // Calls `use` with a peer in a new folder below `folder`, which is removed afterwards.

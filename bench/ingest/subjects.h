@@ -16,6 +16,7 @@ void caller_cost(const Setup& setup);   // what put_async costs the thread that 
 void durable_rate(const Setup& setup);  // bytes per second until they survive power loss
 void large_values(const Setup& setup);  // values of mebibytes beside other stores
 void small_values(const Setup& setup);  // values of a line or a page beside other stores
+void results(const Setup& setup);       // results under keys beside other stores, and what reading one costs
 void training(const Setup& setup);      // what saving after every step costs a training process
 void live_reader(const Setup& setup);   // how far a reader in another process is behind, and what it costs the writer
 void recovery(const Setup& setup);      // what opening costs after a writer was killed

@@ -39,7 +39,7 @@ void to_numbers(DType dtype, ElementType type, Bytes from, double* to) noexcept 
 }  // namespace
 
 void Comparison::add(Bytes target, Bytes base) {
-  const std::size_t width = type_.complex ? 2 * type_.width : type_.width;
+  const std::size_t width = std::max(1U, type_.complex ? 2 * type_.width : type_.width);
   for (std::size_t at = 0; at < target.size(); at += width) {
     statistics_.equal += std::memcmp(target.data() + at, base.data() + at, width) == 0 ? 1 : 0;
   }

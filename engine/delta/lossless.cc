@@ -40,9 +40,13 @@ void difference(unsigned width, Bytes a, Bytes b, std::byte* to) noexcept {
   });
 }
 
+constexpr std::uint64_t mask_of(unsigned bits) noexcept {
+  return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
+}
+
 // A difference of `bits` bits, folded so that small ones of either sign are small; and back.
 constexpr std::uint64_t fold(std::uint64_t difference, unsigned bits) noexcept {
-  const std::uint64_t mask = bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
+  const std::uint64_t mask = mask_of(bits);
   const bool negative = (difference >> (bits - 1) & 1) != 0;
   return ((difference << 1) ^ (negative ? mask : 0)) & mask;
 }
@@ -59,8 +63,8 @@ struct Parts {
         high_bits(1 + type.exponent_bits),
         low(bytes_for(low_bits)),
         high(bytes_for(high_bits)) {}
-  std::uint64_t low_mask() const noexcept { return (std::uint64_t{1} << low_bits) - 1; }
-  std::uint64_t high_mask() const noexcept { return (std::uint64_t{1} << high_bits) - 1; }
+  std::uint64_t low_mask() const noexcept { return mask_of(low_bits); }
+  std::uint64_t high_mask() const noexcept { return mask_of(high_bits); }
   unsigned low_bits, high_bits;
   unsigned low, high;  // bytes in their streams
 };

@@ -183,6 +183,46 @@ struct RootsRecord {
   friend bool operator==(const RootsRecord&, const RootsRecord&) = default;
 };
 
+// A block or object that is referred to. What is referred to as a blob may be a blob
+// manifest or a single block; both go by the digest of the same content.
+struct Reference {
+  RecordKind kind = RecordKind::block;
+  Digest id;
+  friend bool operator==(const Reference&, const Reference&) = default;
+};
+
+// A small value under a key: what results, experiments, metrics and operations are kept in.
+struct StoredEntry {
+  std::string key;            // any bytes, not empty
+  bool removed = false;       // a tombstone; the rest but the version is then empty
+  std::uint64_t version = 0;  // of the write that it is from; never 0
+  std::string value;
+  std::vector<std::string> index_keys;  // under which it is found as well
+  std::vector<Reference> references;    // content that it keeps
+  friend bool operator==(const StoredEntry&, const StoredEntry&) = default;
+};
+
+// How long the store has been in use, as its last writer knew it, and the moment of that on a
+// clock of the machine that nobody can set, which begins anew when the machine does.
+struct StoreClock {
+  std::uint64_t store_time_ns = 0;
+  std::uint64_t boot = 0;  // which run of the machine
+  std::uint64_t boot_time_ns = 0;
+  friend bool operator==(const StoreClock&, const StoreClock&) = default;
+};
+
+// Entries that change together: all of them or, after a crash, none. Of one key the last counts.
+struct EntriesRecord {
+  StoreClock clock;
+  std::vector<StoredEntry> entries;
+  friend bool operator==(const EntriesRecord&, const EntriesRecord&) = default;
+};
+
+// A larger entries record is refused, as a larger roots record is.
+inline constexpr std::uint64_t kEntriesBytesMax = 64 * MiB;
+inline constexpr std::size_t kEntryKeyBytesMax = 4096;
+inline constexpr std::size_t kEntryValueBytesMax = MiB;
+
 // Segments that were reclaimed: it is no damage that their files are missing. The latest
 // record replaces all earlier ones.
 struct ReclaimedRecord {
@@ -206,7 +246,10 @@ std::vector<std::byte> encode(const DeltaManifest&);
 std::vector<std::byte> encode(const SnapshotManifest&);
 std::vector<std::byte> encode(const RefRecord&);
 std::vector<std::byte> encode(const RootsRecord&);
+std::vector<std::byte> encode(const EntriesRecord&);
 std::vector<std::byte> encode(const ReclaimedRecord&);
+// All of an entry but its key, which the index has in a key of its own.
+std::vector<std::byte> encode_entry_body(const StoredEntry&);
 
 // ErrorCode::corruption with the field and offset, or unsupported for a newer version.
 Result<BlobManifest> decode_blob(Bytes);
@@ -218,7 +261,9 @@ Result<DeltaManifest> decode_delta(Bytes);
 Result<SnapshotManifest> decode_snapshot(Bytes);
 Result<RefRecord> decode_ref(Bytes);
 Result<RootsRecord> decode_roots(Bytes);
+Result<EntriesRecord> decode_entries(Bytes);
 Result<ReclaimedRecord> decode_reclaimed(Bytes);
+Result<StoredEntry> decode_entry_body(std::string_view key, Bytes);
 
 // Identity of what is not plain bytes: the store's digest of a domain prefix and the
 // canonical fields. A tensor's name is not part of it.

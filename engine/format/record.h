@@ -35,12 +35,14 @@ enum class RecordKind : std::uint8_t {
   reclaimed = 9,  // key: digest of the payload; payload: ReclaimedRecord
   state = 10,     // key: state id; payload: StateManifest
   delta = 11,     // key: delta id; payload: DeltaManifest
+  entries = 12,   // key: digest of the payload; payload: EntriesRecord
 };
 bool record_kind_is_valid(std::uint8_t value) noexcept;
 std::string_view record_kind_name(RecordKind kind) noexcept;
 // Whether what the record means is in its payload alone: it is neither a block nor an object.
 constexpr bool is_statement(RecordKind kind) noexcept {
-  return kind == RecordKind::ref || kind == RecordKind::roots || kind == RecordKind::reclaimed;
+  return kind == RecordKind::ref || kind == RecordKind::roots || kind == RecordKind::reclaimed ||
+         kind == RecordKind::entries;
 }
 
 // The record was copied from an older segment that was reclaimed, with its sequence number.

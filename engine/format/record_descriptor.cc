@@ -28,7 +28,8 @@ static_assert(kKey + Digest::kSize == RecordDescriptor::kSize);
 }  // namespace
 
 bool record_kind_is_valid(std::uint8_t value) noexcept {
-  return value >= static_cast<std::uint8_t>(RecordKind::block) && value <= static_cast<std::uint8_t>(RecordKind::delta);
+  return value >= static_cast<std::uint8_t>(RecordKind::block) &&
+         value <= static_cast<std::uint8_t>(RecordKind::entries);
 }
 
 std::string_view record_kind_name(RecordKind kind) noexcept {
@@ -41,6 +42,7 @@ std::string_view record_kind_name(RecordKind kind) noexcept {
     case RecordKind::snapshot: return "snapshot";
     case RecordKind::ref: return "ref";
     case RecordKind::roots: return "roots";
+    case RecordKind::entries: return "entries";
     case RecordKind::state: return "state";
     case RecordKind::reclaimed: return "reclaimed";
     case RecordKind::delta: return "delta";

@@ -53,6 +53,7 @@ Result<std::vector<Reference>> references_of(RecordKind kind, Bytes payload) {
     case RecordKind::block:
     case RecordKind::ref:
     case RecordKind::roots:
+    case RecordKind::entries:
     case RecordKind::reclaimed: break;
   }
   return references;

@@ -10,14 +10,6 @@
 
 namespace cairn {
 
-// A block or object that is referred to. What is referred to as a blob may be a blob
-// manifest or a single block; both go by the digest of the same content.
-struct Reference {
-  RecordKind kind = RecordKind::block;
-  Digest id;
-  friend bool operator==(const Reference&, const Reference&) = default;
-};
-
 // The references in an object's payload, once for each time they occur. A snapshot does
 // not keep its parent: each version has a name of its own. ErrorCode::corruption or
 // unsupported when the payload cannot be decoded.

@@ -90,7 +90,7 @@ struct RecordPlace {
 
 template <class T>
 struct Placed : T {
-  Placed(T value, RecordPlace at = {}) : T(std::move(value)), place(at) {}
+  Placed(T of, RecordPlace at = {}) : T(std::move(of)), place(at) {}
   RecordPlace place;
 };
 
@@ -107,6 +107,7 @@ struct SegmentUse {
 std::uint64_t use_of(const RecordLocation& at);
 std::uint64_t use_of(const RefRecord& ref);
 std::uint64_t use_of(const Root& root);
+std::uint64_t use_of(const StoredEntry& entry);
 
 // When a segment was verified from its first record to its last.
 struct SegmentCheck {
@@ -142,10 +143,17 @@ struct IndexBatch {
   std::vector<Put> records;
   std::vector<Placed<RefRecord>> refs;                 // in log order; `removed` deletes
   std::vector<Placed<Root>> roots;                     // the same
+  std::vector<Placed<StoredEntry>> entries;            // the same
+  std::optional<StoreClock> clock;                     // never goes backwards
   std::optional<Placed<ReclaimedRecord>> reclaimed;    // the latest
   std::vector<std::pair<std::string, SeenFile>> seen;  // by path; not from the log
   std::optional<Position> applied;                     // never moves backwards
   std::uint64_t next_sequence = 0;                     // kept as the maximum of all batches
+
+  // Whether the log says anything in it but how far it was read.
+  bool says_nothing() const {
+    return records.empty() && refs.empty() && roots.empty() && entries.empty() && !clock && !reclaimed;
+  }
 
   // Without it references are not counted, and the counts are good for nothing from then on
   // (see Index::counted): for an overlay.
@@ -200,11 +208,27 @@ class Index {
   virtual Result<std::optional<RecordPlace>> find_root_place(RecordKind kind, const Digest& id,
                                                              std::string_view name) = 0;
 
-  // --- What is live: reachable from a ref or a root ---
+  // --- Entries ---
+
+  virtual Result<std::optional<Placed<StoredEntry>>> find_entry(std::string_view key) = 0;
+  enum class Order : std::uint8_t { ascending, descending };
+  // Keys that start with `prefix`, bytewise, in either order from `from` (included; empty: from
+  // the first). False ends the walk.
+  using VisitEntry = std::function<Result<bool>(const Placed<StoredEntry>& entry)>;
+  virtual Status for_each_entry(std::string_view prefix, Order order, std::string_view from,
+                                const VisitEntry& visit) = 0;
+  // The same of index keys; those that are equal by the key of their entry.
+  using VisitIndexKey = std::function<Result<bool>(std::string_view index_key, std::string_view key)>;
+  virtual Status for_each_index_key(std::string_view prefix, Order order, std::string_view from,
+                                    const VisitIndexKey& visit) = 0;
+  // As the log last said; nothing when it never did.
+  virtual Result<std::optional<StoreClock>> clock() = 0;
+
+  // --- What is live: reachable from a ref, a root or an entry ---
   //
-  // Counts are a function of the refs, the roots, the objects and the delta blocks alone: every
-  // ref and root counts what it names, every live object its parts, every live delta block its bases. A block and the
-  // blob manifest of the same digest share a count. Something may be counted that is not (or no longer) there.
+  // Counts are a function of the refs, the roots, the entries, the objects and the delta blocks alone: every
+  // ref, root and entry counts what it names, every live object its parts, every live delta block its bases. A block
+  // and the blob manifest of the same digest share a count. Something may be counted that is not (or no longer) there.
 
   // 0: dead.
   virtual Result<std::uint64_t> references(RecordKind kind, const Digest& id) = 0;

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "engine/base/errors.h"
+#include "engine/index/entry_changes.h"
 #include "engine/index/reference_counts.h"
 
 namespace cairn {
@@ -31,6 +32,7 @@ std::uint64_t use_of(const RecordLocation& at) { return RecordDescriptor::kSize 
 std::uint64_t use_of(const RefRecord& ref) { return RecordDescriptor::kSize + encode(ref).size(); }
 // Many share a record and its descriptor.
 std::uint64_t use_of(const Root& root) { return encode(RootsRecord{.roots = {root}}).size(); }
+std::uint64_t use_of(const StoredEntry& entry) { return 4 + entry.key.size() + encode_entry_body(entry).size(); }
 
 Result<std::unique_ptr<KeyValueIndex>> KeyValueIndex::over(std::unique_ptr<KeyValueStore> store) {
   IndexState state;
@@ -192,6 +194,60 @@ Result<std::optional<RecordPlace>> KeyValueIndex::find_root_place(RecordKind kin
   return find_place(root_key(Root{.kind = kind, .id = id, .name = std::string(name)}));
 }
 
+// --- Entries ---
+
+Result<std::optional<Placed<StoredEntry>>> KeyValueIndex::find_entry(std::string_view key) {
+  using Found = std::optional<Placed<StoredEntry>>;
+  CAIRN_TRY(const auto value, store_->get(entry_key(key)));
+  if (!value) return Found();
+  CAIRN_TRY(auto entry, decode_placed_entry(key, *value));
+  return Found(std::move(entry));
+}
+
+Status KeyValueIndex::walk(const std::string& prefix, Order order, const std::string& from,
+                           const KeyValueStore::Visit& visit) {
+  if (order == Order::ascending) return store_->scan(prefix, std::max(prefix, from), visit);
+  // The greatest that is not above `from`, and then the next below each.
+  std::string bound = from.empty() ? end_of_prefix(prefix) : from + '\0';
+  for (;;) {
+    CAIRN_TRY(auto last, store_->last_below(prefix, bound));
+    if (!last) return {};
+    CAIRN_TRY(const bool goes_on, visit(last->key, last->value));
+    if (!goes_on) return {};
+    bound = std::move(last->key);
+  }
+}
+
+Status KeyValueIndex::for_each_entry(std::string_view prefix, Order order, std::string_view from,
+                                     const VisitEntry& visit) {
+  const auto decode = [&](std::string_view key, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(const auto entry, decode_placed_entry(key.substr(kEntryPrefix.size()), value));
+    return visit(entry);
+  };
+  return walk(entry_key(prefix), order, from.empty() ? std::string() : entry_key(from), decode);
+}
+
+Status KeyValueIndex::for_each_index_key(std::string_view prefix, Order order, std::string_view from,
+                                         const VisitIndexKey& visit) {
+  const auto decode = [&](std::string_view bytes, std::string_view) -> Result<bool> {
+    const auto parsed = parse_index_key(bytes);
+    if (!parsed) return make_error(ErrorCode::corruption, "index: an index key is damaged");
+    return visit(parsed->first, parsed->second);
+  };
+  std::string first;
+  // All entries of the index key `from` belong to it: its own end sorts below every longer one.
+  if (!from.empty()) first = index_key_prefix(from).append(2, '\0');
+  if (!from.empty() && order == Order::descending) first = end_of_prefix(first);
+  return walk(index_key_prefix(prefix), order, first, decode);
+}
+
+Result<std::optional<StoreClock>> KeyValueIndex::clock() {
+  CAIRN_TRY(const auto value, store_->get(kClockKey));
+  if (!value) return std::optional<StoreClock>();
+  CAIRN_TRY(const StoreClock clock, decode_clock(*value));
+  return std::optional(clock);
+}
+
 Result<std::uint64_t> KeyValueIndex::references(RecordKind kind, const Digest& id) {
   CAIRN_TRY(const auto value, store_->get(count_key(kind, id)));
   if (!value) return std::uint64_t{0};
@@ -272,6 +328,9 @@ Status KeyValueIndex::add_uncounted(const IndexBatch& batch, IndexState& next, K
   for (const auto& root : batch.roots) {
     add(root_key(root), root.place, root.removed, encode(RootsRecord{.roots = {root}}));
   }
+  EntryChanges entries(*store_);
+  for (const auto& entry : batch.entries) CAIRN_CHECK(entries.add(entry));
+  entries.take(changes);
   if (batch.reclaimed) {
     add(std::string(kReclaimedKey), batch.reclaimed->place, false,
         encode(static_cast<const ReclaimedRecord&>(*batch.reclaimed)));
@@ -290,6 +349,12 @@ Status KeyValueIndex::apply(const IndexBatch& batch) {
     CAIRN_CHECK(add_uncounted(batch, next, changes));
   }
   for (const auto& [path, seen] : batch.seen) changes.emplace_back(seen_key(path), encode_seen(seen));
+  if (batch.clock) {
+    CAIRN_TRY(const auto known, clock());
+    if (!known || known->store_time_ns <= batch.clock->store_time_ns) {
+      changes.emplace_back(std::string(kClockKey), encode_clock(*batch.clock));
+    }
+  }
   if (batch.applied) next.applied = std::max(next.applied, *batch.applied);
   next.next_sequence = std::max(next.next_sequence, batch.next_sequence);
   if (next != before) changes.emplace_back(std::string(kPositionKey), encode_state(next));
@@ -298,8 +363,7 @@ Status KeyValueIndex::apply(const IndexBatch& batch) {
   const std::lock_guard lock(mutex_);
   state_ = next;
   // A position alone counts nothing.
-  counted_ = counted_ && (batch.parts != nullptr ||
-                          (batch.records.empty() && batch.refs.empty() && batch.roots.empty() && !batch.reclaimed));
+  counted_ = counted_ && (batch.parts != nullptr || batch.says_nothing());
   return {};
 }
 

@@ -33,6 +33,11 @@ class KeyValueIndex final : public Index {
   Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) override;
   Result<std::optional<RecordPlace>> find_ref_place(std::string_view name, std::uint64_t version) override;
   Result<std::optional<RecordPlace>> find_root_place(RecordKind kind, const Digest& id, std::string_view name) override;
+  Result<std::optional<Placed<StoredEntry>>> find_entry(std::string_view key) override;
+  Status for_each_entry(std::string_view prefix, Order order, std::string_view from, const VisitEntry& visit) override;
+  Status for_each_index_key(std::string_view prefix, Order order, std::string_view from,
+                            const VisitIndexKey& visit) override;
+  Result<std::optional<StoreClock>> clock() override;
   Result<std::uint64_t> references(RecordKind kind, const Digest& id) override;
   Status for_each_count(const VisitRecord& visit) override;
   Result<std::vector<Reference>> dead_objects() override;
@@ -57,6 +62,8 @@ class KeyValueIndex final : public Index {
   Result<std::optional<RecordLocation>> find_record(RecordKind kind, const std::string& key);
   // `counts`: also what is only counted.
   Status for_each_record(std::string_view prefix, bool counts, const VisitRecord& visit);
+  // The keys that start with `prefix`, from `from` (empty: from the first).
+  Status walk(const std::string& prefix, Order order, const std::string& from, const KeyValueStore::Visit& visit);
   Result<std::optional<RecordPlace>> find_place(const std::string& key);
   // The same without counting.
   Status add_uncounted(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes);

@@ -19,6 +19,15 @@ std::string to_string(const std::vector<std::byte>& bytes) { return std::string(
 
 void append_digest(std::string& key, const Digest& digest) { key.append(as_text(digest.bytes)); }
 
+// Behind what is escaped two zero bytes end it, and a zero byte inside it is followed by 0xff, so
+// that it sorts bytewise and none is a prefix of another's key.
+void append_escaped(std::string& key, std::string_view text) {
+  for (const char c : text) {
+    key.push_back(c);
+    if (c == '\0') key.push_back('\xff');
+  }
+}
+
 // Big-endian, so that numbers sort bytewise.
 void append_number(std::string& key, std::uint64_t number) {
   for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(number >> shift));
@@ -71,13 +80,8 @@ std::string record_key(const Digest& key, const RecordLocation& at) {
 }
 
 std::string versions_prefix(std::string_view name) {
-  // Two zero bytes end the name and a zero byte inside it is followed by 0xff, so that
-  // names sort bytewise and none is a prefix of another's key.
   std::string key(kRefPrefix);
-  for (const char c : name) {
-    key.push_back(c);
-    if (c == '\0') key.push_back('\xff');
-  }
+  append_escaped(key, name);
   key.append(2, '\0');
   return key;
 }
@@ -105,6 +109,33 @@ std::string root_key(const Root& root) {
   key.push_back(static_cast<char>(root.kind));
   key.append(root.name);  // the last part: needs no end
   return key;
+}
+
+std::string entry_key(std::string_view key) { return std::string(kEntryPrefix).append(key); }
+
+std::string index_key_prefix(std::string_view prefix) {
+  std::string key(kIndexKeyPrefix);
+  append_escaped(key, prefix);
+  return key;
+}
+
+std::string index_key_key(std::string_view index_key, std::string_view key) {
+  return index_key_prefix(index_key).append(2, '\0').append(key);
+}
+
+std::optional<std::pair<std::string, std::string_view>> parse_index_key(std::string_view key) {
+  if (!key.starts_with(kIndexKeyPrefix)) return std::nullopt;
+  std::string index_key;
+  for (std::size_t i = kIndexKeyPrefix.size(); i < key.size(); ++i) {
+    index_key.push_back(key[i]);
+    if (key[i] != '\0') continue;
+    if (++i == key.size()) return std::nullopt;
+    if (key[i] == '\xff') continue;
+    if (key[i] != '\0') return std::nullopt;
+    index_key.pop_back();
+    return std::pair(std::move(index_key), key.substr(i + 1));
+  }
+  return std::nullopt;
 }
 
 std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view key) {
@@ -298,6 +329,31 @@ Result<IndexState> decode_state(std::string_view value) {
                     .highest_sequence = *highest_sequence,
                     .quarantined = *quarantined,
                     .uncounted = *uncounted};
+}
+
+std::string encode_clock(const StoreClock& clock) {
+  std::vector<std::byte> bytes;
+  ByteWriter out(bytes);
+  out.put(clock.store_time_ns);
+  out.put(clock.boot);
+  out.put(clock.boot_time_ns);
+  return to_string(bytes);
+}
+
+Result<StoreClock> decode_clock(std::string_view value) {
+  ByteReader in(as_bytes(value));
+  const auto store_time_ns = in.get<std::uint64_t>();
+  const auto boot = in.get<std::uint64_t>();
+  const auto boot_time_ns = in.get<std::uint64_t>();
+  if (!in.exhausted()) return damaged("the clock", in.offset());
+  return StoreClock{.store_time_ns = *store_time_ns, .boot = *boot, .boot_time_ns = *boot_time_ns};
+}
+
+Result<Placed<StoredEntry>> decode_placed_entry(std::string_view key, std::string_view value) {
+  CAIRN_TRY(const PlacedPayload placed, decode_placed(value));
+  CAIRN_TRY(StoredEntry entry, decode_entry_body(key, placed.payload));
+  if (entry.removed) return make_error(ErrorCode::corruption, "index: an entry's value is damaged");
+  return Placed<StoredEntry>(std::move(entry), placed.place);
 }
 
 }  // namespace cairn

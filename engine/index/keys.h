@@ -25,6 +25,9 @@ inline constexpr std::string_view kSegmentPrefix{"\x08", 1};
 inline constexpr std::string_view kDeadObjectPrefix{"\x09", 1};
 inline constexpr std::string_view kDoubtKey{"\x0a", 1};
 inline constexpr std::string_view kSegmentCheckPrefix{"\x0b", 1};
+inline constexpr std::string_view kEntryPrefix{"\x0c", 1};
+inline constexpr std::string_view kIndexKeyPrefix{"\x0d", 1};
+inline constexpr std::string_view kClockKey{"\x0e", 1};
 
 std::string block_key(const Digest& digest);
 std::string object_key(RecordKind kind, const Digest& id);
@@ -42,6 +45,12 @@ std::string seen_key(std::string_view path);
 // Every root of `id` has this prefix.
 std::string roots_prefix(const Digest& id);
 std::string root_key(const Root& root);
+std::string entry_key(std::string_view key);
+// Every index key that starts with `prefix` is in a key that starts with this.
+std::string index_key_prefix(std::string_view prefix);
+std::string index_key_key(std::string_view index_key, std::string_view key);
+// The index key and the entry's key in index_key_key(); nothing when it is none.
+std::optional<std::pair<std::string, std::string_view>> parse_index_key(std::string_view key);
 
 // The kind and digest in a block's or object's key; nothing when it is neither.
 std::optional<std::pair<RecordKind, Digest>> parse_record_key(std::string_view key);
@@ -66,6 +75,7 @@ std::string encode_segment_check(const SegmentCheck& check);
 // A place, then the payload as in the log.
 std::string encode_placed(const RecordPlace& place, Bytes payload);
 std::string encode_state(const IndexState& state);
+std::string encode_clock(const StoreClock& clock);
 
 // ErrorCode::corruption when the value is not one that encode_* wrote, or unsupported
 // when a newer version of Cairn did.
@@ -81,5 +91,8 @@ Result<PlacedPayload> decode_placed(std::string_view value);
 // The segment in segment_key() or segment_check_key().
 std::optional<std::uint32_t> parse_segment_key(std::string_view key);
 Result<IndexState> decode_state(std::string_view value);
+Result<StoreClock> decode_clock(std::string_view value);
+// The value of entry_key(key): a place, then all but the key.
+Result<Placed<StoredEntry>> decode_placed_entry(std::string_view key, std::string_view value);
 
 }  // namespace cairn

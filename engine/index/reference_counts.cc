@@ -174,6 +174,23 @@ Status ReferenceCounts::add_root(const Placed<Root>& root) {
   return {};
 }
 
+Status ReferenceCounts::add_entry(const Placed<StoredEntry>& entry) {
+  const auto gone = [&](const Placed<StoredEntry>& old) -> Status {
+    CAIRN_TRY(SegmentUse * used, use(old.place.segment));
+    used->live_bytes -= std::min(used->live_bytes, use_of(static_cast<const StoredEntry&>(old)));
+    for (const Reference& reference : old.references) change(reference.kind, reference.id, -1);
+    return {};
+  };
+  CAIRN_TRY(const bool news, stored_entries_.add(entry, gone));
+  if (!news) return {};
+  const std::uint64_t bytes = use_of(static_cast<const StoredEntry&>(entry));
+  CAIRN_TRY(SegmentUse * used, use(entry.place.segment));
+  used->record_bytes += bytes;
+  (entry.removed ? used->tombstone_bytes : used->live_bytes) += bytes;
+  for (const Reference& reference : entry.references) change(reference.kind, reference.id, 1);
+  return {};
+}
+
 // --- Counting ---
 
 void ReferenceCounts::change(RecordKind kind, const Digest& id, std::int64_t by) {
@@ -306,6 +323,7 @@ Status ReferenceCounts::add(const IndexBatch& batch, IndexState& next, KeyValueC
   for (const IndexBatch::Put& put : batch.records) CAIRN_CHECK(add_record(put, next));
   for (const auto& ref : batch.refs) CAIRN_CHECK(add_ref(ref));
   for (const auto& root : batch.roots) CAIRN_CHECK(add_root(root));
+  for (const auto& entry : batch.entries) CAIRN_CHECK(add_entry(entry));
   // Counts as little as the log's own headers: there is one that is needed, and it is small.
   if (batch.reclaimed) {
     others_[std::string(kReclaimedKey)] =
@@ -328,6 +346,7 @@ Status ReferenceCounts::add(const IndexBatch& batch, IndexState& next, KeyValueC
     changes.emplace_back(key, nothing ? std::nullopt : std::optional(encode_location(entry.at)));
   }
   for (const auto& [segment, used] : uses_) changes.emplace_back(segment_key(segment), encode_use(used));
+  stored_entries_.take(changes);
   for (auto& [key, value] : others_) changes.emplace_back(key, std::move(value));
   return {};
 }

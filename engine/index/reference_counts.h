@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/index/entry_changes.h"
 #include "engine/index/key_value_store.h"
 #include "engine/index/keys.h"
 
@@ -19,7 +20,7 @@ namespace cairn {
 // to what becomes live or dead.
 class ReferenceCounts {
  public:
-  ReferenceCounts(KeyValueStore& store, ObjectParts& parts) : store_(store), parts_(parts) {}
+  ReferenceCounts(KeyValueStore& store, ObjectParts& parts) : store_(store), parts_(parts), stored_entries_(store) {}
 
   // Adds to `changes` everything that the batch means but the state.
   Status add(const IndexBatch& batch, IndexState& next, KeyValueChanges& changes);
@@ -49,6 +50,7 @@ class ReferenceCounts {
   Status add_record(const IndexBatch::Put& put, IndexState& next);
   Status add_ref(const Placed<RefRecord>& ref);
   Status add_root(const Placed<Root>& root);
+  Status add_entry(const Placed<StoredEntry>& entry);
   Status drop(const Reference& dropped);
   Status remove_segment(std::uint32_t segment);
   Status pass(const Verdict& verdict);
@@ -77,7 +79,8 @@ class ReferenceCounts {
   std::unordered_map<std::string, Entry> entries_;  // by key; pointers into it stay good
   std::map<std::uint32_t, SegmentUse> uses_;
   std::map<std::string, std::optional<std::string>> others_;  // refs, roots, dead objects, the rest
-  std::unordered_map<std::string, Change> pending_;           // by count key
+  EntryChanges stored_entries_;
+  std::unordered_map<std::string, Change> pending_;  // by count key
   std::deque<Change> up_, down_;
 };
 

@@ -66,6 +66,17 @@ class ReplaceableIndex final : public Index {
   Status for_each_version(std::string_view name, std::uint64_t from, const VisitVersion& visit) override {
     return current()->for_each_version(name, from, visit);
   }
+  Result<std::optional<Placed<StoredEntry>>> find_entry(std::string_view key) override {
+    return current()->find_entry(key);
+  }
+  Status for_each_entry(std::string_view prefix, Order order, std::string_view from, const VisitEntry& visit) override {
+    return current()->for_each_entry(prefix, order, from, visit);
+  }
+  Status for_each_index_key(std::string_view prefix, Order order, std::string_view from,
+                            const VisitIndexKey& visit) override {
+    return current()->for_each_index_key(prefix, order, from, visit);
+  }
+  Result<std::optional<StoreClock>> clock() override { return current()->clock(); }
   Status for_each_root(const std::optional<Digest>& after, const VisitRoot& visit) override {
     return current()->for_each_root(after, visit);
   }

@@ -151,7 +151,8 @@ class Replay {
       out_.lost = true;
       return Status();
     };
-    const std::uint64_t bytes_max = record.kind == RecordKind::ref ? kRefBytesMax : kRootsBytesMax;
+    const std::uint64_t bytes_max =
+        record.kind == RecordKind::ref ? kRefBytesMax : std::max(kRootsBytesMax, kEntriesBytesMax);
     const RecordPlace place{segment.number, record.payload_offset};
     if (record.stored_bytes > bytes_max) {
       return damaged(name + " record of " + std::to_string(record.stored_bytes) + " bytes");
@@ -173,6 +174,13 @@ class Replay {
       batch_.reclaimed.emplace(std::move(reclaimed).value(), place);
       return {};
     }
+    if (record.kind == RecordKind::entries) {
+      auto entries = decode_entries(payload);
+      if (!entries.ok()) return damaged(entries.error().message);
+      for (StoredEntry& entry : entries->entries) batch_.entries.emplace_back(std::move(entry), place);
+      if (!batch_.clock || batch_.clock->store_time_ns <= entries->clock.store_time_ns) batch_.clock = entries->clock;
+      return {};
+    }
     auto decoded = decode_roots(payload);
     if (!decoded.ok()) return damaged(decoded.error().message);
     for (Root& root : decoded->roots) batch_.roots.emplace_back(std::move(root), place);
@@ -180,15 +188,13 @@ class Replay {
   }
 
   Status apply_if_large(Position position) {
-    return batch_.records.size() + batch_.refs.size() + batch_.roots.size() < kBatchRecords ? Status()
-                                                                                            : apply(position);
+    const std::size_t said = batch_.records.size() + batch_.refs.size() + batch_.roots.size() + batch_.entries.size();
+    return said < kBatchRecords ? Status() : apply(position);
   }
 
   Status apply(std::optional<Position> position) {
     // A position already reached needs no write: opening a store that is up to date is free.
-    if (batch_.records.empty() && batch_.refs.empty() && batch_.roots.empty() && !batch_.reclaimed &&
-        (!position || *position <= index_.applied()))
-      return {};
+    if (batch_.says_nothing() && (!position || *position <= index_.applied())) return {};
     batch_.applied = position;
     batch_.next_sequence = out_.end.next_sequence;
     batch_.parts = parts_;

@@ -20,6 +20,10 @@ IndexBatch Carried::take(const LogWriter::Synced& synced, const std::optional<Re
       CAIRN_INVARIANT(!roots.empty());
       for (Root& root : roots.front()) batch.roots.emplace_back(std::move(root), place);
       roots.pop_front();
+    } else if (record.kind == RecordKind::entries) {
+      CAIRN_INVARIANT(!entries.empty());
+      for (StoredEntry& entry : entries.front().entries) batch.entries.emplace_back(std::move(entry), place);
+      entries.pop_front();
     } else if (record.kind == RecordKind::reclaimed) {
       CAIRN_INVARIANT(reclaimed.has_value());
       batch.reclaimed.emplace(*reclaimed, place);

@@ -17,7 +17,8 @@ struct Carried {
   std::vector<Reference> dropped;
   std::deque<RefRecord> refs;
   std::deque<std::vector<Root>> roots;  // by record
-  std::uint64_t bytes = 0;              // of all payloads, those that the index knows as well
+  std::deque<EntriesRecord> entries;
+  std::uint64_t bytes = 0;  // of all payloads, those that the index knows as well
 
   // What the index is to learn of a sync, and of what was dropped: which is out of here then.
   IndexBatch take(const LogWriter::Synced& synced, const std::optional<ReclaimedRecord>& reclaimed);

@@ -57,6 +57,13 @@ class Mark {
       return true;
     };
     CAIRN_CHECK(index_.for_each_root({}, visit_root));
+    const auto visit_entry = [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+      CAIRN_CHECK(meter_.check_stop());
+      use(entry.place, use_of(static_cast<const StoredEntry&>(entry)));
+      for (const Reference& reference : entry.references) refer(reference);
+      return true;
+    };
+    CAIRN_CHECK(index_.for_each_entry({}, Index::Order::ascending, {}, visit_entry));
     return {};
   }
 

@@ -18,7 +18,8 @@ class PromiseCheck {
 
   Status run() {
     CAIRN_CHECK(check_refs());
-    return check_roots();
+    CAIRN_CHECK(check_roots());
+    return check_entries();
   }
 
  private:
@@ -108,6 +109,40 @@ class PromiseCheck {
     const auto pieces = pieces_of_blob(reader_, blob, root.bytes);
     if (!pieces.ok()) return bad(pieces.error());
     return check_pieces(*pieces, name);
+  }
+
+  // Content that entries keep is looked at as that of roots.
+  Status check_entries() {
+    ProgressMeter meter(progress_, "check entries", 0);
+    const auto visit = [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+      CAIRN_CHECK(meter.check_stop());
+      for (const Reference& reference : entry.references) {
+        ++findings_.report.objects_checked;
+        Root root{.kind = reference.kind, .id = reference.id, .name = entry.key};
+        CAIRN_TRY(root.bytes, bytes_of(reference));
+        CAIRN_TRY(const bool whole, check_root(root));
+        static_cast<void>(whole);
+      }
+      return true;
+    };
+    return findings_.walked(reader_.index().for_each_entry({}, Index::Order::ascending, {}, visit));
+  }
+
+  // As the store knows it; 0 of what cannot be read, which is found to be damaged then.
+  Result<std::uint64_t> bytes_of(const Reference& reference) {
+    Digest blob = reference.id;
+    if (reference.kind == RecordKind::delta) return std::uint64_t{0};  // its manifest says what it has
+    if (reference.kind == RecordKind::tensor) {
+      const auto tensor = load_tensor(reader_, reference.id);
+      return tensor.ok() ? tensor->bytes : 0;
+    }
+    CAIRN_TRY(const auto manifest_at, reader_.index().find_object(RecordKind::blob, blob));
+    if (manifest_at) {
+      const auto manifest = load_blob(reader_, blob);
+      return manifest.ok() ? manifest->total_bytes : 0;
+    }
+    CAIRN_TRY(const auto block_at, reader_.index().find_block(blob));
+    return block_at ? block_at->logical_bytes : 0;
   }
 
   // A delta needs its base, or what is stored instead of it, and all its streams.

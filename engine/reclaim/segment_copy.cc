@@ -99,7 +99,8 @@ Status SegmentCopy::carry_statement(const RecordDescriptor& record) {
     CAIRN_TRY(const bool needed, may_be_needed(record));
     return needed ? give_up(wrong) : Status();
   }
-  return record.kind == RecordKind::ref ? carry_ref(record, *payload) : carry_roots(record, *payload);
+  if (record.kind == RecordKind::ref) return carry_ref(record, *payload);
+  return record.kind == RecordKind::roots ? carry_roots(record, *payload) : carry_entries(record, *payload);
 }
 
 Status SegmentCopy::carry_ref(const RecordDescriptor& record, Bytes payload) {
@@ -133,14 +134,38 @@ Status SegmentCopy::carry_roots(const RecordDescriptor& record, Bytes payload) {
     needed.roots.push_back(std::move(root));
   }
   if (needed.roots.empty()) return {};
-  const std::vector<std::byte> encoded = encode(needed);
-  RecordDescriptor carried = record;
-  carried.key = digest_of(parts_.digest, encoded);
-  carried.checksum = checksum_of(encoded);
-  carried.logical_bytes = static_cast<std::uint32_t>(encoded.size());
-  CAIRN_CHECK(append(carried, encoded));
+  CAIRN_CHECK(append_part(record, encode(needed)));
   carried_.roots.push_back(std::move(needed.roots));
   return {};
+}
+
+// The same of entries. With them goes what the store's clock says by now: the record that said it
+// may be one that is not needed.
+Status SegmentCopy::carry_entries(const RecordDescriptor& record, Bytes payload) {
+  auto decoded = decode_entries(payload);
+  if (!decoded.ok()) return give_up(decoded.error().message);
+  const RecordPlace here{segment_, record.payload_offset};
+  EntriesRecord needed;
+  for (StoredEntry& entry : decoded->entries) {
+    CAIRN_TRY(const auto current, parts_.index.find_entry(entry.key));
+    const bool is_needed =
+        entry.removed ? !current && !lowest_
+                      : current && current->place == here && static_cast<const StoredEntry&>(*current) == entry;
+    if (is_needed) needed.entries.push_back(std::move(entry));
+  }
+  if (needed.entries.empty()) return {};
+  CAIRN_TRY(const auto clock, parts_.index.clock());
+  needed.clock = clock.value_or(decoded->clock);
+  CAIRN_CHECK(append_part(record, encode(needed)));
+  carried_.entries.push_back(std::move(needed));
+  return {};
+}
+
+Status SegmentCopy::append_part(RecordDescriptor record, Bytes encoded) {
+  record.key = digest_of(parts_.digest, encoded);
+  record.checksum = checksum_of(encoded);
+  record.logical_bytes = static_cast<std::uint32_t>(encoded.size());
+  return append(record, encoded);
 }
 
 // Of a ref's or roots' record that is damaged: no, when what it said was said again elsewhere.
@@ -162,6 +187,11 @@ Result<bool> SegmentCopy::holds_names(const std::function<bool(const RecordPlace
     holds = holds || (place && at(*place));
     return true;
   };
+  const auto visit_entry = [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+    holds = holds || at(entry.place);
+    return !holds;
+  };
+  CAIRN_CHECK(parts_.index.for_each_entry({}, Index::Order::ascending, {}, visit_entry));
   CAIRN_CHECK(parts_.index.for_each_ref(visit_ref));
   CAIRN_CHECK(parts_.index.for_each_root({}, visit_root));
   return holds;

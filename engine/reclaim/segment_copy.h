@@ -37,6 +37,9 @@ class SegmentCopy {
   Status carry_statement(const RecordDescriptor& record);
   Status carry_ref(const RecordDescriptor& record, Bytes payload);
   Status carry_roots(const RecordDescriptor& record, Bytes payload);
+  Status carry_entries(const RecordDescriptor& record, Bytes payload);
+  // In place of `record`, what is needed of it.
+  Status append_part(RecordDescriptor record, Bytes encoded);
   Result<std::optional<Bytes>> whole_payload(const RecordDescriptor& record, std::string& wrong);
   Status append(const RecordDescriptor& record, Bytes payload);
   Result<bool> may_be_needed(const RecordDescriptor& statement);

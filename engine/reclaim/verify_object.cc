@@ -47,6 +47,7 @@ Status verify_object(BlockReader& reader, const Digest& id, const RecordLocation
     case RecordKind::block:
     case RecordKind::ref:
     case RecordKind::roots:
+    case RecordKind::entries:
     case RecordKind::reclaimed: return make_error(ErrorCode::corruption, "index: an object of another kind");
   }
   if (actual != id) {

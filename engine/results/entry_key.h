@@ -18,6 +18,7 @@ enum class EntrySpace : char {
   evaluations = 'v',
   metrics = 'm',
   operations = 'o',
+  accesses = 'a',
 };
 
 class EntryKey {

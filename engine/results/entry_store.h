@@ -19,11 +19,8 @@
 
 namespace cairn {
 
-// A key has at most this many bytes, any of them; so has an index key.
-inline constexpr std::size_t kEntryKeyBytesMax = 4096;
-// A value has at most this many. What is larger is content: put as an object and referred to.
-inline constexpr std::size_t kEntryValueBytesMax = 1024 * 1024;
-
+// A key, and an index key, has at most kEntryKeyBytesMax bytes, any of them, and a value
+// kEntryValueBytesMax. What is larger is content: put as an object and referred to.
 struct EntryChange {
   std::string key;
   bool removed = false;  // the rest but if_version is then empty

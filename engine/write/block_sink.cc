@@ -29,7 +29,8 @@ constexpr std::size_t kRememberedMax = 256 * 1024;
 
 bool gives_back(const IndexBatch& batch) {
   const auto removed = [](const auto& one) { return one.removed; };
-  return std::ranges::any_of(batch.refs, removed) || std::ranges::any_of(batch.roots, removed);
+  return std::ranges::any_of(batch.refs, removed) || std::ranges::any_of(batch.roots, removed) ||
+         std::ranges::any_of(batch.entries, removed);
 }
 
 }  // namespace
@@ -82,6 +83,11 @@ IndexBatch BlockSink::batch_of(const LogWriter::Synced& synced) {
       CAIRN_INVARIANT(!pending_roots_.empty());
       for (Root& root : pending_roots_.front()) batch.roots.emplace_back(std::move(root), place);
       pending_roots_.pop_front();
+    } else if (record.kind == RecordKind::entries) {
+      CAIRN_INVARIANT(!pending_entries_.empty());
+      batch.clock = pending_entries_.front().clock;
+      for (StoredEntry& entry : pending_entries_.front().entries) batch.entries.emplace_back(std::move(entry), place);
+      pending_entries_.pop_front();
     } else {
       batch.records.push_back({record.key, location_of(segment, record)});
     }
@@ -314,10 +320,26 @@ Status BlockSink::write_roots(std::vector<Root> roots) {
   return {};
 }
 
+Status BlockSink::write_entries(EntriesRecord record) {
+  const std::vector<std::byte> payload = encode(record);
+  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::entries,
+                                    .codec = 0,
+                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
+                                    .key = digest_of(options_.digest, payload),
+                                    .payload = payload,
+                                    .gives_back = std::ranges::all_of(record.entries, &StoredEntry::removed)}));
+  pending_entries_.push_back(std::move(record));
+  return {};
+}
+
+bool BlockSink::has_statements() const {
+  return !pending_refs_.empty() || !pending_roots_.empty() || !pending_entries_.empty();
+}
+
 Status BlockSink::commit_if_due() {
   if (log_.unsynced_bytes() >= kCommitBytes) return commit();
-  // A position behind a ref or a root must not be reached without it.
-  if (!log_.has_sealed() || !pending_refs_.empty() || !pending_roots_.empty()) return {};
+  // A position behind a ref, a root or an entry must not be reached without it.
+  if (!log_.has_sealed() || has_statements()) return {};
   const LogWriter::Synced sealed = log_.take_sealed();
   return apply(sealed, batch_of(sealed));
 }
@@ -327,7 +349,7 @@ Status BlockSink::commit() {
   // Sync before commit: an index entry must never point at bytes a crash can take away.
   CAIRN_TRY(const LogWriter::Synced synced, log_.sync());
   IndexBatch batch = batch_of(synced);
-  CAIRN_INVARIANT(pending_refs_.empty() && pending_roots_.empty());
+  CAIRN_INVARIANT(!has_statements());
   batch.seen = std::exchange(seen_, {});
   return apply(synced, batch);
 }
@@ -340,7 +362,7 @@ Status BlockSink::apply(const LogWriter::Synced& synced, const IndexBatch& batch
     log_.fail(applied.error());
     return applied;
   }
-  if (!batch.refs.empty() || !batch.roots.empty()) parts_.forget();
+  if (!batch.refs.empty() || !batch.roots.empty() || !batch.entries.empty()) parts_.forget();
   const std::lock_guard lock(claims_mutex_);
   for (const auto& [segment, record] : synced.records) {
     if (record.kind == RecordKind::block) {

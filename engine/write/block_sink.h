@@ -80,6 +80,8 @@ class BlockSink {
   const std::deque<RefRecord>& pending_refs() const noexcept { return pending_refs_; }
   // In one record: all of them or none.
   Status write_roots(std::vector<Root> roots);
+  // The same.
+  Status write_entries(EntriesRecord record);
   // Noted with the next commit.
   void remember(std::string path, SeenFile seen) { seen_.emplace_back(std::move(path), std::move(seen)); }
 
@@ -118,6 +120,7 @@ class BlockSink {
   Status claim(Block& block);
   // What is quarantined, or relies on what is, is written again.
   Result<bool> is_good(const Digest& block, const std::optional<RecordLocation>& known);
+  bool has_statements() const;
   IndexBatch batch_of(const LogWriter::Synced& synced);
   Status apply(const LogWriter::Synced& synced, const IndexBatch& batch);
   Status encode_block(Block& block, const BlockPlace& place = {});
@@ -137,6 +140,7 @@ class BlockSink {
   std::set<std::pair<RecordKind, Digest>> pending_objects_;  // appended, not yet in the index
   std::deque<RefRecord> pending_refs_;
   std::deque<std::vector<Root>> pending_roots_;  // by record
+  std::deque<EntriesRecord> pending_entries_;
   ObjectParts& stored_;
   Parts parts_;
   std::vector<std::pair<std::string, SeenFile>> seen_;

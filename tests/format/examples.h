@@ -208,6 +208,16 @@ inline RootsRecord roots() {
   }};
 }
 
+inline EntriesRecord entries() {
+  return {.clock = {.store_time_ns = 5'000'000'000, .boot = 0x1122334455667788, .boot_time_ns = 90'000'000'000},
+          .entries = {{.key = "rcache",
+                       .version = 7,
+                       .value = "\x01{}",
+                       .index_keys = {"rx", "ry"},
+                       .references = {{RecordKind::tensor, digest(0x10)}}},
+                      {.key = "rold", .removed = true, .version = 8}}};
+}
+
 inline ReclaimedRecord reclaimed() { return {.ranges = {{1, 3}, {5, 5}, {7, 258}}}; }
 
 inline StoreHeader store_header() { return {.uuid = uuid(), .block_bytes = 1 << 20, .segment_bytes = 256 * MiB}; }
@@ -244,6 +254,7 @@ inline std::vector<Structure> manifests() {
       {"ref", encode(ref()), recode_manifest<&decode_ref>},
       {"ref_removed", encode(ref_removed()), recode_manifest<&decode_ref>},
       {"roots", encode(roots()), recode_manifest<&decode_roots>},
+      {"entries", encode(entries()), recode_manifest<&decode_entries>},
       {"reclaimed", encode(reclaimed()), recode_manifest<&decode_reclaimed>},
   };
 }

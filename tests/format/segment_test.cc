@@ -106,7 +106,7 @@ TEST(Group, NamesTheFieldThatIsWrong) {
   expect_refused(decode_group_head(forged(head, 48, std::uint64_t{12288})), "'synced_through' at offset 48");
   expect_refused(decode_group_head(forged(head, 56, std::uint64_t{1})), "'reserved' at offset 56");
   expect_refused(decode_group_head(forged(head, 64, std::uint8_t{0})), "'kind' at offset 64");
-  expect_refused(decode_group_head(forged(head, 64, std::uint8_t{12})), "'kind' at offset 64");
+  expect_refused(decode_group_head(forged(head, 64, std::uint8_t{13})), "'kind' at offset 64");
   expect_refused(decode_group_head(forged(head, 66, std::uint16_t{2})), "'flags' at offset 66");
   const auto carried = decode_group_head(forged(head, 66, kCarriedFlag));
   ASSERT_TRUE(carried.ok()) << carried.error().message;
@@ -151,7 +151,7 @@ TEST(RecordKind, ZeroIsNoKindAndEveryKindHasAName) {
     EXPECT_TRUE(record_kind_is_valid(value));
     EXPECT_NE(record_kind_name(static_cast<RecordKind>(value)), "unknown");
   }
-  EXPECT_FALSE(record_kind_is_valid(12));
+  EXPECT_FALSE(record_kind_is_valid(13));
 }
 
 }  // namespace

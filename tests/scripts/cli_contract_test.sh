@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff log tag rm forget stats gc optimize clone check repair doctor completion; do
+for verb in init add get cat tensor ls show diff similar log tag rm forget stats gc optimize clone check repair results doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -486,6 +486,36 @@ print("interrupted: %d blocks were known when add was repeated, %d were new" % (
 PY
 expect 0 get large --to restored
 cmp -s large restored/large || fail "what was added after an interruption is not what is restored"
+expect 0 check --read-data
+
+# Results: what is put is what is got, and what is not there is said to be not there.
+export CAIRN_STORE=$PWD/results
+expect 0 init results
+printf '{"loss": 1.5}' >value
+expect 0 results put eval/a --serializer json --ttl 86400 --experiment e --file value
+printf 'raw' | "$CAIRN" results put eval/b --experiment e || fail "a result from standard input"
+expect 0 --json results put eval/c --file value
+json 'd["key"] == "eval/c" and d["version"] > 0 and d["schema_version"] == 1'
+expect 0 results get eval/a
+cmp -s out value || fail "a result is not what was put"
+expect 0 --json results list 'eval/?'
+json '[r["key"] for r in d] == ["eval/a", "eval/b", "eval/c"] and 86000 < d[0]["seconds_left"] <= 86400'
+expect 0 --json results list --limit 1
+json 'len(d) == 1 and d[0]["serializer"] == "json" and d[0]["bytes"] == 13'
+expect 0 --json results info eval/a
+json 'd["experiment"] == "e" and d["bytes"] == 13'
+expect 12 --json results get eval/none
+exit_error 12
+expect 2 results put eval/d --serializer json --file /dev/null
+expect 2 results frobnicate
+expect 2 results get
+expect 2 results rm '*' --matching </dev/null
+expect 0 --json results list --namespace other
+json 'd == []'
+expect 0 --yes --json results rm --experiment e
+json 'd["removed"] == 2'
+expect 0 results rm eval/c
+expect 12 results rm eval/c
 expect 0 check --read-data
 
 if ((failures > 0)); then

@@ -13,7 +13,7 @@ namespace {
 // A third of the log may stay dead: segments that are nearly all live do not go.
 constexpr GcOptions kOnlyWhatIsWorthIt{.max_dead = 0.3};
 
-enum class Named { a_value, a_version };
+enum class Named { a_value, a_version, an_entry };
 
 class GcTombstonesTest : public ::testing::TestWithParam<Named> {
  protected:
@@ -22,6 +22,8 @@ class GcTombstonesTest : public ::testing::TestWithParam<Named> {
   void name_it() {
     if (GetParam() == Named::a_value) {
       id_ = log_.store().put({.bytes = std::as_bytes(std::span(kContent)), .name = "n"}).value();
+    } else if (GetParam() == Named::an_entry) {
+      ASSERT_TRUE(log_.store().results().put("n", ResultValue::json("1")).ok());
     } else {
       ASSERT_EQ(log_.store().archive().add({inputs_ / "in"}, {.name = "n"}).value().version, 1u);
     }
@@ -29,12 +31,15 @@ class GcTombstonesTest : public ::testing::TestWithParam<Named> {
   void remove_it() {
     if (GetParam() == Named::a_value) {
       ASSERT_TRUE(log_.store().remove(id_).value());
+    } else if (GetParam() == Named::an_entry) {
+      ASSERT_TRUE(log_.store().results().remove("n").value());
     } else {
       ASSERT_TRUE(remove_version(log_.impl(), "n", 1).ok());
     }
   }
   bool is_there() {
     if (GetParam() == Named::a_value) return log_.store().contains(id_).value();
+    if (GetParam() == Named::an_entry) return log_.store().results().has("n").value();
     return log_.store().archive().list().value().size() == 1;
   }
 
@@ -79,8 +84,16 @@ TEST_P(GcTombstonesTest, WhatIsNamedAgainOutlivesItsRemoval) {
   EXPECT_EQ(wrong_with_counts(log_.store()), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(, GcTombstonesTest, ::testing::Values(Named::a_value, Named::a_version),
-                         [](const auto& named) { return named.param == Named::a_value ? "value" : "version"; });
+std::string name_of(const ::testing::TestParamInfo<Named>& named) {
+  switch (named.param) {
+    case Named::a_value: return "value";
+    case Named::a_version: return "version";
+    case Named::an_entry: break;
+  }
+  return "entry";
+}
+INSTANTIATE_TEST_SUITE_P(, GcTombstonesTest, ::testing::Values(Named::a_value, Named::a_version, Named::an_entry),
+                         name_of);
 
 }  // namespace
 }  // namespace cairn::testing

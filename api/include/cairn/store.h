@@ -17,6 +17,7 @@
 #include "cairn/objects.h"
 #include "cairn/progress.h"
 #include "cairn/result.h"
+#include "cairn/results.h"
 #include "cairn/ticket.h"
 
 // A shared library shows what is declared from here on.
@@ -71,6 +72,8 @@ struct StoreOptions {
   // How blocks of objects that are put directly are encoded.
   Codec codec = Codec::automatic;
   WriterOptions writer = {};
+  // Of small values that are read again (results, experiments): the memory that keeps them at hand.
+  std::uint64_t memory_cache_bytes = 64ull * 1024 * 1024;
   // Nothing: only gc() gives space back. Needs read_write.
   std::optional<ReclaimOptions> reclaim = {};
   // Bytes of the disk that the store's folder takes at most; 0: no limit. A file of the log that
@@ -318,6 +321,9 @@ class Store {
   // The checkpoints of one experiment, any text that may stand behind a '/' in a name.
   Checkpoints checkpoints(const std::string& experiment);
   Deltas deltas();
+
+  // The results under one namespace, any text of at most 255 bytes (cairn/results.h).
+  Results results(const std::string& name_space = {});
   Result<StoreStats> stats();
   // Gives back the space of what was removed: copies what is live out of the log's files with
   // the most dead content, and removes them. Takes turns with whatever else writes, beside

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// cairn results: small values under keys, listed, read, put and removed.
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "api/cli/json_fields.h"
+#include "api/cli/verb.h"
+
+namespace cairn::cli {
+namespace {
+
+struct Options {
+  std::string action, key;
+  std::string name_space, experiment, serializer = "bytes", file = "-";
+  std::optional<std::size_t> limit, ttl;
+  bool matching = false;
+};
+
+Error wrong_usage(const std::string& why) { return Error{.code = ErrorCode::invalid_argument, .message = why}; }
+Error no_result(const std::string& key) {
+  return Error{.code = ErrorCode::not_found, .message = "no result '" + printable(key) + "'"};
+}
+
+// At most a value's size, and one byte more: what is larger is refused by the store.
+Result<std::vector<std::byte>> read_value(const std::string& file) {
+  constexpr std::size_t kBytesMax = (std::size_t{1} << 20) + 1;
+  std::FILE* const in = file == "-" ? stdin : std::fopen(file.c_str(), "rb");
+  const auto failed = [&] {
+    return Error{.code = ErrorCode::io, .message = file + ": " + std::strerror(errno), .sys_errno = errno};
+  };
+  if (in == nullptr) return failed();
+  std::vector<std::byte> bytes(kBytesMax);
+  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in));
+  const bool broken = std::ferror(in) != 0;
+  const Error error = failed();
+  if (in != stdin) static_cast<void>(std::fclose(in));
+  if (broken) return error;
+  return bytes;
+}
+
+Result<int> list(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  Results results = store.results(options.name_space);
+  Json rows = Json::array();
+  Table table({{"KEY"},
+               {"SERIALIZER"},
+               {"SIZE", Table::Align::right},
+               {"READ", Table::Align::right},
+               {"LEFT", Table::Align::right},
+               {"CREATED"}});
+  ResultPage page;
+  std::size_t left = options.limit.value_or(SIZE_MAX);
+  do {
+    CAIRN_TRY(page,
+              results.list(page.next, std::min<std::size_t>(left, 1000), options.key.empty() ? "*" : options.key));
+    left -= page.results.size();
+    for (const ResultInfo& info : page.results) {
+      rows.push_back(to_json(info));
+      table.add({session.out().name(info.key), session.out().name(info.serializer), size_text(info.bytes),
+                 count_text(info.access_count),
+                 info.time_left ? duration_text(std::chrono::duration<double>(*info.time_left).count()) : "-",
+                 local_time_text(info.created_ns)});
+    }
+    CAIRN_CHECK(session.check_stop());
+  } while (!page.next.empty() && left > 0);
+  if (session.out().json()) {
+    session.out().document(std::move(rows));
+  } else {
+    session.out().table(table);
+  }
+  return kExitDone;
+}
+
+Result<int> get(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  Results results = store.results(options.name_space);
+  CAIRN_TRY(const auto value, results.get(options.key));
+  if (!value) return no_result(options.key);
+  session.out().write(value->bytes);
+  return kExitDone;
+}
+
+Result<int> info(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const auto found, store.results(options.name_space).info(options.key));
+  if (!found) return no_result(options.key);
+  const Json fields = to_json(*found);
+  if (session.out().json()) {
+    session.out().document(fields);
+    return kExitDone;
+  }
+  Table table({{""}, {""}});
+  for (const auto& [name, value] : fields.items()) {
+    table.add({name, session.out().name(value.is_string() ? value.get<std::string>() : value.dump())});
+  }
+  session.out().table(table);
+  return kExitDone;
+}
+
+Result<int> put(Session& session, const Options& options) {
+  CAIRN_TRY(std::vector<std::byte> bytes, read_value(options.file));
+  ResultOptions how{.experiment = options.experiment};
+  if (options.ttl) how.ttl = std::chrono::seconds(*options.ttl);
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  Results results = store.results(options.name_space);
+  CAIRN_TRY(const std::uint64_t version,
+            results.put(options.key, {.serializer = options.serializer, .bytes = std::move(bytes)}, how));
+  CAIRN_CHECK(store.close());
+  if (session.out().json()) session.summary(Json{{"key", options.key}, {"version", version}});
+  return kExitDone;
+}
+
+Result<int> remove(Session& session, const Options& options) {
+  const bool many = options.matching || !options.experiment.empty();
+  if (!options.experiment.empty() && (options.matching || !options.key.empty())) {
+    return wrong_usage("rm takes a KEY, or --experiment");
+  }
+  if (many) {
+    const std::string what = options.matching ? "that match '" + options.key + "'" : "of " + options.experiment;
+    CAIRN_CHECK(session.confirm("remove the results " + what));
+  }
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  Results results = store.results(options.name_space);
+  std::uint64_t removed = 0;
+  if (options.matching) {
+    CAIRN_TRY(removed, results.remove_matching(options.key));
+  } else if (many) {
+    CAIRN_TRY(removed, results.remove_experiment(options.experiment));
+  } else {
+    CAIRN_TRY(const bool was_there, results.remove(options.key));
+    if (!was_there) return no_result(options.key);
+    removed = 1;
+  }
+  CAIRN_CHECK(store.close());
+  if (session.out().json()) {
+    session.summary(Json{{"removed", removed}});
+  } else {
+    session.out().report("Removed " + count_text(removed, "result", "results") + "\n");
+  }
+  return kExitDone;
+}
+
+Result<int> run_results(Session& session, const Options& options) {
+  const bool needs_key = options.action != "list" && !(options.action == "rm" && !options.experiment.empty());
+  if (needs_key && options.key.empty()) return wrong_usage(options.action + " needs a KEY");
+  if (options.action == "list") return list(session, options);
+  if (options.action == "get") return get(session, options);
+  if (options.action == "info") return info(session, options);
+  if (options.action == "put") return put(session, options);
+  if (options.action == "rm") return remove(session, options);
+  return wrong_usage("results knows list, get, info, put and rm, not '" + printable(options.action) + "'");
+}
+
+Run declare_results(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("ACTION", given->action, "list, get, info, put or rm");
+  options.argument("KEY", given->key, "Whose value; of list, a glob (* and ?)", Need::optional);
+  options.option("--namespace", "NAME", given->name_space,
+                 "The namespace of the keys; without it, the one without a name");
+  options.option("--file", "FILE", given->file, "put: where the value is; '-' is standard input");
+  options.option("--serializer", "NAME", given->serializer, "put: how the value is read: bytes or json");
+  options.option("--ttl", "SECONDS", given->ttl, "put: the store's time after which it is gone");
+  options.option("--experiment", "NAME", given->experiment, "put: what it belongs to; rm: all that belongs to it");
+  options.option("--limit", "N", given->limit, "list: at most so many");
+  options.flag("--matching", given->matching, "rm: KEY is a glob");
+  return [given](Session& session) { return run_results(session, *given); };
+}
+
+}  // namespace
+
+constinit const Verb kResults{
+    .name = "results",
+    .summary = "List, read, put and remove small values under keys",
+    .examples =
+        "  cairn results list 'eval/*'\n"
+        "  cairn results get eval/llama-sft\n"
+        "  echo '{\"loss\": 1.82}' | cairn results put eval/llama-sft --serializer json --ttl 86400\n"
+        "  cairn --yes results rm 'eval/*' --matching\n",
+    .lines = false,
+    .declare = declare_results};
+
+}  // namespace cairn::cli

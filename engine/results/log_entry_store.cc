@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/results/log_entry_store.h"
+
+#include <algorithm>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/base/background_thread.h"
+#include "engine/base/errors.h"
+#include "engine/write/ticket_state.h"
+
+namespace cairn {
+namespace {
+
+// Of one record, and so of one write, whose entries are in one.
+constexpr std::uint64_t kRecordBytesMax = kEntriesBytesMax / 2;
+// Versions between two sequence numbers of the log: more than a record has room for. So a version
+// that begins at the log's next sequence is above all that were ever given.
+constexpr unsigned kVersionBits = 20;
+
+std::uint64_t bytes_of(const EntryChange& change) {
+  std::uint64_t bytes = 64 + change.key.size() + change.value.size() + 33 * change.references.size();
+  for (const std::string& index_key : change.index_keys) bytes += 4 + index_key.size();
+  return bytes;
+}
+
+Index::Order order_of(EntryStore::Order order) {
+  return order == EntryStore::Order::ascending ? Index::Order::ascending : Index::Order::descending;
+}
+
+Entry entry_of(const StoredEntry& stored) {
+  return {.value = stored.value, .version = stored.version, .references = stored.references};
+}
+
+}  // namespace
+
+LogEntryStore::LogEntryStore(const Parts& parts, const Options& options, MachineClock machine)
+    : parts_(parts), options_(options), machine_(std::move(machine)), cache_(parts.log ? options.cache_bytes : 0) {}
+
+Status LogEntryStore::start(int nice) {
+  CAIRN_TRY(const auto clock, parts_.index.clock());
+  time_ = std::make_unique<StoreTime>(machine_, clock);
+  if (parts_.log == nullptr) return {};
+  next_version_ = std::max(parts_.index.next_sequence(), std::uint64_t{1}) << kVersionBits;
+  try {
+    thread_ = std::thread([this, nice] { run(nice); });
+  } catch (const std::system_error&) {
+    return make_error(ErrorCode::resource_exhausted, "entries: the system starts no more threads");
+  }
+  return {};
+}
+
+LogEntryStore::~LogEntryStore() { close(); }
+
+void LogEntryStore::close() {
+  {
+    const std::lock_guard lock(bell_->mutex);
+    closed_ = true;
+  }
+  bell_->rung.notify_all();
+  bell_->done.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+// --- Reading ---
+
+Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
+  if (parts_.follow) CAIRN_CHECK(parts_.follow());
+  if (parts_.log != nullptr) {
+    const std::shared_lock lock(pending_mutex_);
+    const auto found = pending_.find(std::string(key));
+    if (found != pending_.end()) return found->second.entry;
+  }
+  if (auto cached = cache_.find(key)) return cached;
+  const std::uint64_t ticket = cache_.ticket(key);
+  CAIRN_TRY(const auto stored, parts_.index.find_entry(key));
+  if (!stored) return std::optional<Entry>();
+  Entry entry = entry_of(*stored);
+  cache_.insert(key, entry, ticket);
+  return std::optional(std::move(entry));
+}
+
+Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) {
+  if (parts_.follow) CAIRN_CHECK(parts_.follow());
+  // Reading goes on after the log has failed.
+  static_cast<void>(settle().ok());
+  const auto each = [&](const Placed<StoredEntry>& stored) { return visit(stored.key, entry_of(stored)); };
+  return parts_.index.for_each_entry(prefix, order_of(order), from, each);
+}
+
+Status LogEntryStore::scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) {
+  if (parts_.follow) CAIRN_CHECK(parts_.follow());
+  // Reading goes on after the log has failed.
+  static_cast<void>(settle().ok());
+  return parts_.index.for_each_index_key(prefix, order_of(order), from, visit);
+}
+
+// --- Writing ---
+
+Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std::uint64_t& bytes) const {
+  if (parts_.log == nullptr) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
+  if (changes.empty()) return make_error(ErrorCode::invalid_argument, "nothing is to be written");
+  std::unordered_set<std::string_view> keys;
+  for (const EntryChange& change : changes) {
+    const std::string name = "key '" + printable(change.key.substr(0, 64)) + "'";
+    const auto fits = [](const std::string& key) { return !key.empty() && key.size() <= kEntryKeyBytesMax; };
+    if (!fits(change.key) || !std::ranges::all_of(change.index_keys, fits)) {
+      return make_error(ErrorCode::invalid_argument, name + " or an index key of it is empty, or above 4096 bytes");
+    }
+    if (change.value.size() > kEntryValueBytesMax) {
+      return make_error(ErrorCode::invalid_argument, name + ": a value of " + std::to_string(change.value.size()) +
+                                                         " bytes is above 1 MiB: put it as an object");
+    }
+    if (!keys.insert(change.key).second) {
+      return make_error(ErrorCode::invalid_argument, name + " occurs twice in one write");
+    }
+    bytes += bytes_of(change);
+  }
+  if (bytes <= kRecordBytesMax) return {};
+  return make_error(ErrorCode::invalid_argument, "one write has at most 32 MiB, not " + std::to_string(bytes));
+}
+
+// A write larger than the budget is let in when nothing else is pending.
+Status LogEntryStore::make_room(std::unique_lock<std::mutex>& lock, std::uint64_t bytes, OnFull on_full) {
+  const auto has_room = [&] {
+    return error_ || closed_ || stats_.pending == 0 || stats_.pending_bytes + bytes <= options_.pending_bytes_max;
+  };
+  if (on_full == OnFull::block && !has_room()) {
+    bell_->hurry = true;
+    bell_->rung.notify_one();
+    bell_->done.wait(lock, has_room);
+  }
+  if (error_) return *error_;
+  if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
+  if (has_room()) return {};
+  ++(on_full == OnFull::drop ? stats_.dropped : stats_.refused);
+  Error full = make_error(ErrorCode::overloaded, "entries: " + std::to_string(stats_.pending_bytes) + " bytes pending");
+  full.retryable = true;
+  return full;
+}
+
+// With the queue's mutex: nobody is accepted in between.
+Status LogEntryStore::check_versions(const std::vector<EntryChange>& changes) {
+  for (const EntryChange& change : changes) {
+    if (!change.if_version) continue;
+    CAIRN_TRY(const auto now, find(change.key));
+    const std::uint64_t version = now ? now->version : 0;
+    if (version == *change.if_version) continue;
+    return make_error(ErrorCode::conflict, "key '" + printable(change.key.substr(0, 64)) + "' has version " +
+                                               std::to_string(version) + ", not " + std::to_string(*change.if_version));
+  }
+  return {};
+}
+
+Result<EntryStore::Written> LogEntryStore::write(std::vector<EntryChange> changes, const PutOptions& options) {
+  Write write{.durability = options.durability, .accepted = Clock::now()};
+  CAIRN_CHECK(check_changes(changes, write.bytes));
+  // What is grouped is on its way: only the lazy ones are asked for.
+  std::function<void()> hurry;
+  if (options.durability == Durability::lazy) hurry = [bell = bell_] { bell->ask(); };
+  write.ticket = std::make_shared<TicketState>(std::move(hurry));
+  write.ticket->reach(TicketState::kStaged);
+  std::unique_lock lock(bell_->mutex);
+  CAIRN_CHECK(make_room(lock, write.bytes, options.on_full));
+  CAIRN_CHECK(check_versions(changes));
+  const std::uint64_t version = next_version_++;
+  write.entries.reserve(changes.size());
+  {
+    const std::unique_lock pending(pending_mutex_);
+    for (EntryChange& change : changes) {
+      StoredEntry& stored = write.entries.emplace_back();
+      stored.key = std::move(change.key);
+      stored.removed = change.removed;
+      stored.version = version;
+      if (!change.removed) {
+        stored.value = std::move(change.value);
+        stored.index_keys = std::move(change.index_keys);
+        stored.references = std::move(change.references);
+      }
+      Pending& now = pending_[stored.key];
+      now.version = version;
+      now.entry = stored.removed ? std::nullopt : std::optional(entry_of(stored));
+    }
+  }
+  ++stats_.accepted;
+  ++stats_.pending;
+  stats_.pending_bytes += write.bytes;
+  ++accepted_through_;
+  Written written{.version = version, .ticket = Ticket(write.ticket)};
+  const bool idle = queue_.empty();
+  queue_.push_back(std::move(write));
+  lock.unlock();
+  if (idle || options.durability == Durability::grouped) bell_->rung.notify_one();
+  return written;
+}
+
+Status LogEntryStore::settle() {
+  if (parts_.log == nullptr) return {};
+  std::unique_lock lock(bell_->mutex);
+  const std::uint64_t through = accepted_through_;
+  if (settled_through_ < through) {
+    bell_->hurry = true;
+    bell_->rung.notify_one();
+    bell_->done.wait(lock, [&] { return settled_through_ >= through; });
+  }
+  return error_ ? Status(*error_) : Status();
+}
+
+LogEntryStore::Stats LogEntryStore::stats() const {
+  const std::lock_guard lock(bell_->mutex);
+  Stats stats = stats_;
+  stats.sync_time = sync_time_.read();
+  stats.cache = cache_.stats();
+  return stats;
+}
+
+// --- The thread ---
+
+bool LogEntryStore::due() const {
+  if (queue_.empty()) return false;
+  if (closed_ || bell_->hurry || stats_.pending_bytes * 2 > options_.pending_bytes_max) return true;
+  const auto grouped = [](const Write& write) { return write.durability == Durability::grouped; };
+  return std::ranges::any_of(queue_, grouped);
+}
+
+void LogEntryStore::run(int nice) {
+  become_background_thread("cairn-entries", nice);
+  for (;;) {
+    std::unique_lock lock(bell_->mutex);
+    bell_->rung.wait(lock, [&] { return closed_ || due(); });
+    if (queue_.empty()) return;
+    lock.unlock();
+    Status status;
+    std::size_t written = 0;
+    std::deque<Write> writes;
+    {
+      const std::unique_lock turn(parts_.turn);
+      // What came while others had the turn goes along.
+      lock.lock();
+      bell_->hurry = false;
+      writes = std::exchange(queue_, {});
+      lock.unlock();
+      status = parts_.turn_began();
+      if (status.ok()) status = commit(writes, written);
+    }
+    finish(writes, written, status);
+  }
+}
+
+// `written` of them are committed, whatever is returned.
+Status LogEntryStore::commit(std::deque<Write>& writes, std::size_t& written) {
+  BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
+  Status status;
+  std::size_t appended = 0;
+  while (appended < writes.size() && status.ok()) {
+    EntriesRecord record{.clock = time_->now()};
+    std::uint64_t bytes = 0;
+    std::size_t next = appended;
+    for (; next < writes.size() && (next == appended || bytes + writes[next].bytes <= kRecordBytesMax); ++next) {
+      bytes += writes[next].bytes;
+      const auto& entries = writes[next].entries;
+      record.entries.insert(record.entries.end(), entries.begin(), entries.end());
+    }
+    status = sink.write_entries(std::move(record));
+    if (status.ok()) appended = next;
+  }
+  // Where the log had no room it is as it was: what was appended before is committed.
+  if (!status.ok() && parts_.log->failed()) return status;
+  CAIRN_CHECK(sink.commit());
+  written = appended;
+  return status;
+}
+
+void LogEntryStore::note_committed(const Write& write) {
+  const std::unique_lock lock(pending_mutex_);
+  for (const StoredEntry& stored : write.entries) {
+    const Entry entry = stored.removed ? Entry() : entry_of(stored);
+    cache_.change(stored.key, stored.removed ? nullptr : &entry);
+    const auto pending = pending_.find(stored.key);
+    if (pending != pending_.end() && pending->second.version == write.entries.front().version) pending_.erase(pending);
+  }
+}
+
+void LogEntryStore::fail(Write& write, const Error& error) {
+  {
+    const std::unique_lock lock(pending_mutex_);
+    for (const StoredEntry& stored : write.entries) pending_.erase(stored.key);
+  }
+  write.ticket->fail(error, false);
+}
+
+// What was accepted behind a write that failed may rely on it, and fails with it.
+void LogEntryStore::finish(std::deque<Write>& writes, std::size_t committed, const Status& status) {
+  const Clock::time_point now = Clock::now();
+  for (std::size_t i = 0; i < committed; ++i) note_committed(writes[i]);
+  std::uint64_t failed_bytes = 0, done_bytes = 0;
+  for (std::size_t i = 0; i < committed; ++i) done_bytes += writes[i].bytes;
+  std::unique_lock lock(bell_->mutex);
+  if (!status.ok()) {
+    for (Write& write : queue_) writes.push_back(std::move(write));
+    queue_.clear();
+    if (parts_.log->failed()) error_ = *parts_.log->failure();
+    for (std::size_t i = committed; i < writes.size(); ++i) fail(writes[i], status.error());
+    for (std::size_t i = committed; i < writes.size(); ++i) failed_bytes += writes[i].bytes;
+  }
+  stats_.committed += committed;
+  stats_.failed += writes.size() - committed;
+  stats_.commits += committed > 0 ? 1 : 0;
+  stats_.pending -= writes.size();
+  stats_.pending_bytes -= done_bytes + failed_bytes;
+  settled_through_ += writes.size();
+  lock.unlock();
+  bell_->done.notify_all();
+  for (std::size_t i = 0; i < committed; ++i) {
+    sync_time_.add(std::chrono::duration_cast<std::chrono::nanoseconds>(now - writes[i].accepted));
+    writes[i].ticket->reach(TicketState::kSynced);
+    writes[i].ticket->reach(TicketState::kCommitted);
+  }
+}
+
+}  // namespace cairn

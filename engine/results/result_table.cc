@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/results/result_table.h"
+
+#include <charconv>
+#include <chrono>
+#include <limits>
+#include <mutex>
+#include <utility>
+
+#include "engine/base/errors.h"
+#include "engine/results/entry_key.h"
+#include "engine/write/value_layout.h"
+
+namespace cairn {
+namespace {
+
+// Of one write that removes.
+constexpr std::size_t kRemovedAtOnce = 4096;
+constexpr std::size_t kNameBytesMax = 255;
+
+std::int64_t wall_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string prefix_of(std::string_view name_space) { return EntryKey(EntrySpace::results).text(name_space).bytes(); }
+std::string key_of(std::string_view name_space, std::string_view key) {
+  return EntryKey(EntrySpace::results).text(name_space).rest(key).bytes();
+}
+EntryKey expiry_index() { return EntryKey(EntrySpace::results).text("expiry"); }
+EntryKey experiment_index(std::string_view experiment) {
+  return EntryKey(EntrySpace::results).text("experiment").text(experiment);
+}
+
+Error of_key(std::string_view key, ErrorCode code, const std::string& why) {
+  return make_error(code, "result '" + printable(key.substr(0, 64)) + "': " + why);
+}
+
+Status check_json(std::span<const std::byte> bytes) {
+  if (is_json(as_text(bytes))) return {};
+  return make_error(ErrorCode::invalid_argument, "is no JSON");
+}
+
+Status check_key(std::string_view name_space, std::string_view key) {
+  if (name_space.size() > kNameBytesMax) {
+    return make_error(ErrorCode::invalid_argument, "a namespace has at most 255 bytes");
+  }
+  if (!key.empty() && key.size() <= kResultKeyBytesMax) return {};
+  return of_key(key, ErrorCode::invalid_argument, "a key has 1 to 2048 bytes");
+}
+
+}  // namespace
+
+bool matches_glob(std::string_view glob, std::string_view text) {
+  std::size_t at = 0, in = 0, star = std::string_view::npos, resume = 0;
+  while (in < text.size()) {
+    if (at < glob.size() && glob[at] == '*') {
+      star = at++;
+      resume = in;
+    } else if (at < glob.size() && (glob[at] == '?' || glob[at] == text[in])) {
+      ++at;
+      ++in;
+    } else if (star != std::string_view::npos) {
+      at = star + 1;
+      in = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return glob.find_first_not_of('*', at) == std::string_view::npos;
+}
+
+ResultValue ResultValue::json(std::string_view text) {
+  const Bytes bytes = as_bytes(text);
+  return {.serializer = "json", .bytes = {bytes.begin(), bytes.end()}};
+}
+
+ResultTable::ResultTable(EntryStore& entries) : entries_(entries), accesses_(entries) {
+  serializers_.emplace("bytes", Check());
+  serializers_.emplace("json", check_json);
+  serializers_.emplace("tensor", Check());
+}
+
+Status ResultTable::register_serializer(const std::string& name, Check check) {
+  if (name.empty() || name.size() > kNameBytesMax || name == "pickle") {
+    return make_error(ErrorCode::invalid_argument, "a serializer cannot be named '" + printable(name) + "'");
+  }
+  const std::unique_lock lock(serializers_mutex_);
+  if (serializers_.emplace(name, std::move(check)).second) return {};
+  return make_error(ErrorCode::already_exists, "a serializer is named '" + printable(name) + "' already");
+}
+
+Status ResultTable::check_value(std::string_view key, const ResultValue& value) const {
+  Check check;
+  {
+    const std::shared_lock lock(serializers_mutex_);
+    const auto known = serializers_.find(value.serializer);
+    if (known == serializers_.end()) {
+      return of_key(key, ErrorCode::unsupported,
+                    "no serializer '" + printable(value.serializer) + "' is registered here");
+    }
+    check = known->second;
+  }
+  if ((value.serializer == "tensor") != value.tensor.has_value()) {
+    return of_key(key, ErrorCode::invalid_argument, "a dtype and a shape are of a tensor, and a tensor has them");
+  }
+  Status status;
+  if (value.tensor) {
+    if (!value.tensor->strides.empty()) return of_key(key, ErrorCode::invalid_argument, "a result has no strides");
+    if (const auto layout = ValueLayout::of({.bytes = value.bytes, .tensor = value.tensor}); !layout.ok()) {
+      status = layout.error();
+    }
+  }
+  if (check) status = check(value.bytes);
+  if (status.ok()) return {};
+  return std::move(status).error().with_context("result '" + printable(key.substr(0, 64)) + "'");
+}
+
+// --- Writing ---
+
+Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::string_view key, ResultValue value,
+                                           const ResultOptions& options) {
+  CAIRN_CHECK(check_key(name_space, key));
+  CAIRN_CHECK(check_value(key, value));
+  ResultEnvelope envelope{.value = std::move(value), .experiment = options.experiment, .created_ns = wall_clock_ns()};
+  if (envelope.experiment.size() > kNameBytesMax) {
+    return of_key(key, ErrorCode::invalid_argument, "an experiment's name has at most 255 bytes");
+  }
+  EntryChange change{.key = key_of(name_space, key), .if_version = options.if_version};
+  if (options.ttl) {
+    if (options.ttl->count() <= 0) return of_key(key, ErrorCode::invalid_argument, "a TTL is above 0");
+    envelope.expires_store_ns = entries_.store_time_ns() + static_cast<std::uint64_t>(options.ttl->count());
+    change.index_keys.push_back(expiry_index().number(envelope.expires_store_ns).bytes());
+  }
+  if (!options.experiment.empty()) change.index_keys.push_back(experiment_index(options.experiment).bytes());
+  change.value = encode(envelope);
+  if (change.value.size() <= kEntryValueBytesMax) return change;
+  return of_key(key, ErrorCode::invalid_argument,
+                std::to_string(envelope.value.bytes.size()) + " bytes are above 1 MiB: put them as an object");
+}
+
+Result<EntryStore::Written> ResultTable::put(std::string_view name_space, Values values, const ResultOptions& options) {
+  std::vector<EntryChange> changes;
+  changes.reserve(values.size());
+  for (auto& [key, value] : values) {
+    CAIRN_TRY(EntryChange change, change_of(name_space, key, std::move(value), options));
+    changes.push_back(std::move(change));
+  }
+  const std::size_t count = changes.size();
+  auto written = entries_.write(std::move(changes), {.on_full = options.on_full, .durability = options.durability});
+  if (written.ok()) puts_ += count;
+  return written;
+}
+
+Result<std::int64_t> ResultTable::add(std::string_view name_space, std::string_view key, std::int64_t by) {
+  CAIRN_CHECK(check_key(name_space, key));
+  for (;;) {
+    CAIRN_TRY(const auto found, find(key_of(name_space, key)));
+    std::int64_t sum = 0;
+    ResultOptions options{.if_version = found ? found->version : 0};
+    if (found) {
+      const std::string_view text = found->envelope.value.text();
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), sum);
+      if (error != std::errc() || end != text.data() + text.size()) {
+        return of_key(key, ErrorCode::invalid_argument, "is no whole number of 64 bits");
+      }
+      options.experiment = found->envelope.experiment;
+    }
+    if (__builtin_add_overflow(sum, by, &sum)) {
+      return of_key(key, ErrorCode::invalid_argument, "the sum leaves 64 bits");
+    }
+    CAIRN_TRY(EntryChange change, change_of(name_space, key, ResultValue::json(std::to_string(sum)), options));
+    // One that expires keeps its time.
+    if (found && found->envelope.expires_store_ns != 0) {
+      CAIRN_TRY(ResultEnvelope envelope, decode_result(change.value));
+      envelope.expires_store_ns = found->envelope.expires_store_ns;
+      change.index_keys.push_back(expiry_index().number(envelope.expires_store_ns).bytes());
+      change.value = encode(envelope);
+    }
+    // What has expired is still an entry.
+    if (!found) {
+      CAIRN_TRY(const auto expired, entries_.find(change.key));
+      if (expired) change.if_version = expired->version;
+    }
+    const auto written = entries_.write({std::move(change)});
+    if (written.ok()) {
+      ++puts_;
+      CAIRN_CHECK(written->ticket.committed().wait());
+      return sum;
+    }
+    if (written.error().code != ErrorCode::conflict) return written.error();
+  }
+}
+
+// --- Reading ---
+
+Result<std::optional<ResultTable::Found>> ResultTable::opened(const Entry& entry) const {
+  CAIRN_TRY(ResultEnvelope envelope, decode_result(entry.value));
+  const std::uint64_t expires = envelope.expires_store_ns;
+  if (expires != 0 && expires <= entries_.store_time_ns()) return std::optional<Found>();
+  return std::optional(Found{.envelope = std::move(envelope), .version = entry.version});
+}
+
+Result<std::optional<ResultTable::Found>> ResultTable::find(const std::string& entry_key) {
+  CAIRN_TRY(const auto entry, entries_.find(entry_key));
+  if (!entry) return std::optional<Found>();
+  return opened(*entry);
+}
+
+Result<std::optional<ResultValue>> ResultTable::get(std::string_view name_space, std::string_view key) {
+  const std::string entry_key = key_of(name_space, key);
+  CAIRN_TRY(auto found, find(entry_key));
+  if (!found) {
+    ++misses_;
+    return std::optional<ResultValue>();
+  }
+  if (Status status = check_value(key, found->envelope.value); !status.ok()) {
+    if (status.error().code == ErrorCode::invalid_argument) status.error().code = ErrorCode::corruption;
+    return std::move(status).error();
+  }
+  ++hits_;
+  accesses_.note(entry_key, wall_clock_ns());
+  return std::optional(std::move(found->envelope.value));
+}
+
+Result<bool> ResultTable::has(std::string_view name_space, std::string_view key) {
+  CAIRN_TRY(const auto found, find(key_of(name_space, key)));
+  return found.has_value();
+}
+
+Result<ResultInfo> ResultTable::info_of(std::string_view key, const std::string& entry_key, const Found& found) {
+  const ResultEnvelope& envelope = found.envelope;
+  CAIRN_TRY(const ResultAccess access, accesses_.of(entry_key));
+  ResultInfo info{.key = std::string(key),
+                  .version = found.version,
+                  .serializer = envelope.value.serializer,
+                  .tensor = envelope.value.tensor,
+                  .bytes = envelope.value.bytes.size(),
+                  .experiment = envelope.experiment,
+                  .created_ns = envelope.created_ns,
+                  .accessed_ns = access.last_ns,
+                  .access_count = access.count};
+  if (envelope.expires_store_ns != 0) {
+    const std::uint64_t now = entries_.store_time_ns();
+    info.time_left = std::chrono::nanoseconds(envelope.expires_store_ns > now ? envelope.expires_store_ns - now : 0);
+  }
+  return info;
+}
+
+Result<std::optional<ResultInfo>> ResultTable::info(std::string_view name_space, std::string_view key) {
+  const std::string entry_key = key_of(name_space, key);
+  CAIRN_TRY(const auto found, find(entry_key));
+  if (!found) return std::optional<ResultInfo>();
+  CAIRN_TRY(ResultInfo info, info_of(key, entry_key, *found));
+  return std::optional(std::move(info));
+}
+
+Result<ResultPage> ResultTable::list(std::string_view name_space, std::string_view cursor, std::size_t limit,
+                                     std::string_view glob) {
+  ResultPage page;
+  const std::string prefix = prefix_of(name_space);
+  // The least key behind the cursor's.
+  const std::string from = cursor.empty() ? std::string() : key_of(name_space, cursor) + '\0';
+  const auto visit = [&](std::string_view entry_key, const Entry& entry) -> Result<bool> {
+    const std::string_view key = entry_key.substr(prefix.size());
+    if (!matches_glob(glob, key)) return true;
+    CAIRN_TRY(const auto found, opened(entry));
+    if (!found) return true;
+    if (page.results.size() == limit) {
+      page.next = page.results.empty() ? std::string() : page.results.back().key;
+      return false;
+    }
+    CAIRN_TRY(ResultInfo info, info_of(key, std::string(entry_key), *found));
+    page.results.push_back(std::move(info));
+    return true;
+  };
+  CAIRN_CHECK(entries_.scan(prefix, EntryStore::Order::ascending, from, visit));
+  return page;
+}
+
+// --- Removing ---
+
+Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>& entry_keys) {
+  std::uint64_t removed = 0;
+  std::optional<Ticket> last;
+  for (std::size_t first = 0; first < entry_keys.size(); first += kRemovedAtOnce) {
+    std::vector<EntryChange> changes;
+    for (std::size_t i = first; i < std::min(first + kRemovedAtOnce, entry_keys.size()); ++i) {
+      changes.push_back({.key = entry_keys[i], .removed = true});
+      changes.push_back(accesses_.removal(entry_keys[i]));
+    }
+    removed += changes.size() / 2;
+    CAIRN_TRY(const auto written, entries_.write(std::move(changes)));
+    last = written.ticket;
+  }
+  if (last) CAIRN_CHECK(last->committed().wait());
+  removed_ += removed;
+  return removed;
+}
+
+Result<std::uint64_t> ResultTable::remove(std::string_view name_space, std::string_view key) {
+  const std::string entry_key = key_of(name_space, key);
+  CAIRN_TRY(const auto entry, entries_.find(entry_key));
+  if (!entry) return std::uint64_t{0};
+  CAIRN_TRY(const auto found, opened(*entry));
+  CAIRN_TRY(const std::uint64_t removed, remove_entries({entry_key}));
+  return found ? removed : 0;
+}
+
+Result<std::uint64_t> ResultTable::remove_matching(std::string_view name_space, std::string_view glob) {
+  std::vector<std::string> keys;
+  const std::string prefix = prefix_of(name_space);
+  const auto visit = [&](std::string_view entry_key, const Entry&) -> Result<bool> {
+    if (matches_glob(glob, entry_key.substr(prefix.size()))) keys.emplace_back(entry_key);
+    return true;
+  };
+  CAIRN_CHECK(entries_.scan(prefix, EntryStore::Order::ascending, {}, visit));
+  return remove_entries(keys);
+}
+
+Result<std::uint64_t> ResultTable::remove_experiment(std::string_view name_space, const std::string& experiment) {
+  std::vector<std::string> keys;
+  const std::string prefix = prefix_of(name_space);
+  const auto visit = [&](std::string_view, std::string_view key) -> Result<bool> {
+    if (key.starts_with(prefix)) keys.emplace_back(key);
+    return true;
+  };
+  const std::string index = experiment_index(experiment).bytes();
+  CAIRN_CHECK(entries_.scan_index(index, EntryStore::Order::ascending, {}, visit));
+  return remove_entries(keys);
+}
+
+// One that is put again meanwhile stays: then all of them are looked for once more.
+Result<std::uint64_t> ResultTable::remove_expired() {
+  std::uint64_t removed = 0;
+  for (;;) {
+    std::vector<EntryChange> changes;
+    const std::string end = expiry_index().number(entries_.store_time_ns()).bytes();
+    const auto visit = [&](std::string_view index_key, std::string_view key) -> Result<bool> {
+      if (index_key > end) return false;
+      CAIRN_TRY(const auto entry, entries_.find(key));
+      if (!entry) return true;
+      changes.push_back({.key = std::string(key), .removed = true, .if_version = entry->version});
+      changes.push_back(accesses_.removal(std::string(key)));
+      return changes.size() < 2 * kRemovedAtOnce;
+    };
+    CAIRN_CHECK(entries_.scan_index(expiry_index().bytes(), EntryStore::Order::ascending, {}, visit));
+    if (changes.empty()) return removed;
+    const std::size_t count = changes.size() / 2;
+    const auto written = entries_.write(std::move(changes));
+    if (!written.ok() && written.error().code == ErrorCode::conflict) continue;
+    if (!written.ok()) return written.error();
+    CAIRN_CHECK(written->ticket.committed().wait());
+    removed += count;
+    expired_ += count;
+  }
+}
+
+ResultCounters ResultTable::counters() const {
+  return {.puts = puts_, .hits = hits_, .misses = misses_, .removed = removed_, .expired = expired_};
+}
+
+}  // namespace cairn

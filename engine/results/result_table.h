@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Results over the table of entries: what a key, a TTL and a serializer mean (cairn/results.h).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/results.h"
+#include "engine/results/access_counts.h"
+#include "engine/results/entry_store.h"
+#include "engine/results/result_value.h"
+
+namespace cairn {
+
+inline constexpr std::size_t kResultKeyBytesMax = 2048;
+
+// Any number of threads. The calls are those of Results, with the namespace in front.
+class ResultTable {
+ public:
+  using Check = std::function<Status(std::span<const std::byte>)>;
+  using Values = std::vector<std::pair<std::string, ResultValue>>;
+
+  explicit ResultTable(EntryStore& entries);
+
+  Result<EntryStore::Written> put(std::string_view name_space, Values values, const ResultOptions& options);
+  Result<std::optional<ResultValue>> get(std::string_view name_space, std::string_view key);
+  Result<bool> has(std::string_view name_space, std::string_view key);
+  Result<std::optional<ResultInfo>> info(std::string_view name_space, std::string_view key);
+  Result<ResultPage> list(std::string_view name_space, std::string_view cursor, std::size_t limit,
+                          std::string_view glob);
+  Result<std::uint64_t> remove(std::string_view name_space, std::string_view key);
+  Result<std::uint64_t> remove_matching(std::string_view name_space, std::string_view glob);
+  Result<std::uint64_t> remove_experiment(std::string_view name_space, const std::string& experiment);
+  Result<std::uint64_t> remove_expired();
+  Result<std::int64_t> add(std::string_view name_space, std::string_view key, std::int64_t by);
+  Status register_serializer(const std::string& name, Check check);
+
+  // Writes what was counted; for whoever closes the store.
+  Status flush_accesses() { return accesses_.flush(); }
+  ResultCounters counters() const;
+
+ private:
+  struct Found {
+    ResultEnvelope envelope;
+    std::uint64_t version = 0;
+  };
+  // Nothing when it is not there, or its time is over.
+  Result<std::optional<Found>> find(const std::string& entry_key);
+  Result<std::optional<Found>> opened(const Entry& entry) const;
+  Result<ResultInfo> info_of(std::string_view key, const std::string& entry_key, const Found& found);
+  Status check_value(std::string_view key, const ResultValue& value) const;
+  Result<EntryChange> change_of(std::string_view name_space, std::string_view key, ResultValue value,
+                                const ResultOptions& options);
+  // In writes of bounded size; waits until they are durable.
+  Result<std::uint64_t> remove_entries(const std::vector<std::string>& entry_keys);
+
+  EntryStore& entries_;
+  AccessCounts accesses_;
+  mutable std::shared_mutex serializers_mutex_;
+  std::map<std::string, Check, std::less<>> serializers_;
+  std::atomic<std::uint64_t> puts_ = 0, hits_ = 0, misses_ = 0, removed_ = 0, expired_ = 0;
+};
+
+// '*' is any number of characters, '?' one; everything else is itself.
+bool matches_glob(std::string_view glob, std::string_view text);
+
+}  // namespace cairn

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/results/result_value.h"
+
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/bytes.h"
+#include "engine/format/field_reader.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kRowMajor = 0;
+constexpr std::size_t kDimensionsMax = 64;
+
+}  // namespace
+
+std::string encode(const ResultEnvelope& envelope) {
+  std::vector<std::byte> bytes;
+  ByteWriter out(bytes);
+  out.put(kVersion);
+  out.put_string(envelope.value.serializer);
+  out.put_string(envelope.experiment);
+  out.put(static_cast<std::uint64_t>(envelope.created_ns));
+  out.put(envelope.expires_store_ns);
+  const auto& tensor = envelope.value.tensor;
+  out.put(static_cast<std::uint8_t>(tensor ? 1 : 0));
+  if (tensor) {
+    out.put(static_cast<std::uint8_t>(tensor->dtype));
+    out.put(kRowMajor);
+    out.put(static_cast<std::uint32_t>(tensor->shape.size()));
+    for (const std::uint64_t dimension : tensor->shape) out.put(dimension);
+  }
+  out.put(static_cast<std::uint32_t>(envelope.value.bytes.size()));
+  out.put_bytes(envelope.value.bytes);
+  return std::string(as_text(bytes));
+}
+
+Result<ResultEnvelope> decode_result(std::string_view bytes) {
+  FieldReader in("result", as_bytes(bytes));
+  CAIRN_TRY(const auto version, in.get<std::uint8_t>("version"));
+  if (version > kVersion) return newer_version("result", version, kVersion);
+  if (version == 0) return in.wrong("is zero");
+  ResultEnvelope envelope;
+  CAIRN_TRY(envelope.value.serializer, in.get_string("serializer"));
+  CAIRN_TRY(envelope.experiment, in.get_string("experiment"));
+  CAIRN_TRY(envelope.created_ns, in.get_signed("created_ns"));
+  CAIRN_TRY(envelope.expires_store_ns, in.get<std::uint64_t>("expires_store_ns"));
+  CAIRN_TRY(const bool is_tensor, in.get_bool("is a tensor"));
+  if (is_tensor) {
+    TensorLayout tensor;
+    CAIRN_TRY(const auto dtype, in.get<std::uint8_t>("dtype"));
+    tensor.dtype = static_cast<DType>(dtype);
+    if (!dtype_is_valid(dtype)) return in.wrong("is no dtype");
+    CAIRN_TRY(const auto order, in.get<std::uint8_t>("order"));
+    if (order != kRowMajor) return in.wrong("is not row-major");
+    CAIRN_TRY(const auto dimensions, in.get_count("dimensions", sizeof(std::uint64_t)));
+    if (dimensions > kDimensionsMax) return in.wrong("is above 64");
+    for (std::uint32_t i = 0; i < dimensions; ++i) {
+      CAIRN_TRY(const auto dimension, in.get<std::uint64_t>("dimension"));
+      tensor.shape.push_back(dimension);
+    }
+    envelope.value.tensor = std::move(tensor);
+  }
+  CAIRN_TRY(const std::string content, in.get_string("bytes"));
+  const Bytes view = as_bytes(content);
+  envelope.value.bytes.assign(view.begin(), view.end());
+  CAIRN_CHECK(in.expect_end());
+  return envelope;
+}
+
+bool is_json(std::string_view text) { return nlohmann::json::accept(text.begin(), text.end()); }
+
+}  // namespace cairn

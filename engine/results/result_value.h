@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The envelope of a result: what an entry's value says about the bytes in it
+// (docs/format/entries.md).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cairn/results.h"
+
+namespace cairn {
+
+struct ResultEnvelope {
+  ResultValue value;
+  std::string experiment;
+  std::int64_t created_ns = 0;         // wall clock; for people
+  std::uint64_t expires_store_ns = 0;  // by the store's clock; 0: never
+};
+
+std::string encode(const ResultEnvelope& envelope);
+// Hostile bytes: ErrorCode::corruption with the field and offset, or unsupported.
+Result<ResultEnvelope> decode_result(std::string_view bytes);
+
+// Whether `text` is one JSON value (RFC 8259) and nothing else.
+bool is_json(std::string_view text);
+
+}  // namespace cairn

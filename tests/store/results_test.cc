@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cairn/results.h"
+
+#include <gtest/gtest.h>
+
+#include "api/src/tables.h"
+#include "engine/results/entry_key.h"
+#include "tests/support/archive_fixture.h"
+#include "tests/support/gc_scenario.h"
+#include "tests/support/segmented_store.h"
+
+namespace cairn::testing {
+namespace {
+
+ResultValue text(std::string_view text, std::string serializer = "bytes") {
+  ResultValue value = ResultValue::json(text);
+  value.serializer = std::move(serializer);
+  return value;
+}
+
+class ResultsTest : public ::testing::Test {
+ protected:
+  Results results(const std::string& name_space = {}) { return log_.store().results(name_space); }
+  std::string get(const std::string& key, const std::string& name_space = {}) {
+    const auto found = results(name_space).get(key);
+    if (!found.ok()) return std::string(error_code_name(found.error().code));
+    return *found ? std::string((*found)->text()) : "(none)";
+  }
+  std::string listed(const std::string& glob = "*", std::size_t limit = 1000, const std::string& cursor = {}) {
+    std::string keys;
+    const ResultPage page = results().list(cursor, limit, glob).value();
+    for (const ResultInfo& info : page.results) keys.append(keys.empty() ? "" : " ").append(info.key);
+    return keys + (page.next.empty() ? "" : " ... " + page.next);
+  }
+
+  SegmentedStore log_;
+};
+
+TEST_F(ResultsTest, AValueComesBackAsItWasPutAlsoAfterAnOpening) {
+  const std::vector<float> numbers = {1.5F, -2, 3, 4, 5, 6};
+  const auto bytes = std::as_bytes(std::span(numbers));
+  const ResultValue tensor{.serializer = "tensor",
+                           .bytes = {bytes.begin(), bytes.end()},
+                           .tensor = TensorLayout{.dtype = DType::f32, .shape = {2, 3}}};
+  ASSERT_TRUE(results().put("t", tensor).ok());
+  ASSERT_TRUE(results().put("j", ResultValue::json("{\"a\": [1, null]}")).ok());
+  ASSERT_TRUE(results().put("b", text(std::string("\0\xff", 2))).ok());
+  for (int opened = 0; opened < 2; ++opened) {
+    EXPECT_EQ(results().get("t").value(), tensor);
+    EXPECT_EQ(get("j"), "{\"a\": [1, null]}");
+    EXPECT_EQ(get("b"), std::string("\0\xff", 2));
+    EXPECT_EQ(get("never"), "(none)");
+    EXPECT_TRUE(results().has("t").value());
+    EXPECT_FALSE(results().has("never").value());
+    log_.reopen();
+  }
+}
+
+TEST_F(ResultsTest, WhatAValueClaimsToBeIsChecked) {
+  const auto code = [&](ResultValue value) {
+    const auto put = results().put("k", std::move(value));
+    return put.ok() ? "ok" : error_code_name(put.error().code);
+  };
+  EXPECT_EQ(code(text("{", "json")), "invalid_argument");
+  EXPECT_EQ(code(text("1 2", "json")), "invalid_argument");
+  EXPECT_EQ(code(text("x", "pickle")), "unsupported");
+  EXPECT_EQ(code(text("x", "tensor")), "invalid_argument");
+  ResultValue short_tensor = text("1234", "tensor");
+  short_tensor.tensor = TensorLayout{.dtype = DType::f32, .shape = {2}};
+  EXPECT_EQ(code(short_tensor), "invalid_argument");
+  EXPECT_EQ(code(text(std::string(2 << 20, 'x'))), "invalid_argument");
+  EXPECT_EQ(get("k"), "(none)");
+}
+
+TEST_F(ResultsTest, ASerializerOfTheCallersIsNeededToReadWhatItWrote) {
+  const auto even = [](std::span<const std::byte> bytes) -> Status {
+    if (bytes.size() % 2 == 0) return {};
+    return Error{.code = ErrorCode::invalid_argument, .message = "is odd"};
+  };
+  ASSERT_TRUE(results().register_serializer("pairs", even).ok());
+  EXPECT_FALSE(results().register_serializer("pairs").ok());
+  EXPECT_FALSE(results().register_serializer("json").ok());
+  EXPECT_FALSE(results().register_serializer("pickle").ok());
+  EXPECT_TRUE(results().put("k", text("ab", "pairs")).ok());
+  EXPECT_FALSE(results().put("k", text("abc", "pairs")).ok());
+  EXPECT_EQ(get("k"), "ab");
+  log_.reopen();
+  EXPECT_EQ(get("k"), "unsupported");
+  EXPECT_EQ(results().info("k").value()->serializer, "pairs");
+}
+
+TEST_F(ResultsTest, ABatchIsThereWholeOrNotAtAll) {
+  ASSERT_TRUE(results().put_many_async({{"a", text("1")}, {"b", text("2")}}).value().committed().wait().ok());
+  EXPECT_FALSE(results().put_many_async({{"c", text("3")}, {"d", text("{", "json")}}).ok());
+  const auto found = results().get_many({"a", "b", "c", "d"}).value();
+  EXPECT_EQ(found.size(), 2u);
+  EXPECT_EQ(found.at("b").text(), "2");
+}
+
+TEST_F(ResultsTest, AnUpdateOfAnOlderVersionIsRefused) {
+  const std::uint64_t first = results().put("k", text("1")).value();
+  const std::uint64_t second = results().put("k", text("2"), {.if_version = first}).value();
+  EXPECT_GT(second, first);
+  const auto late = results().put("k", text("3"), {.if_version = first});
+  ASSERT_FALSE(late.ok());
+  EXPECT_EQ(late.error().code, ErrorCode::conflict);
+  EXPECT_FALSE(results().put("k", text("3"), {.if_version = 0}).ok());
+  EXPECT_EQ(get("k"), "2");
+  EXPECT_EQ(results().info("k").value()->version, second);
+}
+
+TEST_F(ResultsTest, NamespacesKnowNothingOfEachOther) {
+  const std::string odd("a\0b", 3);
+  ASSERT_TRUE(results("a").put("k", text("a")).ok());
+  ASSERT_TRUE(results(odd).put("k", text("odd")).ok());
+  ASSERT_TRUE(results().put("k", text("none")).ok());
+  EXPECT_EQ(get("k", "a"), "a");
+  EXPECT_EQ(get("k", odd), "odd");
+  EXPECT_EQ(get("k"), "none");
+  EXPECT_EQ(results("a").clear().value(), 1u);
+  EXPECT_EQ(get("k", "a"), "(none)");
+  EXPECT_EQ(get("k", odd), "odd");
+}
+
+TEST_F(ResultsTest, ListsGoPageByPageAndByGlob) {
+  for (const char* key : {"run1/a", "run1/b", "run2/a", "x"}) ASSERT_TRUE(results().put(key, text("v")).ok());
+  EXPECT_EQ(listed(), "run1/a run1/b run2/a x");
+  EXPECT_EQ(listed("run?/a"), "run1/a run2/a");
+  EXPECT_EQ(listed("*1*"), "run1/a run1/b");
+  EXPECT_EQ(listed("*", 2), "run1/a run1/b ... run1/b");
+  EXPECT_EQ(listed("*", 2, "run1/b"), "run2/a x");
+  EXPECT_EQ(listed("", 2), "");
+}
+
+TEST_F(ResultsTest, RemovalsSayHowManyThereWere) {
+  for (const char* key : {"a1", "a2", "b1", "b2"}) {
+    ASSERT_TRUE(results().put(key, text("v"), {.experiment = key[1] == '1' ? "one" : "two"}).ok());
+  }
+  ASSERT_TRUE(results("other").put("a1", text("v"), {.experiment = "one"}).ok());
+  EXPECT_TRUE(results().remove("a1").value());
+  EXPECT_FALSE(results().remove("a1").value());
+  EXPECT_EQ(results().remove_matching("a*").value(), 1u);
+  EXPECT_EQ(results().remove_experiment("one").value(), 1u);
+  EXPECT_EQ(listed(), "b2");
+  EXPECT_TRUE(results("other").has("a1").value());
+  log_.reopen();
+  EXPECT_EQ(listed(), "b2");
+}
+
+TEST_F(ResultsTest, WhatIsReadIsCountedWithoutAWrite) {
+  ASSERT_TRUE(results().put("k", text("v")).ok());
+  const std::uint64_t log_bytes = log_.store().writer_stats().log_bytes;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(get("k"), "v");
+  EXPECT_EQ(get("never"), "(none)");
+  EXPECT_EQ(log_.store().writer_stats().log_bytes, log_bytes);
+  EXPECT_EQ(results().info("k").value()->access_count, 5u);
+  const ResultCounters counters = results().counters();
+  EXPECT_EQ(counters.hits, 5u);
+  EXPECT_EQ(counters.misses, 1u);
+  log_.reopen();
+  EXPECT_EQ(get("k"), "v");
+  const ResultInfo info = results().info("k").value().value();
+  EXPECT_EQ(info.access_count, 6u);
+  EXPECT_GE(info.accessed_ns, info.created_ns);
+  EXPECT_TRUE(results().remove("k").value());
+  ASSERT_TRUE(results().put("k", text("v")).ok());
+  EXPECT_EQ(results().info("k").value()->access_count, 0u);
+}
+
+TEST_F(ResultsTest, ANumberIsAddedToByManyAndNothingElseIs) {
+  EXPECT_EQ(results().add("n", 5).value(), 5);
+  EXPECT_EQ(results().add("n", -7).value(), -2);
+  EXPECT_EQ(get("n"), "-2");
+  ASSERT_TRUE(results().put("t", text("hello")).ok());
+  EXPECT_FALSE(results().add("t", 1).ok());
+  EXPECT_EQ(get("t"), "hello");
+  ASSERT_TRUE(results().put("max", ResultValue::json("9223372036854775807")).ok());
+  EXPECT_FALSE(results().add("max", 1).ok());
+  EXPECT_EQ(results().add("max", -1).value(), 9223372036854775806);
+}
+
+TEST_F(ResultsTest, GcTakesTheSpaceOfWhatExpired) {
+  using std::chrono::nanoseconds;
+  ASSERT_TRUE(results().put("gone", text("v"), {.ttl = nanoseconds(1)}).ok());
+  ASSERT_TRUE(results().put("stays", text("v"), {.ttl = std::chrono::hours(1)}).ok());
+  EXPECT_EQ(get("gone"), "(none)");
+  EXPECT_EQ(listed(), "stays");
+  ASSERT_TRUE(log_.store().gc().ok());
+  EXPECT_FALSE(log_.impl().index().find_entry(EntryKey(EntrySpace::results).text("").rest("gone").bytes()).value());
+  EXPECT_EQ(results().counters().expired, 1u);
+  const auto left = results().info("stays").value()->time_left;
+  ASSERT_TRUE(left);
+  EXPECT_LE(*left, std::chrono::hours(1));
+  EXPECT_GT(*left, std::chrono::minutes(30));
+  EXPECT_EQ(wrong_with_counts(log_.store()), "");
+}
+
+TEST_F(ResultsTest, AStoreThatIsClosedOrReadOnlySaysSo) {
+  ASSERT_TRUE(results().put("k", text("v")).ok());
+  Results of_closed = results();
+  auto reader =
+      StoreImpl::handle(StoreImpl::open(log_.fs(), "store", {.access = Access::read_only, .threads = 2}, {}).value());
+  EXPECT_EQ(reader.results().get("k").value()->text(), "v");
+  EXPECT_EQ(reader.results().put("k", text("w")).error().code, ErrorCode::invalid_argument);
+  ASSERT_TRUE(log_.store().close().ok());
+  EXPECT_EQ(of_closed.get("k").error().code, ErrorCode::invalid_argument);
+}
+
+}  // namespace
+}  // namespace cairn::testing
