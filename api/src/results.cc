@@ -25,8 +25,7 @@ Result<std::uint64_t> Results::put(const std::string& key, ResultValue value, co
   CAIRN_TRY(StoreImpl::Tables * tables, store_->tables());
   ResultTable::Values one;
   one.emplace_back(key, std::move(value));
-  CAIRN_TRY(const auto written, tables->results.put(name_space_, std::move(one), options));
-  CAIRN_CHECK(written.ticket.committed().wait());
+  CAIRN_TRY(const auto written, tables->results.commit(name_space_, std::move(one), options));
   return written.version;
 }
 

@@ -50,6 +50,14 @@ Result<Digest> FieldReader::get_digest(std::string_view field) {
   return digest;
 }
 
+Result<Bytes> FieldReader::get_bytes(std::string_view field) {
+  at_ = reader_.offset();
+  field_ = field;
+  const auto size = reader_.get<std::uint32_t>();
+  if (!size) return truncated();
+  if (const auto bytes = reader_.get_bytes(*size)) return *bytes;
+  return truncated();
+}
 Result<std::string> FieldReader::get_string(std::string_view field) {
   at_ = reader_.offset();
   field_ = field;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How decoders read fields and say what is wrong with one: "tree manifest: field 'mode'
-// at offset 17 is above 07777". Used inside engine/format only.
+// at offset 17 is above 07777". Used inside engine/format and by what is in entries.
 #pragma once
 
 #include <concepts>
@@ -41,6 +41,7 @@ class FieldReader {
   Result<bool> get_bool(std::string_view field);  // 0 or 1, nothing else
   Result<Digest> get_digest(std::string_view field);
   Result<std::string> get_string(std::string_view field);  // a length of four bytes, then as many
+  Result<Bytes> get_bytes(std::string_view field);         // the same, where they are
   // A count of entries that follow: refused when that many, each of at least
   // `entry_bytes_min` bytes, cannot be there. So a count may be reserved for.
   Result<std::uint32_t> get_count(std::string_view field, std::size_t entry_bytes_min);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/objects.h"
@@ -68,6 +69,14 @@ class EntryStore {
   // effects. A condition is looked at in that order too, so of two that rely on the same
   // version one has ErrorCode::conflict; then nothing was written. A key occurs once.
   virtual Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) = 0;
+
+  // The same, and waits until it is committed. Sooner than write() and the ticket: who waits here
+  // does the work itself, for all who wait, where nobody does it already.
+  virtual Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) {
+    CAIRN_TRY(Written written, write(std::move(changes), options));
+    CAIRN_CHECK(written.ticket.committed().wait());
+    return written;
+  }
 
   // Nanoseconds that the store has been in use, on a clock that never goes backwards and
   // that nobody can set; goes on after a restart where it was. Time while the machine was

@@ -67,9 +67,9 @@ void LogEntryStore::close() {
 
 Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
-  if (parts_.log != nullptr) {
+  if (pending_entries_.load(std::memory_order_acquire) > 0) {
     const std::shared_lock lock(pending_mutex_);
-    const auto found = pending_.find(std::string(key));
+    const auto found = pending_.find(key);
     if (found != pending_.end()) return found->second.entry;
   }
   if (auto cached = cache_.find(key)) return cached;
@@ -154,6 +154,32 @@ Status LogEntryStore::check_versions(const std::vector<EntryChange>& changes) {
 }
 
 Result<EntryStore::Written> LogEntryStore::write(std::vector<EntryChange> changes, const PutOptions& options) {
+  std::unique_lock<std::mutex> lock;
+  CAIRN_TRY(const Accepted accepted, accept(std::move(changes), options, lock));
+  const bool wake = !leading_ && (options.durability == Durability::grouped || queue_.size() == 1);
+  lock.unlock();
+  if (wake) bell_->rung.notify_one();
+  return accepted.written;
+}
+
+// The thread that brings a write is the quickest to have it committed: it is awake.
+Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> changes, const PutOptions& options) {
+  std::unique_lock<std::mutex> lock;
+  CAIRN_TRY(const Accepted accepted, accept(std::move(changes), options, lock));
+  while (settled_through_ < accepted.number) {
+    if (!leading_) {
+      lead(lock);
+    } else {
+      bell_->done.wait(lock, [&] { return settled_through_ >= accepted.number || !leading_; });
+    }
+  }
+  lock.unlock();
+  CAIRN_CHECK(accepted.written.ticket.committed().wait());
+  return accepted.written;
+}
+
+Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> changes, const PutOptions& options,
+                                                      std::unique_lock<std::mutex>& lock) {
   Write write{.durability = options.durability, .accepted = Clock::now()};
   CAIRN_CHECK(check_changes(changes, write.bytes));
   // What is grouped is on its way: only the lazy ones are asked for.
@@ -161,7 +187,7 @@ Result<EntryStore::Written> LogEntryStore::write(std::vector<EntryChange> change
   if (options.durability == Durability::lazy) hurry = [bell = bell_] { bell->ask(); };
   write.ticket = std::make_shared<TicketState>(std::move(hurry));
   write.ticket->reach(TicketState::kStaged);
-  std::unique_lock lock(bell_->mutex);
+  lock = std::unique_lock(bell_->mutex);
   CAIRN_CHECK(make_room(lock, write.bytes, options.on_full));
   CAIRN_CHECK(check_versions(changes));
   const std::uint64_t version = next_version_++;
@@ -182,17 +208,15 @@ Result<EntryStore::Written> LogEntryStore::write(std::vector<EntryChange> change
       now.version = version;
       now.entry = stored.removed ? std::nullopt : std::optional(entry_of(stored));
     }
+    pending_entries_.store(pending_.size(), std::memory_order_release);
   }
   ++stats_.accepted;
   ++stats_.pending;
   stats_.pending_bytes += write.bytes;
   ++accepted_through_;
-  Written written{.version = version, .ticket = Ticket(write.ticket)};
-  const bool idle = queue_.empty();
+  Accepted accepted{.written = {.version = version, .ticket = Ticket(write.ticket)}, .number = accepted_through_};
   queue_.push_back(std::move(write));
-  lock.unlock();
-  if (idle || options.durability == Durability::grouped) bell_->rung.notify_one();
-  return written;
+  return accepted;
 }
 
 Status LogEntryStore::settle() {
@@ -226,30 +250,37 @@ bool LogEntryStore::due() const {
 
 void LogEntryStore::run(int nice) {
   become_background_thread("cairn-entries", nice);
+  std::unique_lock lock(bell_->mutex);
   for (;;) {
-    std::unique_lock lock(bell_->mutex);
-    bell_->rung.wait(lock, [&] { return closed_ || due(); });
+    bell_->rung.wait(lock, [&] { return !leading_ && (closed_ || due()); });
     if (queue_.empty()) return;
-    lock.unlock();
-    Status status;
-    std::size_t written = 0;
-    std::deque<Write> writes;
-    {
-      const std::unique_lock turn(parts_.turn);
-      // What came while others had the turn goes along.
-      lock.lock();
-      bell_->hurry = false;
-      writes = std::exchange(queue_, {});
-      lock.unlock();
-      status = parts_.turn_began();
-      if (status.ok()) status = commit(writes, written);
-    }
-    finish(writes, written, status);
+    lead(lock);
   }
 }
 
-// `written` of them are committed, whatever is returned.
-Status LogEntryStore::commit(std::deque<Write>& writes, std::size_t& written) {
+void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
+  leading_ = true;
+  lock.unlock();
+  Status status;
+  std::size_t committed = 0;
+  std::deque<Write> writes;
+  {
+    const std::unique_lock turn(parts_.turn);
+    // What came while others had the turn goes along.
+    lock.lock();
+    bell_->hurry = false;
+    writes = std::exchange(queue_, {});
+    lock.unlock();
+    status = parts_.turn_began();
+    if (status.ok()) status = commit_all(writes, committed);
+  }
+  for (std::size_t i = 0; i < committed; ++i) note_committed(writes[i]);
+  lock.lock();
+  settle(lock, writes, committed, status);
+}
+
+// The first `committed` of them are, whatever is returned.
+Status LogEntryStore::commit_all(std::deque<Write>& writes, std::size_t& committed) {
   BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
   Status status;
   std::size_t appended = 0;
@@ -268,7 +299,7 @@ Status LogEntryStore::commit(std::deque<Write>& writes, std::size_t& written) {
   // Where the log had no room it is as it was: what was appended before is committed.
   if (!status.ok() && parts_.log->failed()) return status;
   CAIRN_CHECK(sink.commit());
-  written = appended;
+  committed = appended;
   return status;
 }
 
@@ -280,43 +311,44 @@ void LogEntryStore::note_committed(const Write& write) {
     const auto pending = pending_.find(stored.key);
     if (pending != pending_.end() && pending->second.version == write.entries.front().version) pending_.erase(pending);
   }
+  pending_entries_.store(pending_.size(), std::memory_order_release);
 }
 
 void LogEntryStore::fail(Write& write, const Error& error) {
   {
     const std::unique_lock lock(pending_mutex_);
     for (const StoredEntry& stored : write.entries) pending_.erase(stored.key);
+    pending_entries_.store(pending_.size(), std::memory_order_release);
   }
   write.ticket->fail(error, false);
 }
 
 // What was accepted behind a write that failed may rely on it, and fails with it.
-void LogEntryStore::finish(std::deque<Write>& writes, std::size_t committed, const Status& status) {
-  const Clock::time_point now = Clock::now();
-  for (std::size_t i = 0; i < committed; ++i) note_committed(writes[i]);
-  std::uint64_t failed_bytes = 0, done_bytes = 0;
-  for (std::size_t i = 0; i < committed; ++i) done_bytes += writes[i].bytes;
-  std::unique_lock lock(bell_->mutex);
+void LogEntryStore::settle(std::unique_lock<std::mutex>& lock, std::deque<Write>& writes, std::size_t committed,
+                           const Status& status) {
   if (!status.ok()) {
-    for (Write& write : queue_) writes.push_back(std::move(write));
-    queue_.clear();
+    for (Write& write : std::exchange(queue_, {})) writes.push_back(std::move(write));
     if (parts_.log->failed()) error_ = *parts_.log->failure();
     for (std::size_t i = committed; i < writes.size(); ++i) fail(writes[i], status.error());
-    for (std::size_t i = committed; i < writes.size(); ++i) failed_bytes += writes[i].bytes;
   }
+  for (const Write& write : writes) stats_.pending_bytes -= write.bytes;
   stats_.committed += committed;
   stats_.failed += writes.size() - committed;
   stats_.commits += committed > 0 ? 1 : 0;
   stats_.pending -= writes.size();
-  stats_.pending_bytes -= done_bytes + failed_bytes;
   settled_through_ += writes.size();
+  leading_ = false;
+  const bool more = !queue_.empty() || closed_;
   lock.unlock();
   bell_->done.notify_all();
+  if (more) bell_->rung.notify_one();
+  const Clock::time_point now = Clock::now();
   for (std::size_t i = 0; i < committed; ++i) {
     sync_time_.add(std::chrono::duration_cast<std::chrono::nanoseconds>(now - writes[i].accepted));
     writes[i].ticket->reach(TicketState::kSynced);
     writes[i].ticket->reach(TicketState::kCommitted);
   }
+  lock.lock();
 }
 
 }  // namespace cairn

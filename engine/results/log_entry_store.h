@@ -4,6 +4,7 @@
 // own, and in the index once they are synced.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -65,6 +66,7 @@ class LogEntryStore final : public EntryStore {
   Status scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) override;
   Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) override;
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
+  Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
   std::uint64_t store_time_ns() override { return time_->now_ns(); }
 
   // Waits until what was accepted before is committed, or has failed. The error with which
@@ -104,14 +106,23 @@ class LogEntryStore final : public EntryStore {
     }
   };
 
+  struct Accepted {
+    Written written;
+    std::uint64_t number = 0;  // in the order of acceptance
+  };
+  // With `lock` on the queue when it returns.
+  Result<Accepted> accept(std::vector<EntryChange> changes, const PutOptions& options,
+                          std::unique_lock<std::mutex>& lock);
   Status check_changes(const std::vector<EntryChange>& changes, std::uint64_t& bytes) const;
   Status make_room(std::unique_lock<std::mutex>& lock, std::uint64_t bytes, OnFull on_full);
   Status check_versions(const std::vector<EntryChange>& changes);
   bool due() const;
   void run(int nice);
-  std::deque<Write> take_due(std::unique_lock<std::mutex>& lock);
-  Status commit(std::deque<Write>& writes, std::size_t& written);
-  void finish(std::deque<Write>& writes, std::size_t committed, const Status& status);
+  // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
+  void lead(std::unique_lock<std::mutex>& lock);
+  Status commit_all(std::deque<Write>& writes, std::size_t& committed);
+  void settle(std::unique_lock<std::mutex>& lock, std::deque<Write>& writes, std::size_t committed,
+              const Status& status);
   void note_committed(const Write& write);
   void fail(Write& write, const Error& error);
 
@@ -126,12 +137,18 @@ class LogEntryStore final : public EntryStore {
   std::deque<Write> queue_;
   std::uint64_t next_version_ = 1;
   std::uint64_t accepted_through_ = 0, settled_through_ = 0;  // writes, counted
+  bool leading_ = false;                                      // somebody is in lead()
   bool closed_ = false;
   std::optional<Error> error_;
   Stats stats_;
 
   mutable std::shared_mutex pending_mutex_;
-  std::unordered_map<std::string, Pending> pending_;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const noexcept { return std::hash<std::string_view>()(key); }
+  };
+  std::unordered_map<std::string, Pending, Hash, std::equal_to<>> pending_;
+  std::atomic<std::size_t> pending_entries_ = 0;  // its size: readers look first
   AtomicHistogram sync_time_;
   std::thread thread_;
 };

@@ -139,15 +139,30 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
                 std::to_string(envelope.value.bytes.size()) + " bytes are above 1 MiB: put them as an object");
 }
 
-Result<EntryStore::Written> ResultTable::put(std::string_view name_space, Values values, const ResultOptions& options) {
+Result<std::vector<EntryChange>> ResultTable::changes_of(std::string_view name_space, Values values,
+                                                         const ResultOptions& options) {
   std::vector<EntryChange> changes;
   changes.reserve(values.size());
   for (auto& [key, value] : values) {
     CAIRN_TRY(EntryChange change, change_of(name_space, key, std::move(value), options));
     changes.push_back(std::move(change));
   }
-  const std::size_t count = changes.size();
+  return changes;
+}
+
+Result<EntryStore::Written> ResultTable::put(std::string_view name_space, Values values, const ResultOptions& options) {
+  const std::size_t count = values.size();
+  CAIRN_TRY(std::vector<EntryChange> changes, changes_of(name_space, std::move(values), options));
   auto written = entries_.write(std::move(changes), {.on_full = options.on_full, .durability = options.durability});
+  if (written.ok()) puts_ += count;
+  return written;
+}
+
+Result<EntryStore::Written> ResultTable::commit(std::string_view name_space, Values values,
+                                                const ResultOptions& options) {
+  const std::size_t count = values.size();
+  CAIRN_TRY(std::vector<EntryChange> changes, changes_of(name_space, std::move(values), options));
+  auto written = entries_.commit(std::move(changes), {.on_full = options.on_full});
   if (written.ok()) puts_ += count;
   return written;
 }
@@ -182,10 +197,9 @@ Result<std::int64_t> ResultTable::add(std::string_view name_space, std::string_v
       CAIRN_TRY(const auto expired, entries_.find(change.key));
       if (expired) change.if_version = expired->version;
     }
-    const auto written = entries_.write({std::move(change)});
+    const auto written = entries_.commit({std::move(change)});
     if (written.ok()) {
       ++puts_;
-      CAIRN_CHECK(written->ticket.committed().wait());
       return sum;
     }
     if (written.error().code != ErrorCode::conflict) return written.error();
@@ -282,7 +296,6 @@ Result<ResultPage> ResultTable::list(std::string_view name_space, std::string_vi
 
 Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>& entry_keys) {
   std::uint64_t removed = 0;
-  std::optional<Ticket> last;
   for (std::size_t first = 0; first < entry_keys.size(); first += kRemovedAtOnce) {
     std::vector<EntryChange> changes;
     for (std::size_t i = first; i < std::min(first + kRemovedAtOnce, entry_keys.size()); ++i) {
@@ -290,10 +303,9 @@ Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>
       changes.push_back(accesses_.removal(entry_keys[i]));
     }
     removed += changes.size() / 2;
-    CAIRN_TRY(const auto written, entries_.write(std::move(changes)));
-    last = written.ticket;
+    CAIRN_TRY(const auto written, entries_.commit(std::move(changes)));
+    static_cast<void>(written);
   }
-  if (last) CAIRN_CHECK(last->committed().wait());
   removed_ += removed;
   return removed;
 }
@@ -347,10 +359,9 @@ Result<std::uint64_t> ResultTable::remove_expired() {
     CAIRN_CHECK(entries_.scan_index(expiry_index().bytes(), EntryStore::Order::ascending, {}, visit));
     if (changes.empty()) return removed;
     const std::size_t count = changes.size() / 2;
-    const auto written = entries_.write(std::move(changes));
+    const auto written = entries_.commit(std::move(changes));
     if (!written.ok() && written.error().code == ErrorCode::conflict) continue;
     if (!written.ok()) return written.error();
-    CAIRN_CHECK(written->ticket.committed().wait());
     removed += count;
     expired_ += count;
   }

@@ -29,6 +29,8 @@ class ResultTable {
   explicit ResultTable(EntryStore& entries);
 
   Result<EntryStore::Written> put(std::string_view name_space, Values values, const ResultOptions& options);
+  // The same, and waits until they are committed.
+  Result<EntryStore::Written> commit(std::string_view name_space, Values values, const ResultOptions& options);
   Result<std::optional<ResultValue>> get(std::string_view name_space, std::string_view key);
   Result<bool> has(std::string_view name_space, std::string_view key);
   Result<std::optional<ResultInfo>> info(std::string_view name_space, std::string_view key);
@@ -55,6 +57,7 @@ class ResultTable {
   Result<std::optional<Found>> opened(const Entry& entry) const;
   Result<ResultInfo> info_of(std::string_view key, const std::string& entry_key, const Found& found);
   Status check_value(std::string_view key, const ResultValue& value) const;
+  Result<std::vector<EntryChange>> changes_of(std::string_view name_space, Values values, const ResultOptions& options);
   Result<EntryChange> change_of(std::string_view name_space, std::string_view key, ResultValue value,
                                 const ResultOptions& options);
   // In writes of bounded size; waits until they are durable.

@@ -64,9 +64,8 @@ Result<ResultEnvelope> decode_result(std::string_view bytes) {
     }
     envelope.value.tensor = std::move(tensor);
   }
-  CAIRN_TRY(const std::string content, in.get_string("bytes"));
-  const Bytes view = as_bytes(content);
-  envelope.value.bytes.assign(view.begin(), view.end());
+  CAIRN_TRY(const Bytes content, in.get_bytes("bytes"));
+  envelope.value.bytes.assign(content.begin(), content.end());
   CAIRN_CHECK(in.expect_end());
   return envelope;
 }
