@@ -27,8 +27,10 @@ class HookedEntryStore final : public EntryStore {
     return behind_.scan_index(prefix, order, from, visit);
   }
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options) override {
-    if (before_write) {
-      if (auto error = before_write(changes)) return *std::move(error);
+    // A copy, so that it may set another one.
+    const auto hook = before_write;
+    if (hook) {
+      if (auto error = hook(changes)) return *std::move(error);
     }
     return behind_.write(std::move(changes), options);
   }
