@@ -111,7 +111,8 @@ class Operations {
 
   Result<OperationPage> list(const std::string& cursor = {}, std::size_t limit = 1000,
                              std::optional<OperationState> state = {});
-  // Forgets what is not running; false when there was nothing. ErrorCode::conflict when it runs.
+  // Forgets what is not running, durably; false when there was nothing. ErrorCode::conflict when
+  // it runs.
   Result<bool> remove(const std::string& key);
 
  private:
