@@ -12,7 +12,7 @@
 
 namespace cairn {
 
-inline constexpr std::size_t kJsonBytesMax = 16 * 1024 * 1024;
+inline constexpr std::size_t kJsonBytesMax = std::size_t{16} * 1024 * 1024;
 inline constexpr std::size_t kJsonDepthMax = 64;
 
 // No white space, members sorted by the UTF-16 code units of their names, numbers and strings

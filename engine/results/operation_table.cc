@@ -41,6 +41,7 @@ OperationTable::OperationTable(EntryStore& entries, OperationTableOptions option
 OperationTable::~OperationTable() { close(); }
 
 void OperationTable::Told::tell() noexcept {
+  if (flight) flight->changed.notify_all();
   for (const Then& one : then) {
     // No exception crosses the border, and nobody is there who could be told.
     try {
@@ -68,18 +69,20 @@ OperationInfo OperationTable::running_info(const Flight& flight) const {
                            : OperationInfo{.key = flight.key, .state = OperationState::running};
 }
 
-OperationTable::Told OperationTable::end(FlightPtr flight, std::shared_ptr<const OperationInfo> outcome,
+OperationTable::Told OperationTable::end(const FlightPtr& ending, std::shared_ptr<const OperationInfo> outcome,
                                          std::optional<Error> error) {
-  if (flight->ended) return {};
-  flight->ended = true;
-  flight->outcome = std::move(outcome);
-  flight->error = std::move(error);
-  flight->changed.notify_all();
-  if (const auto found = flights_.find(flight->key); found != flights_.end() && found->second == flight) {
+  if (ending->ended) return {};
+  // `ending` may be the pointer that is erased.
+  Told told{.flight = ending, .info = {.key = ending->key, .state = OperationState::abandoned}, .then = {}};
+  Flight& flight = *told.flight;
+  flight.ended = true;
+  flight.outcome = std::move(outcome);
+  flight.error = std::move(error);
+  if (flight.outcome) told.info = *flight.outcome;
+  told.then = std::exchange(flight.then, {});
+  if (const auto found = flights_.find(flight.key); found != flights_.end() && found->second == told.flight) {
     flights_.erase(found);
   }
-  Told told{.info = {.key = flight->key, .state = OperationState::abandoned}, .then = std::move(flight->then)};
-  if (flight->outcome) told.info = *flight->outcome;
   return told;
 }
 
@@ -106,6 +109,7 @@ Result<OperationTable::Turn> OperationTable::try_claim(const std::string& key, c
   flight->lease_ns = static_cast<std::uint64_t>(options.lease.count());
   flight->keep_alive = options.keep_alive;
   if (computes_here) flight->computing = std::this_thread::get_id();
+  Told lost;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return closing();
@@ -115,11 +119,12 @@ Result<OperationTable::Turn> OperationTable::try_claim(const std::string& key, c
     }
     if (found != flights_.end()) {
       // Those who wait for the claim that is lost find this one; callbacks are for whoever ends it.
-      flight->then = std::move(found->second->then);
-      end(found->second, nullptr);
+      flight->then = std::exchange(found->second->then, {});
+      lost = end(found->second, nullptr);
     }
-    flights_.insert_or_assign(key, flight);
+    flights_.emplace(key, flight);
   }
+  lost.tell();
   auto turn = write_again([&] { return write_claim(flight); });
   if (turn.ok() && turn->claim) return turn;
   std::unique_lock lock(mutex_);

@@ -84,11 +84,13 @@ class OperationTable {
     FlightPtr running;
     std::optional<OperationInfo> done;
   };
-  // Callbacks, and what they are to be told.
+  // A flight that has ended, and who is to learn of it.
   struct Told {
+    FlightPtr flight;  // null: nobody
     OperationInfo info;
     std::vector<Then> then;
-    void tell() noexcept;  // without locks
+    // Without locks, so that whoever wakes finds them free.
+    void tell() noexcept;
   };
 
   Result<std::optional<OperationInfo>> find_done(const std::string& key);
@@ -102,9 +104,9 @@ class OperationTable {
   // With mutex_ locked.
   FlightPtr held(const Claim& claim) const;  // null: lost
   bool is_over(const Flight& flight) const;
-  // Wakes all who wait. No `outcome`: they look again. The flight may be the one in the map,
-  // which is taken out, so it is no reference.
-  Told end(FlightPtr flight, std::shared_ptr<const OperationInfo> outcome, std::optional<Error> error = {});
+  // Takes it out of flights_. No `outcome`: those who wait look again.
+  [[nodiscard]] Told end(const FlightPtr& ending, std::shared_ptr<const OperationInfo> outcome,
+                         std::optional<Error> error = {});
   // Until it has ended; false when the time was too short.
   Result<bool> wait_for_end(std::unique_lock<std::mutex>& lock, Flight& flight,
                             std::optional<std::chrono::steady_clock::time_point> until);

@@ -98,17 +98,19 @@ Result<OperationInfo> OperationTable::wait(const std::string& key, std::optional
   }
   std::optional<std::chrono::steady_clock::time_point> until;
   if (time) until = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(*time, kForEver);
-  {
-    std::unique_lock lock(mutex_);
-    if (closed_) return closing();
-    // Whoever takes the claim over is the next to wait for.
-    for (auto found = flights_.find(key); found != flights_.end(); found = flights_.find(key)) {
-      const FlightPtr flight = found->second;
-      CAIRN_TRY(const bool in_time, wait_for_end(lock, *flight, until));
-      if (!in_time) return running_info(*flight);
-      if (flight->outcome) return *flight->outcome;
-    }
+  std::unique_lock lock(mutex_);
+  if (closed_) return closing();
+  // Whoever takes the claim over is the next to wait for.
+  for (auto found = flights_.find(key); found != flights_.end(); found = flights_.find(key)) {
+    const FlightPtr flight = found->second;
+    CAIRN_TRY(const bool in_time, wait_for_end(lock, *flight, until));
+    if (!in_time) return running_info(*flight);
+    const std::shared_ptr<const OperationInfo> outcome = flight->outcome;
+    if (!outcome) continue;
+    lock.unlock();
+    return *outcome;
   }
+  lock.unlock();
   return find(key);
 }
 
@@ -148,6 +150,8 @@ Result<OperationValue> OperationTable::get_or_compute(const std::string& key, co
     }
     CAIRN_TRY(const bool ended, wait_for_end(lock, *turn.running, {}));
     const std::shared_ptr<const OperationInfo> outcome = turn.running->outcome;
+    // Constant from here on: it has ended.
+    lock.unlock();
     if (!ended || !outcome) continue;
     if (outcome->state == OperationState::done) return outcome->value;
     if (turn.running->error) return *turn.running->error;
