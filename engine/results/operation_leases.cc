@@ -17,6 +17,11 @@ constexpr std::uint64_t kLooksInALease = 4;
 constexpr std::chrono::nanoseconds kShortest = std::chrono::milliseconds(1), kLongest = std::chrono::seconds(5);
 constexpr std::size_t kTakenOverTogether = 1000;
 
+std::chrono::nanoseconds pause_for(std::uint64_t lease_ns) {
+  const std::chrono::nanoseconds part(static_cast<std::int64_t>(lease_ns / kLooksInALease));
+  return std::clamp(part, kShortest, kLongest);
+}
+
 }  // namespace
 
 void OperationTable::look_at_leases() {
@@ -39,29 +44,30 @@ void OperationTable::look_at_leases() {
   for (Told& one : told) one.tell();
 }
 
-void OperationTable::start_thread() {
-  if (!options_.background || closed_ || thread_.joinable()) return;
-  thread_ = std::thread([this] { run(); });
+void OperationTable::expect_lease(const Flight& flight) {
+  if (!options_.background || closed_) return;
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  // Claims that come and go do not wake the thread each time.
+  if (const auto pause = pause_for(flight.lease_ns); pause < pause_) {
+    pause_ = pause;
+    leases_changed_.notify_all();
+  }
 }
 
 void OperationTable::run() {
   become_background_thread("cairn-leases", 0);
   std::unique_lock lock(mutex_);
   while (!closed_) {
-    if (flights_.empty()) {
-      leases_changed_.wait(lock, [&] { return closed_ || !flights_.empty(); });
+    if (pause_ == kIdle) {
+      leases_changed_.wait(lock);
       continue;
     }
-    auto pause = kLongest;
-    for (const auto& [key, flight] : flights_) {
-      const auto part = static_cast<std::int64_t>(flight->lease_ns / kLooksInALease);
-      pause = std::min(pause, std::chrono::nanoseconds(part));
-    }
-    // A claim that comes meanwhile may have a shorter lease.
-    if (leases_changed_.wait_for(lock, std::max(pause, kShortest)) == std::cv_status::no_timeout) continue;
+    if (leases_changed_.wait_for(lock, pause_) == std::cv_status::no_timeout) continue;
     lock.unlock();
     look_at_leases();
     lock.lock();
+    pause_ = kIdle;
+    for (const auto& [key, flight] : flights_) pause_ = std::min(pause_, pause_for(flight->lease_ns));
   }
 }
 

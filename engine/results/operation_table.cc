@@ -161,8 +161,7 @@ Result<OperationTable::Turn> OperationTable::write_claim(const FlightPtr& flight
   flight->claimed = record;
   flight->token = written.version;
   flight->over_at_ns = entries_.store_time_ns() + flight->lease_ns;
-  start_thread();
-  leases_changed_.notify_all();
+  expect_lease(*flight);
   return Turn{.claim = Claim{.key = flight->key, .token = flight->token}, .running = {}, .done = {}};
 }
 

@@ -110,7 +110,8 @@ class OperationTable {
   // Until it has ended; false when the time was too short.
   Result<bool> wait_for_end(std::unique_lock<std::mutex>& lock, Flight& flight,
                             std::optional<std::chrono::steady_clock::time_point> until);
-  void start_thread();
+  // Has the thread look in time.
+  void expect_lease(const Flight& flight);
 
   void run();
 
@@ -121,7 +122,9 @@ class OperationTable {
   std::condition_variable leases_changed_, nobody_waits_;
   std::uint64_t waiting_ = 0;
   bool closed_ = false;
-  std::thread thread_;  // begun with the first claim
+  static constexpr std::chrono::nanoseconds kIdle = std::chrono::nanoseconds::max();
+  std::chrono::nanoseconds pause_ = kIdle;  // until the thread looks, on a clock of the machine
+  std::thread thread_;                      // begun with the first claim
 };
 
 }  // namespace cairn
