@@ -38,8 +38,12 @@ TEST(EntryKeyTest, NoTextIsThePrefixOfAnother) {
   const std::vector<std::string> ascending = {"", std::string(1, '\0'), std::string("\0\0", 2), "a", "ab", "b"};
   for (std::size_t i = 0; i < ascending.size(); ++i) {
     for (std::size_t j = 0; j < ascending.size(); ++j) {
-      if (i != j) EXPECT_FALSE(key(ascending[j]).starts_with(key(ascending[i]))) << i << " " << j;
-      if (i < j) EXPECT_LT(key(ascending[i]), key(ascending[j])) << i << " " << j;
+      if (i != j) {
+        EXPECT_FALSE(key(ascending[j]).starts_with(key(ascending[i]))) << i << " " << j;
+      }
+      if (i < j) {
+        EXPECT_LT(key(ascending[i]), key(ascending[j])) << i << " " << j;
+      }
     }
   }
 }
