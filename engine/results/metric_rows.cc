@@ -22,6 +22,7 @@ std::size_t MetricRows::column(std::string_view name, MetricKind kind) {
   columns_.back().name = name;
   columns_.back().kind = kind;
   texts_.emplace_back();
+  name_bytes_ += name.size();
   return columns_.size() - 1;
 }
 

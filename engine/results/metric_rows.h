@@ -51,6 +51,10 @@ class MetricRows {
   std::size_t rows() const noexcept { return steps_.size(); }
   std::size_t points() const noexcept { return points_; }
   std::size_t text_bytes() const noexcept { return text_bytes_; }  // of all dictionaries
+  // What a block of these rows has at most.
+  std::size_t encoded_bytes_max() const noexcept {
+    return 256 + 24 * rows() + 14 * points_ + name_bytes_ + 96 * columns_.size() + text_bytes_;
+  }
   const std::vector<std::int64_t>& steps() const noexcept { return steps_; }
   const std::vector<std::int64_t>& times_ns() const noexcept { return times_; }
   const std::vector<MetricColumn>& columns() const noexcept { return columns_; }
@@ -69,6 +73,7 @@ class MetricRows {
   std::map<std::string, std::size_t, std::less<>> by_name_[4];
   std::size_t points_ = 0;
   std::size_t text_bytes_ = 0;
+  std::size_t name_bytes_ = 0;
 };
 
 }  // namespace cairn
