@@ -171,11 +171,11 @@ TEST_F(MetricReaderTest, StepsAtBothEndsOfTheirRangeAreParted) {
 TEST_F(MetricReaderTest, ADamagedBlockIsNamed) {
   push("run", "x", 1, 1);
   ASSERT_TRUE(log_.flush().ok());
-  ASSERT_TRUE(store_.inner.write({{.key = metric_block_key("run", 7), .value = "no block"}}, {}).ok());
+  ASSERT_TRUE(store_.inner.write({{.key = metric_block_key("run", 7), .value = std::string("\x01\x07", 2)}}, {}).ok());
   const auto curve = reader_.query("run", "x");
   ASSERT_FALSE(curve.ok());
   EXPECT_EQ(curve.error().code, ErrorCode::corruption);
-  EXPECT_NE(curve.error().message.find("run run, block 7: metric block: field 'version'"), std::string::npos)
+  EXPECT_NE(curve.error().message.find("run run, block 7: metric block: field 'tick'"), std::string::npos)
       << curve.error().message;
 }
 
