@@ -31,12 +31,14 @@ struct MetricColumnHead {
   std::uint32_t nans = 0;   // of `count`
   double min = 0, max = 0;  // both 0 when nothing but NaN
   double last = 0;          // of the last row that has a value; may be NaN
+  bool is_float32 = false;  // every value is one
 };
 
 struct MetricBlockHead {
   std::uint32_t rows = 0;
   std::int64_t min_step = 0, max_step = 0;  // both 0 without rows, as the times
   std::int64_t min_time_ns = 0, max_time_ns = 0;
+  std::int64_t tick_ns = 1;  // every time is a multiple
   std::vector<MetricColumnHead> columns;
 };
 

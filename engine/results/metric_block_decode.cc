@@ -46,6 +46,7 @@ Result<MetricColumnHead> read_column(FieldReader& reader, ColumnPlace& place) {
   CAIRN_TRY(place.width, reader.get<std::uint8_t>("width"));
   const bool is_width = place.width == 8 || (place.width == 4 && column.kind == MetricKind::real);
   if (!is_width) return reader.wrong("is not one of that kind");
+  column.is_float32 = place.width == 4;
   CAIRN_TRY(column.count, reader.get<std::uint32_t>("count"));
   if (column.count == 0) return reader.wrong("is 0");
   CAIRN_TRY(column.nans, reader.get<std::uint32_t>("nans"));
@@ -113,7 +114,8 @@ Result<Directory> read_directory(Bytes block) {
   if (version > kVersion) return newer_version(kStructure, version, kVersion);
   if (version == 0) return reader.wrong("is 0");
   CAIRN_TRY(directory.tick_exponent, reader.get<std::uint8_t>("tick"));
-  if (tick_of(directory.tick_exponent) == 0) return reader.wrong("is none of 0, 3 and 6");
+  head.tick_ns = tick_of(directory.tick_exponent);
+  if (head.tick_ns == 0) return reader.wrong("is none of 0, 3 and 6");
   CAIRN_TRY(const auto reserved, reader.get<std::uint16_t>("reserved"));
   if (reserved != 0) return reader.wrong("is not zero");
   CAIRN_TRY(head.rows, reader.get<std::uint32_t>("rows"));

@@ -46,13 +46,14 @@ class MetricReader {
   using VisitRows = std::function<Status(const MetricRows& rows)>;
   Status rows(std::string_view run, const WantedSeries& wanted, const VisitRows& visit);
 
-  // The heads of a run's blocks, for who needs to know all columns before any row.
+  // The heads of a run's blocks, for who needs to know all columns before any row; of what is written, unless flush()
+  // is called before.
   using VisitBlock = std::function<Result<bool>(const MetricBlockHead& head, Bytes block)>;
   Status blocks(std::string_view run, EntryStore::Order order, const VisitBlock& visit);
 
- private:
   Status flush() { return log_ == nullptr ? Status() : log_->flush(); }
 
+ private:
   EntryStore& store_;
   MetricLog* const log_;
 };
