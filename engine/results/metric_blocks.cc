@@ -41,13 +41,16 @@ Status MetricBlocks::load(EntryStore& store) {
   next_ = 0;
   const auto visit = [&](std::string_view key, const Entry& entry) -> Result<bool> {
     EntryKeyReader reader(key);
-    const auto run = reader.text();
+    static_cast<void>(reader.text());
     const auto number = reader.number();
-    if (!run || !number || !reader.rest().empty()) {
-      return make_error(ErrorCode::corruption, "run " + run_ + ": an entry's key is none of a block of metrics");
-    }
-    CAIRN_TRY(const MetricBlockHead head, read_metric_block_head(as_bytes(entry.value)));
-    blocks_.push_back({.number = *number, .version = entry.version, .rows = head.rows, .bytes = entry.value.size()});
+    if (!number || !reader.rest().empty()) return true;  // no block; queries say so
+    const auto head = read_metric_block_head(as_bytes(entry.value));
+    // A damaged block stays as it is, and the run goes on behind it.
+    blocks_.push_back({.number = *number,
+                       .version = entry.version,
+                       .rows = head.ok() ? head->rows : 0,
+                       .bytes = entry.value.size(),
+                       .full = !head.ok()});
     next_ = *number + 1;
     return true;
   };
@@ -93,7 +96,12 @@ Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
       forget();  // somebody else has joined them
       return std::size_t{0};
     }
-    CAIRN_TRY(const MetricRows more, decode_metric_block(as_bytes(entry->value)));
+    auto decoded = decode_metric_block(as_bytes(entry->value));
+    if (!decoded.ok()) {
+      blocks_[end].full = true;  // left alone, and not looked at again
+      return std::move(decoded).error().with_context("run " + run_);
+    }
+    const MetricRows& more = *decoded;
     if (rows.rows() + more.rows() > kMetricBlockRowsMax || rows.points() + more.points() > kMetricBlockPointsMax) break;
     rows.append(more);
   }

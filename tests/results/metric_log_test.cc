@@ -45,6 +45,14 @@ TEST_F(MetricLogTest, EveryKindOfValueIsWrittenAtFlush) {
   EXPECT_EQ(column_of(rows, "note")->dictionary[0], "");
 }
 
+TEST_F(MetricLogTest, ANumberBeyondSixtyThreeBitsIsTheNearestReal) {
+  EXPECT_EQ(MetricValue(true).integer(), 1);
+  EXPECT_EQ(MetricValue(std::uint64_t{1} << 62).integer(), std::int64_t{1} << 62);
+  EXPECT_EQ(MetricValue(std::uint64_t{1} << 62).kind(), MetricValue::Kind::integer);
+  EXPECT_EQ(MetricValue(std::uint64_t{1} << 63).kind(), MetricValue::Kind::real);
+  EXPECT_EQ(MetricValue(std::uint64_t{1} << 63).real(), 0x1p63);
+}
+
 TEST_F(MetricLogTest, TheFieldsOfTrainingAreSeries) {
   MetricLog log(store_, lazy());
   const auto run = log.run("run").value();
@@ -107,12 +115,13 @@ TEST_F(MetricLogTest, ThreadsThatWaitForRoomLoseNothing) {
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&log, t] {
         const auto run = log.run(t % 2 == 0 ? "even" : "odd").value();
-        const MetricSeries series = log.series(run, "thread " + std::to_string(t)).value();
+        const std::string name = "thread " + std::to_string(t);
+        const MetricSeries series = log.series(run, name).value();
         for (int i = 0; i < kEach; ++i) {
           if (i % 3 != 0) {
             EXPECT_TRUE(log.push(series, i, i));
           } else {
-            const std::vector<NamedMetric> row = {{"thread " + std::to_string(t), 1.0 * i}, {"text", "x"}};
+            const std::vector<NamedMetric> row = {{name, 1.0 * i}, {"text", "x"}};
             EXPECT_TRUE(log.log(run, i, row).ok());
           }
         }
@@ -249,6 +258,36 @@ TEST_F(MetricLogTest, ARunThatIsGoneOnWithIsAppendedTo) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(rows.steps()[static_cast<std::size_t>(i)], i);
 }
 
+TEST_F(MetricLogTest, ADamagedBlockStopsNeitherItsRunNorOthers) {
+  const std::string damaged(100, '\x01');
+  {
+    MetricLog log(store_, lazy());
+    ASSERT_TRUE(log.push(series_of(log, "run", "x"), 1, 1));
+    ASSERT_TRUE(log.close().ok());
+    // One whose head is damaged, and one whose rows are.
+    std::string steps_damaged = store_.find(metric_block_key("run", 0)).value()->value;
+    steps_damaged[8] = static_cast<char>(steps_damaged[8] ^ 0x55);
+    ASSERT_TRUE(store_.inner.write({{.key = metric_block_key("run", 0), .value = damaged}}, {}).ok());
+    ASSERT_TRUE(store_.inner.write({{.key = metric_block_key("run", 1), .value = steps_damaged}}, {}).ok());
+  }
+  MetricLog log(store_, lazy());
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(log.push(series_of(log, "run", "x"), i, i));
+    ASSERT_TRUE(log.push(series_of(log, "other", "x"), i, i));
+    ASSERT_TRUE(log.flush().ok()) << i;
+  }
+  ASSERT_TRUE(log.close().ok());
+  EXPECT_EQ(log.stats().written, 60u);
+  EXPECT_EQ(rows_of_run(store_, "other").first.rows(), 30u);
+  EXPECT_EQ(store_.find(metric_block_key("run", 0)).value()->value, damaged);
+  std::size_t rows = 0;
+  for (std::uint64_t number = 2; number < 40; ++number) {
+    const auto entry = store_.find(metric_block_key("run", number)).value();
+    if (entry) rows += decode_metric_block(as_bytes(entry->value)).value().rows();
+  }
+  EXPECT_EQ(rows, 30u);
+}
+
 TEST_F(MetricLogTest, TwoLogsOfOneRunLoseNothing) {
   MetricLog first(store_, lazy()), second(store_, lazy());
   for (int i = 0; i < 40; ++i) {
@@ -282,6 +321,25 @@ TEST_F(MetricLogTest, EnoughRowsAreWrittenWithoutBeingAskedFor) {
   ASSERT_TRUE(other.push(series_of(other, "other", "x"), 1, 1));
   store_.wait_for_write();
   store_.set_open(true);
+}
+
+TEST_F(MetricLogTest, WhicheverWriteIsTheLastWhatIsThereIsAPrefixWithAllThatWasAcknowledged) {
+  for (int last = 0; last < 30; ++last) {
+    GatedEntryStore store;
+    MetricLog log(store, lazy());
+    const MetricSeries series = series_of(log, "run", "x");
+    int acknowledged = 0;
+    for (int i = 0; i < 300; ++i) {
+      ASSERT_TRUE(log.push(series, i, i));
+      if (i % 10 != 9) continue;
+      store.set_failing(i / 10 >= last);  // as if the process were gone
+      if (log.flush().ok()) acknowledged = i + 1;
+    }
+    ASSERT_EQ(acknowledged, last * 10);
+    const MetricRows rows = rows_of_run(store, "run").first;
+    ASSERT_EQ(rows.rows(), static_cast<std::size_t>(acknowledged));
+    for (std::size_t i = 0; i < rows.rows(); ++i) ASSERT_EQ(rows.steps()[i], static_cast<std::int64_t>(i));
+  }
 }
 
 TEST_F(MetricLogTest, RunsAreListedByAnIndexKeyEach) {

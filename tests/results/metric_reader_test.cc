@@ -4,6 +4,7 @@
 #include "engine/results/metric_reader.h"
 
 #include <limits>
+#include <thread>
 
 #include "tests/results/metric_fixture.h"
 
@@ -177,6 +178,24 @@ TEST_F(MetricReaderTest, ADamagedBlockIsNamed) {
   EXPECT_EQ(curve.error().code, ErrorCode::corruption);
   EXPECT_NE(curve.error().message.find("run run, block 7: metric block: field 'tick'"), std::string::npos)
       << curve.error().message;
+}
+
+TEST_F(MetricReaderTest, WhileARunGoesOnAReaderSeesAPrefixOfIt) {
+  MetricLog log(store_, {.flush_rows = 50});
+  const MetricSeries series = log.series(log.run("live").value(), "x").value();
+  ASSERT_TRUE(log.push(series, 0, 0));
+  std::jthread pusher([&] {
+    for (int i = 1; i < 20'000; ++i) EXPECT_TRUE(log.push(series, i, i));
+  });
+  MetricReader other(store_);
+  for (std::size_t seen = 0; seen < 20'000;) {
+    ASSERT_TRUE(log.flush().ok());
+    const auto curve = other.query("live", "x");
+    ASSERT_TRUE(curve.ok()) << curve.error().message;
+    ASSERT_GE(curve->points.size(), seen);
+    seen = curve->points.size();
+    for (std::size_t i = 0; i < seen; ++i) ASSERT_EQ(curve->points[i].step, static_cast<std::int64_t>(i));
+  }
 }
 
 TEST_F(MetricReaderTest, AReaderWithoutTheLogSeesWhatIsWritten) {

@@ -36,9 +36,12 @@ class MetricValue {
 
   template <std::floating_point T>
   MetricValue(T value) : real_(static_cast<double>(value)) {}  // NOLINT(google-explicit-constructor)
+  // Beyond 63 bits an integer is the nearest real.
   template <std::integral T>
   MetricValue(T value)  // NOLINT(google-explicit-constructor)
-      : kind_(Kind::integer), integer_(static_cast<std::int64_t>(value)) {}
+      : kind_(fits(value) ? Kind::integer : Kind::real),
+        real_(fits(value) ? 0 : static_cast<double>(value)),
+        integer_(fits(value) ? static_cast<std::int64_t>(value) : 0) {}
   template <class T>
   requires std::convertible_to<const T&, std::string_view> MetricValue(const T& value)
       : kind_(Kind::text), text_(value) {}  // NOLINT(google-explicit-constructor)
@@ -49,12 +52,22 @@ class MetricValue {
   std::string_view text() const noexcept { return text_; }
 
  private:
+  template <class T>
+  static constexpr bool fits(T value) {
+    if constexpr (std::is_unsigned_v<T> && sizeof(T) >= sizeof(std::int64_t)) {
+      return value <= static_cast<T>(std::numeric_limits<std::int64_t>::max());
+    } else {
+      return true;
+    }
+  }
+
   Kind kind_ = Kind::real;
   double real_ = 0;
   std::int64_t integer_ = 0;
   std::string_view text_;
 };
 
+// Borrows its name, and its value if that is a text.
 struct NamedMetric {
   std::string_view name;  // 1 to 256 bytes
   MetricValue value;      // a text has at most 4096 bytes
