@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cairn/objects.h"
@@ -189,6 +190,74 @@ enum class MetricFormat : std::uint8_t {
 
 // Takes the next bytes of an export; they are valid during the call. An error ends the export.
 using MetricOutput = std::function<Status(std::span<const std::byte>)>;
+
+class EntryStore;
+class MetricLog;
+
+// One run, for logging. A cheap handle; any number of threads. Borrows its Store.
+class MetricRun {
+ public:
+  const std::string& name() const noexcept { return name_; }
+
+  // For push(). invalid_argument unless the name has 1 to 256 bytes.
+  Result<MetricSeries> series(std::string_view name);
+  // One value, now. Whether it was accepted. The quick way: no lock, and no memory but in a thread's first call.
+  bool push(MetricSeries series, std::int64_t step, double value) noexcept;
+
+  // One row of at most 512 values, now or at `time_ns`. overloaded when the ring is full and this may not wait for
+  // room, cancelled once the store is closed.
+  Status log(std::int64_t step, std::span<const NamedMetric> values, std::optional<std::int64_t> time_ns = {});
+  Status log(std::int64_t step, std::initializer_list<NamedMetric> values);
+  Status log_step(std::int64_t step, const TrainingMetrics& metrics);
+  Status log_epoch(std::int64_t epoch, const TrainingMetrics& metrics);  // under kEpochStep
+
+ private:
+  friend class Metrics;
+  MetricRun(MetricLog& log, std::uint32_t id, std::string name) : log_(&log), id_(id), name_(std::move(name)) {}
+  MetricLog* log_;
+  std::uint32_t id_;
+  std::string name_;
+};
+
+// The metrics of a store. Borrows its Store; any number of threads. Queries see whatever this process has logged
+// before, and what others have written.
+class Metrics {
+ public:
+  // A run of this name, new or to be gone on with. invalid_argument when the store is open for reading only, or unless
+  // the name has 1 to 1024 bytes.
+  Result<MetricRun> run(std::string_view name);
+  // Everything that was logged before is durable once this returns. On failure it is kept, and tried again.
+  Status flush();
+  // Of logging; all zero when the store is open for reading only.
+  MetricLogStats stats() const;
+
+  Result<std::vector<std::string>> runs();  // by name
+  // not_found when there is no such run, here and below.
+  Result<std::vector<MetricSummary>> series(std::string_view run);  // by name
+  // Points by step, and those of one step as they were logged. None when the run has no such series.
+  Result<MetricCurve> query(std::string_view run, std::string_view series, const MetricRange& range = {});
+  // Each series of each run that has it.
+  Result<std::vector<MetricCurve>> query(std::span<const std::string> runs, std::span<const std::string> series,
+                                         const MetricRange& range = {});
+  // At most `buckets` of them, of even width in steps; those without points are left out.
+  Result<MetricCurve> downsample(std::string_view run, std::string_view series, std::size_t buckets,
+                                 const MetricRange& range = {});
+  Result<std::optional<MetricPoint>> last(std::string_view run, std::string_view series);  // logged last
+
+  // A table with a row for each that was logged: run, step, time_ns (in Parquet a timestamp, time), and a column for
+  // each series. conflict when rows that do not fit the table's columns were logged meanwhile.
+  Status export_to(std::span<const std::string> runs, MetricFormat format, const MetricOutput& output);
+  // How many rows were logged: of csv with a header (columns step, time_ns and run are taken for what they say), or of
+  // a tensorboard event file. Rows before an error are logged.
+  Result<std::uint64_t> import_from(std::span<const std::byte> file, MetricFormat format, std::string_view run);
+
+  // Store::metrics() does this. No log: for reading only.
+  Metrics(EntryStore& entries, MetricLog* log) : entries_(&entries), log_(log) {}
+
+ private:
+  EntryStore* entries_;
+  MetricLog* log_;
+};
 
 }  // namespace cairn
 #pragma GCC visibility pop
