@@ -76,6 +76,10 @@ class MapEntryStore final : public EntryStore {
     for (const auto& [key, entry] : entries_) sum += key.size() + entry.value.size();
     return sum;
   }
+  std::size_t entries() {
+    const std::lock_guard lock(mutex_);
+    return entries_.size();
+  }
 
  private:
   std::mutex mutex_;
@@ -235,12 +239,42 @@ void parquet(benchmark::State& state) {
   state.counters["bytes_per_point"] = static_cast<double>(bytes) / static_cast<double>(stored.points);
 }
 
+// 1,000 runs of 10,000 points each, which take turns: logged, and one of them asked for.
+void many_runs(benchmark::State& state) {
+  constexpr std::size_t kRuns = 1000, kSteps = 10000;
+  const MetricRows rows = training_rows(kSteps, 8);
+  for (auto _ : state) {
+    MapEntryStore store;
+    MetricLog log(store);
+    std::vector<std::uint32_t> runs;
+    for (std::size_t i = 0; i < kRuns; ++i) runs.push_back(log.run("run " + std::to_string(i)).value());
+    for (std::size_t step = 0; step < kSteps; ++step) {
+      for (std::size_t i = 0; i < kRuns; ++i) {
+        const std::vector<NamedMetric> row = {{"loss", rows.columns()[i % 8].reals[step]}};
+        if (!log.log(runs[i], static_cast<std::int64_t>(step), row, rows.times_ns()[step]).ok()) {
+          return state.SkipWithError("a row was refused");
+        }
+      }
+    }
+    if (!log.close().ok()) return state.SkipWithError("not everything was written");
+    state.counters["bytes_per_point"] = static_cast<double>(store.bytes()) / (kRuns * kSteps);
+    state.counters["entries_per_run"] = static_cast<double>(store.entries()) / kRuns;
+    MetricReader reader(store);
+    const auto before = Clock::now();
+    if (reader.query("run 500", "loss").value().points.size() != kSteps)
+      return state.SkipWithError("points are missing");
+    state.counters["query_us"] = std::chrono::duration<double, std::micro>(Clock::now() - before).count();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kRuns * kSteps));
+}
+
 // Without a pause, and with that of a thread that also does something else.
 BENCHMARK(push)->Threads(4)->Arg(0)->Arg(1000)->UseRealTime();
 BENCHMARK(log_row);
 BENCHMARK(encode)->Args({10000, 1})->Args({800, 38})->Args({100, 38})->Unit(benchmark::kMicrosecond);
 BENCHMARK(decode)->Args({10000, 1})->Args({800, 38})->Args({100, 38})->Unit(benchmark::kMicrosecond);
 BENCHMARK(query)->Arg(1)->Arg(38)->Unit(benchmark::kMicrosecond);
+BENCHMARK(many_runs)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(parquet)->Args({100000, 1})->Args({20000, 38})->Unit(benchmark::kMillisecond);
 
 }  // namespace
