@@ -465,11 +465,10 @@ Status StoreImpl::close() {
   }
   if (background_gc_) background_gc_->stop();
   if (writer_) writer_->close();
-  close_tables();
+  Status status = close_tables();
   const std::lock_guard lock(writing_);
-  Status status;
   if (log_) {
-    if (!log_->failed()) status = quarantine_what_was_found();
+    if (Status noted = log_->failed() ? Status() : quarantine_what_was_found(); status.ok()) status = std::move(noted);
     if (Status ended = close_log(); status.ok()) status = std::move(ended);
     // The index is worth its checkpoint even when the log failed: it holds what was synced.
     if (index_->applied() != checkpointed_ || info_.recovery.index_rebuilt || unsaved_) {

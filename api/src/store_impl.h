@@ -50,6 +50,8 @@ struct StoreLayout {
 
 class AsyncWriter;
 class Cloner;
+class ExperimentTable;
+class OperationTable;
 class BackgroundGc;
 
 class StoreImpl {
@@ -109,6 +111,8 @@ class StoreImpl {
   // store that is closed, or of a child of its process.
   struct Tables;
   Result<Tables*> tables();
+  Result<ExperimentTable*> experiments();
+  Result<OperationTable*> operations();
   // Waits until what was put here before is committed. Not an error that some of it failed.
   void settle_puts();
   // The same of entries; the error with which they fail, if there is one.
@@ -147,7 +151,7 @@ class StoreImpl {
   Status checkpoint_for_clone();
   Status sync_what_was_found();
   Status close_log();
-  void close_tables();
+  Status close_tables();
   // Results whose time is over.
   Status remove_expired();
   void note_damage(const Digest& key, const RecordLocation& at);

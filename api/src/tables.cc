@@ -5,6 +5,25 @@
 
 namespace cairn {
 
+Status StoreImpl::Tables::start(int nice, const MetricLogOptions& metric_options, bool has_entries) {
+  CAIRN_CHECK(entries.start(nice));
+  if (!entries.writable()) return {};
+  metrics.emplace(entries, metric_options);
+  if (!has_entries) return {};
+  CAIRN_TRY(const std::uint64_t taken, operations.take_over());
+  static_cast<void>(taken);
+  return {};
+}
+
+Status StoreImpl::Tables::close() {
+  operations.close();
+  Status status = metrics ? metrics->close() : Status();
+  // Counts are worth no failure.
+  static_cast<void>(results.flush_accesses().ok());
+  entries.close();
+  return status;
+}
+
 Result<StoreImpl::Tables*> StoreImpl::tables() {
   CAIRN_CHECK(check_usable());
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
@@ -16,15 +35,33 @@ Result<StoreImpl::Tables*> StoreImpl::tables() {
   if (log_ == nullptr) parts.follow = [this] { return follow(); };
   auto tables = std::make_shared<Tables>(
       parts, LogEntryStore::Options{.digest = header_.digest, .cache_bytes = options_.memory_cache_bytes});
-  CAIRN_CHECK(tables->entries.start(options_.nice));
+  CAIRN_TRY(const auto clock, index_->clock());
+  CAIRN_CHECK(tables->start(options_.nice, options_.metrics, clock.has_value()));
   tables_ = std::move(tables);
   tables_ready_.store(tables_.get(), std::memory_order_release);
   return tables_.get();
 }
 
-void StoreImpl::close_tables() {
+Result<ExperimentTable*> StoreImpl::experiments() {
+  CAIRN_TRY(Tables * tables, this->tables());
+  return &tables->experiments;
+}
+
+Result<OperationTable*> StoreImpl::operations() {
+  CAIRN_TRY(Tables * tables, this->tables());
+  return &tables->operations;
+}
+
+Experiments Store::experiments() { return Experiments(*impl_); }
+Operations Store::operations() { return Operations(*impl_); }
+Result<Metrics> Store::metrics() {
+  CAIRN_TRY(StoreImpl::Tables * tables, impl_->tables());
+  return Metrics(tables->entries, tables->metrics ? &*tables->metrics : nullptr);
+}
+
+Status StoreImpl::close_tables() {
   const std::lock_guard lock(tables_mutex_);
-  if (tables_) tables_->close();
+  return tables_ ? tables_->close() : Status();
 }
 
 Status StoreImpl::settle_tables() {

@@ -74,6 +74,7 @@ class LogEntryStore final : public EntryStore {
   Status settle();
   // Takes nothing more; returns when what was accepted is committed or has failed.
   void close();
+  bool writable() const noexcept { return parts_.log != nullptr; }
   Stats stats() const;
   EntryCache& cache() noexcept { return cache_; }
 

@@ -14,7 +14,10 @@
 #include "cairn/checkpoints.h"
 #include "cairn/deltas.h"
 #include "cairn/digest.h"
+#include "cairn/experiments.h"
+#include "cairn/metrics.h"
 #include "cairn/objects.h"
+#include "cairn/operations.h"
 #include "cairn/progress.h"
 #include "cairn/result.h"
 #include "cairn/results.h"
@@ -74,6 +77,7 @@ struct StoreOptions {
   WriterOptions writer = {};
   // Of small values that are read again (results, experiments): the memory that keeps them at hand.
   std::uint64_t memory_cache_bytes = 64ull * 1024 * 1024;
+  MetricLogOptions metrics = {};
   // Nothing: only gc() gives space back. Needs read_write.
   std::optional<ReclaimOptions> reclaim = {};
   // Bytes of the disk that the store's folder takes at most; 0: no limit. A file of the log that
@@ -324,6 +328,10 @@ class Store {
 
   // The results under one namespace, any text of at most 255 bytes (cairn/results.h).
   Results results(const std::string& name_space = {});
+  Experiments experiments();
+  Operations operations();
+  // The error of a store that is closed.
+  Result<Metrics> metrics();
   Result<StoreStats> stats();
   // Gives back the space of what was removed: copies what is live out of the log's files with
   // the most dead content, and removes them. Takes turns with whatever else writes, beside

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows come in one by one, blocks of all runs go out in one write.
+#include "engine/results/metric_block_writer.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include "engine/base/errors.h"
+#include "engine/results/metric_block.h"
+
+namespace cairn {
+namespace {
+
+// Down, also of times before the epoch.
+std::int64_t round_down(std::int64_t time_ns, std::int64_t resolution_ns) {
+  const std::int64_t over = time_ns % resolution_ns;
+  const std::int64_t down = over < 0 ? over + resolution_ns : over;
+  // The first few times of all have no multiple below them.
+  return time_ns < std::numeric_limits<std::int64_t>::min() + down ? time_ns : time_ns - down;
+}
+
+}  // namespace
+
+MetricBlockWriter::Run& MetricBlockWriter::run_of(std::uint32_t id) {
+  const auto found = runs_.find(id);
+  return found != runs_.end() ? found->second : runs_.emplace(id, names_.run_name(id)).first->second;
+}
+
+const MetricNames::Series* MetricBlockWriter::series_of(std::uint32_t id) {
+  if (id < series_.size() && series_[id] != nullptr) return series_[id];
+  const MetricNames::Series* const found = names_.find(id);
+  if (found == nullptr) return nullptr;
+  if (series_.size() <= id) series_.resize(id + 1);
+  return series_[id] = found;
+}
+
+std::size_t MetricBlockWriter::column_of(Run& run, const MetricNames::Series& series, MetricKind kind) {
+  const std::size_t at = series.place * std::size_t{4} + static_cast<std::size_t>(kind);
+  if (run.columns.size() <= at) run.columns.resize(at + 4);
+  if (run.columns[at] == 0) run.columns[at] = static_cast<std::uint32_t>(run.rows.column(series.name, kind) + 1);
+  return run.columns[at] - 1;
+}
+
+void MetricBlockWriter::add_row(std::int64_t step, std::int64_t time_ns, std::size_t ring, Clock::time_point now) {
+  counts_.popped += values_.size();
+  const MetricNames::Series* const first = series_of(values_[0].tag.series);
+  if (first == nullptr) return;  // no series of this log; counted as lost in the end
+  Run& run = run_of(first->run);
+  const std::size_t row_max = 24 + (14 + 96 + kMetricNameBytesMax) * values_.size() + texts_.size();
+  if (run.rows.encoded_bytes_max() + row_max > kEntryValueBytesMax ||
+      run.rows.rows() + values_.size() > kMetricBlockRowsMax ||
+      run.rows.columns().size() + values_.size() > kMetricBlockColumnsMax) {
+    cut(run);
+  }
+  if (run.rows.rows() == 0) {
+    run.oldest = now;
+    run.ring = ring;
+  }
+  run.is_mixed = run.is_mixed || run.ring != ring;
+  run.rows.begin_row(step, round_down(time_ns, std::max<std::int64_t>(options_.time_resolution.count(), 1)));
+  for (const Value& value : values_) {
+    const MetricNames::Series* const series = series_of(value.tag.series);
+    const auto kind = static_cast<MetricKind>(value.tag.kind);
+    const std::size_t column = column_of(run, *series, kind);
+    switch (kind) {
+      case MetricKind::real: run.rows.add_real(column, std::bit_cast<double>(value.bits)); break;
+      case MetricKind::integer: run.rows.add_integer(column, static_cast<std::int64_t>(value.bits)); break;
+      case MetricKind::text:
+        run.rows.add_text(column, std::string_view(texts_).substr(value.bits, value.text_bytes));
+        break;
+    }
+  }
+}
+
+void MetricBlockWriter::cut(Run& run) {
+  if (run.rows.rows() == 0) return;
+  // Each ring is in order; what several threads have logged is put in the order of time.
+  if (run.is_mixed) run.rows.sort_by_time();
+  auto bytes = encode_metric_block(run.rows);
+  CAIRN_INVARIANT(bytes.ok() && bytes->size() <= kEntryValueBytesMax);
+  ready_bytes_ += bytes->size();
+  run.ready.push_back({*std::move(bytes), run.rows.rows(), run.rows.points()});
+  run.rows = {};
+  run.columns.clear();
+  run.is_mixed = false;
+}
+
+Status MetricBlockWriter::write(Clock::time_point now, bool all) {
+  for (auto& [id, run] : runs_) {
+    const bool is_due = all || run.rows.rows() >= options_.flush_rows || now - run.oldest >= options_.flush_interval;
+    if (is_due) cut(run);
+  }
+  Status status = write_ready();
+  if (!status.ok()) count_failure(status.error());
+  return status;
+}
+
+Status MetricBlockWriter::write_ready() {
+  constexpr int kTries = 4;
+  for (int conflicts = 0; ready_bytes_ != 0;) {
+    Status status = write_once();
+    if (status.ok()) continue;
+    for (auto& [id, run] : runs_) {
+      if (!run.ready.empty()) run.blocks.forget();
+    }
+    // Somebody else logs the same run: what they wrote has the number now, and ours gets the next.
+    if (status.error().code != ErrorCode::conflict || ++conflicts == kTries) return status;
+  }
+  return {};
+}
+
+Status MetricBlockWriter::write_once() {
+  std::vector<EntryChange> changes;
+  std::vector<std::pair<Run*, std::size_t>> taken;  // how many of each run's blocks
+  std::size_t bytes = 0;
+  for (auto& [id, run] : runs_) {
+    if (run.ready.empty()) continue;
+    if (bytes >= kWriteBytesMax) break;
+    if (!run.blocks.loaded()) CAIRN_CHECK(run.blocks.load(store_));
+    taken.emplace_back(&run, 0);
+    for (const Block& block : run.ready) {
+      if (bytes >= kWriteBytesMax) break;
+      bytes += block.bytes.size();
+      changes.push_back(run.blocks.next_block(block.bytes, taken.back().second++));
+    }
+  }
+  CAIRN_TRY(const auto written, store_.write(std::move(changes)));
+  CAIRN_CHECK(written.ticket.committed().wait());
+  for (const auto& [run, count] : taken) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Block& block = run->ready.front();
+      run->blocks.written(written.version, block.rows, block.bytes.size());
+      counts_.written += block.points;
+      counts_.rows += block.rows;
+      ++counts_.blocks;
+      counts_.block_bytes += block.bytes.size();
+      ready_bytes_ -= block.bytes.size();
+      run->ready.pop_front();
+    }
+    run->is_new = true;
+  }
+  return {};
+}
+
+Status MetricBlockWriter::join(bool closes) {
+  Status first;
+  for (auto& [id, run] : runs_) {
+    if (!std::exchange(run.is_new, closes)) continue;
+    for (std::size_t joined = 1; joined != 0;) {
+      if (!run.blocks.loaded()) break;  // the next block's writing looks anew
+      auto result = run.blocks.join(store_, MetricBlocks::kJoined);
+      if (result.ok() && *result == 0 && closes) result = run.blocks.join(store_, 2);
+      if (!result.ok()) {
+        count_failure(result.error());
+        if (first.ok()) first = result.error();
+        break;
+      }
+      joined = *result;
+      counts_.joined += joined;
+    }
+  }
+  return first;
+}
+
+}  // namespace cairn

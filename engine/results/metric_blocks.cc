@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finds, adds and joins the blocks of a run.
+#include "engine/results/metric_blocks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/errors.h"
+#include "engine/results/entry_key.h"
+#include "engine/results/metric_block.h"
+
+namespace cairn {
+namespace {
+
+constexpr unsigned kClasses = 4;
+// Below these a block is of the class; what is above them all is full.
+constexpr std::uint64_t kRowsBelow[kClasses] = {512, 4096, 32768, 65536};
+constexpr std::uint64_t kFullBytes = 384 * KiB;
+constexpr std::uint64_t kJoinedBytesMax = 768 * KiB;
+
+EntryChange block_change(const std::string& run, std::uint64_t number, std::vector<std::byte> bytes,
+                         std::uint64_t if_version) {
+  EntryChange change{.key = metric_block_key(run, number)};
+  change.value.assign(as_text(bytes));
+  if (number == 0) change.index_keys.push_back(metric_run_prefix(run));
+  change.if_version = if_version;
+  return change;
+}
+
+}  // namespace
+
+std::string metric_run_prefix(std::string_view run) { return EntryKey(EntrySpace::metrics).text(run).bytes(); }
+
+std::string metric_block_key(std::string_view run, std::uint64_t number) {
+  return EntryKey(EntrySpace::metrics).text(run).number(number).bytes();
+}
+
+Status MetricBlocks::load(EntryStore& store) {
+  blocks_.clear();
+  next_ = 0;
+  const auto visit = [&](std::string_view key, const Entry& entry) -> Result<bool> {
+    EntryKeyReader reader(key);
+    static_cast<void>(reader.text());
+    const auto number = reader.number();
+    if (!number || !reader.rest().empty()) return true;  // no block; queries say so
+    const auto head = read_metric_block_head(as_bytes(entry.value));
+    // A damaged block stays as it is, and the run goes on behind it.
+    blocks_.push_back({.number = *number,
+                       .version = entry.version,
+                       .rows = head.ok() ? head->rows : 0,
+                       .bytes = entry.value.size(),
+                       .full = !head.ok()});
+    next_ = *number + 1;
+    return true;
+  };
+  CAIRN_CHECK(store.scan(metric_run_prefix(run_), EntryStore::Order::ascending, {}, visit));
+  loaded_ = true;
+  return {};
+}
+
+EntryChange MetricBlocks::next_block(std::vector<std::byte> bytes, std::size_t ahead) const {
+  return block_change(run_, next_ + ahead, std::move(bytes), 0);
+}
+
+void MetricBlocks::written(std::uint64_t version, std::uint64_t rows, std::uint64_t bytes) {
+  blocks_.push_back({.number = next_++, .version = version, .rows = rows, .bytes = bytes});
+}
+
+unsigned MetricBlocks::size_class(const Block& block) {
+  if (block.full || block.bytes >= kFullBytes) return kClasses;
+  return static_cast<unsigned>(std::ranges::upper_bound(kRowsBelow, block.rows) - kRowsBelow);
+}
+
+std::size_t MetricBlocks::first_of_join(std::size_t least) const {
+  // A writer that ends joins what is small only: it would write the large ones anew each time.
+  const unsigned largest = least < kJoined ? 2 : kClasses;
+  for (unsigned limit = 0; limit < largest; ++limit) {
+    std::size_t first = blocks_.size();
+    while (first > 0 && size_class(blocks_[first - 1]) <= limit) --first;
+    if (blocks_.size() - first >= least) return first;
+  }
+  return blocks_.size();
+}
+
+Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
+  const std::size_t first = first_of_join(least);
+  MetricRows rows;
+  std::uint64_t bytes = 0;
+  std::size_t end = first;
+  for (; end < blocks_.size(); ++end) {
+    bytes += blocks_[end].bytes;
+    if (end > first && bytes > kJoinedBytesMax) break;
+    CAIRN_TRY(const auto entry, store.find(metric_block_key(run_, blocks_[end].number)));
+    if (!entry || entry->version != blocks_[end].version) {
+      forget();  // somebody else has joined them
+      return std::size_t{0};
+    }
+    auto decoded = decode_metric_block(as_bytes(entry->value));
+    if (!decoded.ok()) {
+      blocks_[end].full = true;  // left alone, and not looked at again
+      return std::move(decoded).error().with_context("run " + run_);
+    }
+    const MetricRows& more = *decoded;
+    if (rows.rows() + more.rows() > kMetricBlockRowsMax || rows.points() + more.points() > kMetricBlockPointsMax) break;
+    rows.append(more);
+  }
+  if (first == end) return std::size_t{0};
+  auto joined = encode_metric_block(rows);
+  if (end - first < 2 || !joined.ok() || joined->size() > kEntryValueBytesMax) {
+    for (std::size_t i = first; i < std::max(end, first + 1); ++i) blocks_[i].full = true;
+    return std::size_t{0};
+  }
+  const std::uint64_t size = joined->size();
+  std::vector<EntryChange> changes{
+      block_change(run_, blocks_[first].number, *std::move(joined), blocks_[first].version)};
+  for (std::size_t i = first + 1; i < end; ++i) {
+    changes.push_back({.key = metric_block_key(run_, blocks_[i].number), .removed = true});
+    changes.back().if_version = blocks_[i].version;
+  }
+  auto written = store.write(std::move(changes));
+  if (!written.ok()) {
+    forget();
+    return std::move(written).error();
+  }
+  CAIRN_CHECK(written->ticket.committed().wait());
+  blocks_[first] = {.number = blocks_[first].number, .version = written->version, .rows = rows.rows(), .bytes = size};
+  blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(first) + 1,
+                blocks_.begin() + static_cast<std::ptrdiff_t>(end));
+  return end - first;
+}
+
+}  // namespace cairn

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The blocks of one run in the table of entries: numbered, added, and joined so that many small ones become few
+// (docs/format/entries.md).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/results/entry_store.h"
+
+namespace cairn {
+
+std::string metric_block_key(std::string_view run, std::uint64_t number);
+// Of all blocks of a run.
+std::string metric_run_prefix(std::string_view run);
+
+// One thread at a time; what other writers of the run did is learned by load().
+class MetricBlocks {
+ public:
+  // Blocks of one size that become one of the next.
+  static constexpr std::size_t kJoined = 8;
+
+  explicit MetricBlocks(std::string run) : run_(std::move(run)) {}
+
+  // Looks which blocks there are. Before anything else.
+  Status load(EntryStore& store);
+  bool loaded() const noexcept { return loaded_; }
+  // What was known may not be so: load() has to be called again.
+  void forget() { loaded_ = false; }
+
+  // The change that writes a block of `rows` rows behind the others; conflict when somebody else has written it. Once
+  // it is written, written() has to be called, for each in turn.
+  EntryChange next_block(std::vector<std::byte> bytes, std::size_t ahead) const;
+  void written(std::uint64_t version, std::uint64_t rows, std::uint64_t bytes);
+
+  // Joins what is due, in one write: `least` or more blocks at the end that are no larger than the largest of them may
+  // be. Returns how many became part of another; 0 when nothing is due.
+  Result<std::size_t> join(EntryStore& store, std::size_t least = kJoined);
+
+  std::size_t count() const noexcept { return blocks_.size(); }
+
+ private:
+  struct Block {
+    std::uint64_t number = 0, version = 0, rows = 0, bytes = 0;
+    bool full = false;  // stays as it is
+  };
+
+  static unsigned size_class(const Block& block);
+  // The first of those at the end that are to become one; blocks_.size() when none are.
+  std::size_t first_of_join(std::size_t least) const;
+
+  std::string run_;
+  bool loaded_ = false;
+  std::uint64_t next_ = 0;
+  std::vector<Block> blocks_;
+};
+
+}  // namespace cairn
