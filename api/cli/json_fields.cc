@@ -258,4 +258,74 @@ Json to_json(const ResultInfo& info) {
   return json;
 }
 
+Json to_json(const Experiment& experiment) {
+  Json json = {{"name", experiment.name},
+               {"status", experiment_status_name(experiment.status)},
+               {"evaluations", experiment.evaluations},
+               {"best_fitness", nullptr},
+               {"config", experiment.config},
+               {"search_space", experiment.search_space},
+               {"optimizer", experiment.optimizer},
+               {"created", utc_text(experiment.created_ns)},
+               {"updated", utc_text(experiment.updated_ns)}};
+  if (experiment.best_fitness) json["best_fitness"] = *experiment.best_fitness;
+  if (experiment.completed_ns) json["completed"] = utc_text(*experiment.completed_ns);
+  return json;
+}
+
+// What is no number becomes null: JSON has none.
+Json to_json(const Evaluation& evaluation) {
+  return {{"hash", evaluation.hash},
+          {"architecture", evaluation.architecture},
+          {"fitness", evaluation.fitness},
+          {"metrics", evaluation.metrics},
+          {"generation", evaluation.generation},
+          {"worker", evaluation.worker},
+          {"duration_seconds", evaluation.duration_seconds},
+          {"recorded", utc_text(evaluation.recorded_ns)}};
+}
+
+Json to_json(const EvaluationStatistics& statistics) {
+  return {{"count", statistics.count},      {"not_a_number", statistics.not_a_number},
+          {"best", statistics.best},        {"min", statistics.min},
+          {"mean", statistics.mean},        {"variance", statistics.variance},
+          {"infinite", statistics.infinite}};
+}
+
+Json to_json(const MetricSummary& summary) {
+  Json json = {{"run", summary.run},     {"series", summary.series}, {"is_text", summary.is_text},
+               {"count", summary.count}, {"nans", summary.nans},     {"last", summary.last}};
+  if (summary.min) json["min"] = *summary.min;
+  if (summary.max) json["max"] = *summary.max;
+  return json;
+}
+
+Json to_json(const MetricPoint& point) {
+  return {{"step", point.step}, {"time", utc_text(point.time_ns)}, {"value", point.value}};
+}
+
+Json to_json(const MetricBucket& bucket) {
+  return {{"first_step", bucket.first_step},
+          {"last_step", bucket.last_step},
+          {"count", bucket.count},
+          {"nans", bucket.nans},
+          {"min", bucket.min},
+          {"max", bucket.max},
+          {"mean", bucket.mean},
+          {"first", bucket.first},
+          {"last", bucket.last}};
+}
+
+Json to_json(const OperationInfo& operation) {
+  Json json = {{"key", operation.key},
+               {"state", operation_state_name(operation.state)},
+               {"attempts", operation.attempts},
+               {"value_bytes", operation.value_bytes},
+               {"claimed", utc_text(operation.claimed_ns)}};
+  if (!operation.message.empty()) json["message"] = operation.message;
+  if (operation.state == OperationState::done) json["serializer"] = operation.value.serializer;
+  if (operation.finished_ns != 0) json["finished"] = utc_text(operation.finished_ns);
+  return json;
+}
+
 }  // namespace cairn::cli

@@ -31,6 +31,13 @@ Json to_json(const OptimizeReport& report);
 Json to_json(const CloneReport& report);
 Json to_json(const RepairReport& report);
 Json to_json(const ResultInfo& info);
+Json to_json(const Experiment& experiment);
+Json to_json(const Evaluation& evaluation);
+Json to_json(const EvaluationStatistics& statistics);
+Json to_json(const MetricSummary& summary);
+Json to_json(const MetricPoint& point);
+Json to_json(const MetricBucket& bucket);
+Json to_json(const OperationInfo& operation);
 Json to_json(const RecoveryReport& report);
 
 }  // namespace cairn::cli

@@ -20,7 +20,8 @@ CompletedVerb describe(const CLI::App& app) {
       if (name == "DIR") verb.argument = CompletedArgument::path;
       if (name.starts_with("NAME") || name == "A") verb.argument = CompletedArgument::name;
       if (name == "SHELL") verb.choices = {"bash", "zsh", "fish"};
-      if (name == "ACTION") verb.choices = {"list", "get", "info", "put", "rm"};
+      // "list|get|rm": words as they are; "NAME|ID" says what to fill in.
+      if (name.find('|') != std::string::npos && name.front() >= 'a') verb.choices = CLI::detail::split(name, '|');
       continue;
     }
     CompletedOption completed{.flags = {},

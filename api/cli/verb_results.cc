@@ -107,7 +107,11 @@ Result<int> info(Session& session, const Options& options) {
 Result<int> put(Session& session, const Options& options) {
   CAIRN_TRY(std::vector<std::byte> bytes, read_value(options.file));
   ResultOptions how{.experiment = options.experiment};
-  if (options.ttl) how.ttl = std::chrono::seconds(*options.ttl);
+  if (options.ttl) {
+    constexpr std::size_t kSecondsMax = 9'000'000'000;
+    if (*options.ttl == 0 || *options.ttl > kSecondsMax) return wrong_usage("--ttl is from 1 to 9000000000 seconds");
+    how.ttl = std::chrono::seconds(*options.ttl);
+  }
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   Results results = store.results(options.name_space);
   CAIRN_TRY(const std::uint64_t version,
@@ -160,7 +164,7 @@ Result<int> run_results(Session& session, const Options& options) {
 
 Run declare_results(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("ACTION", given->action, "list, get, info, put or rm");
+  options.argument("list|get|info|put|rm", given->action, "What to do");
   options.argument("KEY", given->key, "Whose value; of list, a glob (* and ?)", Need::optional);
   options.option("--namespace", "NAME", given->name_space,
                  "The namespace of the keys; without it, the one without a name");

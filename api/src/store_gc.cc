@@ -29,7 +29,10 @@ Result<GcReport> StoreImpl::gc(const GcOptions& options, const Progress& progres
     CAIRN_TRY(const ReclaimCounters planned, run.plan());
     return report_of(planned, {});
   }
-  CAIRN_CHECK(remove_expired());
+  // On a full disk it is reclaiming that makes room: what has expired goes the next time.
+  if (const Status expired = remove_expired(); !expired.ok() && expired.error().code != ErrorCode::no_space) {
+    return expired.error();
+  }
   ReclaimCounters before;
   for (bool more = true; more;) {
     CAIRN_CHECK(meter.check_stop());

@@ -75,6 +75,7 @@ class StoreImpl {
   std::uint64_t store_tag() const { return store_tag_of(header_.uuid); }
   const StoreInfo& info() const { return info_; }
   Codec codec() const { return options_.codec; }
+  const MetricLogOptions& metric_options() const { return options_.metrics; }
   Index& index() { return *index_; }
   WorkerPool& pool() { return *pool_; }
   WorkerPool& readers() { return *readers_; }

@@ -1,23 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/tables.h"
 
+#include <system_error>
+
 #include "engine/base/errors.h"
 
 namespace cairn {
 
-Status StoreImpl::Tables::start(int nice, const MetricLogOptions& metric_options, bool has_entries) {
+Status StoreImpl::Tables::start(int nice, bool has_entries) {
   CAIRN_CHECK(entries.start(nice));
-  if (!entries.writable()) return {};
-  metrics.emplace(entries, metric_options);
-  if (!has_entries) return {};
+  if (!entries.writable() || !has_entries) return {};
   CAIRN_TRY(const std::uint64_t taken, operations.take_over());
   static_cast<void>(taken);
   return {};
 }
 
+Result<MetricLog*> StoreImpl::Tables::metrics(const MetricLogOptions& metric_options) {
+  MetricLog* const none = nullptr;
+  if (!entries.writable()) return none;
+  const std::lock_guard lock(mutex_);
+  if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
+  if (metrics_) return metrics_.get();
+  try {
+    metrics_ = std::make_unique<MetricLog>(entries, metric_options);
+  } catch (const std::system_error&) {
+    return make_error(ErrorCode::resource_exhausted, "metrics: the system starts no more threads");
+  }
+  return metrics_.get();
+}
+
 Status StoreImpl::Tables::close() {
   operations.close();
-  Status status = metrics ? metrics->close() : Status();
+  Status status;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    if (metrics_) status = metrics_->close();
+  }
   // Counts are worth no failure.
   static_cast<void>(results.flush_accesses().ok());
   entries.close();
@@ -30,13 +49,15 @@ Result<StoreImpl::Tables*> StoreImpl::tables() {
   if (Tables* const ready = tables_ready_.load(std::memory_order_acquire)) return ready;
   const std::lock_guard lock(tables_mutex_);
   if (tables_) return tables_.get();
+  // close() says so before it comes here.
+  if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
   LogEntryStore::Parts parts{.index = *index_, .log = log_.get(), .stored = *parts_, .turn = writing_};
   parts.turn_began = [this] { return quarantine_what_was_found(); };
   if (log_ == nullptr) parts.follow = [this] { return follow(); };
   auto tables = std::make_shared<Tables>(
       parts, LogEntryStore::Options{.digest = header_.digest, .cache_bytes = options_.memory_cache_bytes});
   CAIRN_TRY(const auto clock, index_->clock());
-  CAIRN_CHECK(tables->start(options_.nice, options_.metrics, clock.has_value()));
+  CAIRN_CHECK(tables->start(options_.nice, clock.has_value()));
   tables_ = std::move(tables);
   tables_ready_.store(tables_.get(), std::memory_order_release);
   return tables_.get();
@@ -56,7 +77,8 @@ Experiments Store::experiments() { return Experiments(*impl_); }
 Operations Store::operations() { return Operations(*impl_); }
 Result<Metrics> Store::metrics() {
   CAIRN_TRY(StoreImpl::Tables * tables, impl_->tables());
-  return Metrics(tables->entries, tables->metrics ? &*tables->metrics : nullptr);
+  CAIRN_TRY(MetricLog * log, tables->metrics(impl_->metric_options()));
+  return Metrics(tables->entries, log);
 }
 
 Status StoreImpl::close_tables() {

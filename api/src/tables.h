@@ -3,7 +3,8 @@
 // What an open store knows of entries, and what stands on them.
 #pragma once
 
-#include <optional>
+#include <memory>
+#include <mutex>
 
 #include "api/src/store_impl.h"
 #include "engine/results/experiment_table.h"
@@ -22,7 +23,9 @@ struct StoreImpl::Tables {
         operations(entries, {.read_only = parts.log == nullptr}) {}
 
   // Reads what the store's clock says, and takes over what a process that is gone had claimed.
-  Status start(int nice, const MetricLogOptions& metric_options, bool has_entries);
+  Status start(int nice, bool has_entries);
+  // Begun by the first call, as its thread; null: the store is read-only.
+  Result<MetricLog*> metrics(const MetricLogOptions& metric_options);
   // Nothing new is accepted after that, and nobody waits.
   Status close();
 
@@ -30,7 +33,11 @@ struct StoreImpl::Tables {
   ResultTable results;
   ExperimentTable experiments;
   OperationTable operations;
-  std::optional<MetricLog> metrics;  // nothing: read-only
+
+ private:
+  std::mutex mutex_;
+  bool closed_ = false;  // guarded by mutex_, as what follows
+  std::unique_ptr<MetricLog> metrics_;
 };
 
 }  // namespace cairn

@@ -208,7 +208,8 @@ Status KeyValueIndex::walk(const std::string& prefix, Order order, const std::st
                            const KeyValueStore::Visit& visit) {
   if (order == Order::ascending) return store_->scan(prefix, std::max(prefix, from), visit);
   // The greatest that is not above `from`, and then the next below each.
-  std::string bound = from.empty() ? end_of_prefix(prefix) : from + '\0';
+  std::string bound = end_of_prefix(prefix);
+  if (!from.empty()) bound = std::min(bound, from + '\0');
   for (;;) {
     CAIRN_TRY(auto last, store_->last_below(prefix, bound));
     if (!last) return {};

@@ -17,6 +17,8 @@ namespace {
 
 // Records applied in one batch: bounds memory, not meaning.
 constexpr std::size_t kBatchRecords = 8192;
+// The same of entries, which are kept with their values.
+constexpr std::uint64_t kBatchEntryBytes = 32 * MiB;
 
 class Replay {
  public:
@@ -179,7 +181,8 @@ class Replay {
       if (!entries.ok()) return damaged(entries.error().message);
       for (StoredEntry& entry : entries->entries) batch_.entries.emplace_back(std::move(entry), place);
       if (!batch_.clock || batch_.clock->store_time_ns <= entries->clock.store_time_ns) batch_.clock = entries->clock;
-      return {};
+      entry_bytes_ += record.stored_bytes;
+      return entry_bytes_ < kBatchEntryBytes ? Status() : apply(std::nullopt);
     }
     auto decoded = decode_roots(payload);
     if (!decoded.ok()) return damaged(decoded.error().message);
@@ -200,6 +203,7 @@ class Replay {
     batch_.parts = parts_;
     CAIRN_CHECK(index_.apply(batch_));
     batch_ = IndexBatch{};
+    entry_bytes_ = 0;
     return {};
   }
 
@@ -209,6 +213,7 @@ class Replay {
   ProgressMeter& meter_;
   const Position from_;
   IndexBatch batch_;
+  std::uint64_t entry_bytes_ = 0;  // of the records of its entries
   Replayed out_;
 };
 

@@ -153,8 +153,9 @@ Status SegmentCopy::carry_entries(const RecordDescriptor& record, Bytes payload)
                       : current && current->place == here && static_cast<const StoredEntry&>(*current) == entry;
     if (is_needed) needed.entries.push_back(std::move(entry));
   }
-  if (needed.entries.empty()) return {};
   CAIRN_TRY(const auto clock, parts_.index.clock());
+  // The last word about the time goes on by itself.
+  if (needed.entries.empty() && clock != decoded->clock) return {};
   needed.clock = clock.value_or(decoded->clock);
   CAIRN_CHECK(append_part(record, encode(needed)));
   carried_.entries.push_back(std::move(needed));

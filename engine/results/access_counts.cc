@@ -62,7 +62,8 @@ Result<ResultAccess> AccessCounts::of(const std::string& key) {
 
 EntryChange AccessCounts::removal(const std::string& key) {
   {
-    const std::lock_guard lock(mutex_);
+    // Counts that are being written come before their removal.
+    const std::scoped_lock lock(flushing_, mutex_);
     counted_.erase(key);
   }
   return {.key = access_key(key), .removed = true};

@@ -37,7 +37,7 @@ struct EntryChange {
 
 struct Entry {
   std::string value;
-  std::uint64_t version = 0;  // higher than that of every write accepted before; never 0
+  std::uint64_t version = 0;  // higher than that of every write that was committed before; never 0
   std::vector<Reference> references;
 };
 

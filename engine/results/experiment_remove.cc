@@ -22,11 +22,12 @@ Result<bool> ExperimentTable::remove_some(ExperimentNumber number, std::string& 
   CAIRN_CHECK(entries_.scan(experiment_prefix(number), EntryStore::Order::ascending, from, take));
   if (changes.empty()) return false;
   const bool more = changes.size() == kRemovedTogether;
-  // What was removed need not be passed again.
-  from = changes.back().key;
+  std::string last = changes.back().key;
   std::uint64_t count = 0;
   for (const EntryChange& change : changes) count += change.key.starts_with(evaluation_prefix(number)) ? 1 : 0;
-  CAIRN_CHECK(entries_.write(std::move(changes)));
+  CAIRN_CHECK(entries_.commit(std::move(changes)));
+  // What was removed need not be passed again.
+  from = std::move(last);
   evaluations += count;
   return more;
 }
@@ -40,7 +41,8 @@ Result<ExperimentTable::Removed> ExperimentTable::remove(const std::string& name
     CAIRN_TRY(const auto record, need_record(name));
     number = record.value.number;
     if (record.value.status != ExperimentStatus::removing) {
-      CAIRN_CHECK(write_again([&] { return try_set_status(name, ExperimentStatus::removing); }));
+      CAIRN_TRY(const auto marked, write_again([&] { return try_set_status(name, ExperimentStatus::removing); }));
+      CAIRN_CHECK(marked.ticket.committed().wait());
     }
     live_.erase(name);
   }

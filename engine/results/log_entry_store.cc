@@ -8,6 +8,7 @@
 
 #include "engine/base/background_thread.h"
 #include "engine/base/errors.h"
+#include "engine/base/fork_generation.h"
 #include "engine/write/ticket_state.h"
 
 namespace cairn {
@@ -18,6 +19,8 @@ constexpr std::uint64_t kRecordBytesMax = kEntriesBytesMax / 2;
 // Versions between two sequence numbers of the log: more than a record has room for. So a version
 // that begins at the log's next sequence is above all that were ever given.
 constexpr unsigned kVersionBits = 20;
+// Less than this is not worth a record when the store is closed.
+constexpr std::uint64_t kClockWrittenNs = 1'000'000'000;
 
 std::uint64_t bytes_of(const EntryChange& change) {
   std::uint64_t bytes = 64 + change.key.size() + change.value.size() + 33 * change.references.size();
@@ -29,6 +32,10 @@ Index::Order order_of(EntryStore::Order order) {
   return order == EntryStore::Order::ascending ? Index::Order::ascending : Index::Order::descending;
 }
 
+bool only_removes(const std::vector<StoredEntry>& entries) {
+  return std::ranges::all_of(entries, &StoredEntry::removed);
+}
+
 Entry entry_of(const StoredEntry& stored) {
   return {.value = stored.value, .version = stored.version, .references = stored.references};
 }
@@ -36,7 +43,11 @@ Entry entry_of(const StoredEntry& stored) {
 }  // namespace
 
 LogEntryStore::LogEntryStore(const Parts& parts, const Options& options, MachineClock machine)
-    : parts_(parts), options_(options), machine_(std::move(machine)), cache_(parts.log ? options.cache_bytes : 0) {}
+    : parts_(parts),
+      options_(options),
+      machine_(std::move(machine)),
+      fork_generation_(fork_generation()),
+      cache_(parts.log ? options.cache_bytes : 0) {}
 
 Status LogEntryStore::start(int nice) {
   CAIRN_TRY(const auto clock, parts_.index.clock());
@@ -60,12 +71,32 @@ void LogEntryStore::close() {
   }
   bell_->rung.notify_all();
   bell_->done.notify_all();
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  write_clock();
+}
+
+// Time that has passed is time of the store, also when nothing was written in it.
+void LogEntryStore::write_clock() {
+  const std::unique_lock turn(parts_.turn);
+  const auto known = parts_.index.clock();
+  if (!known.ok() || !*known || parts_.log->failed()) return;  // nothing counts time yet, or nothing can be written
+  const StoreClock now = time_->now();
+  if (now.store_time_ns - (*known)->store_time_ns < kClockWrittenNs) return;
+  BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
+  if (sink.write_entries({.clock = now, .entries = {}}).ok()) static_cast<void>(sink.commit().ok());
+}
+
+Status LogEntryStore::check_process() const {
+  if (fork_generation() == fork_generation_) return {};
+  return make_error(ErrorCode::invalid_argument,
+                    "the store was opened by a process that forked this one: open it again");
 }
 
 // --- Reading ---
 
 Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
+  CAIRN_CHECK(check_process());
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   if (pending_entries_.load(std::memory_order_acquire) > 0) {
     const std::shared_lock lock(pending_mutex_);
@@ -82,6 +113,7 @@ Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
 }
 
 Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) {
+  CAIRN_CHECK(check_process());
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   // Reading goes on after the log has failed.
   static_cast<void>(settle().ok());
@@ -90,6 +122,7 @@ Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_vie
 }
 
 Status LogEntryStore::scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) {
+  CAIRN_CHECK(check_process());
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   // Reading goes on after the log has failed.
   static_cast<void>(settle().ok());
@@ -126,10 +159,12 @@ Status LogEntryStore::make_room(std::unique_lock<std::mutex>& lock, std::uint64_
   const auto has_room = [&] {
     return error_ || closed_ || stats_.pending == 0 || stats_.pending_bytes + bytes <= options_.pending_bytes_max;
   };
-  if (on_full == OnFull::block && !has_room()) {
+  // Room is made by committing: also of what is in no hurry.
+  while (!has_room()) {
     bell_->hurry = true;
     bell_->rung.notify_one();
-    bell_->done.wait(lock, has_room);
+    if (on_full != OnFull::block) break;
+    bell_->done.wait(lock);
   }
   if (error_) return *error_;
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
@@ -156,7 +191,7 @@ Status LogEntryStore::check_versions(const std::vector<EntryChange>& changes) {
 Result<EntryStore::Written> LogEntryStore::write(std::vector<EntryChange> changes, const PutOptions& options) {
   std::unique_lock<std::mutex> lock;
   CAIRN_TRY(const Accepted accepted, accept(std::move(changes), options, lock));
-  const bool wake = !leading_ && (options.durability == Durability::grouped || queue_.size() == 1);
+  const bool wake = !leading_ && (options.durability == Durability::grouped || due());
   lock.unlock();
   if (wake) bell_->rung.notify_one();
   return accepted.written;
@@ -180,6 +215,7 @@ Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> chang
 
 Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> changes, const PutOptions& options,
                                                       std::unique_lock<std::mutex>& lock) {
+  CAIRN_CHECK(check_process());
   Write write{.durability = options.durability, .accepted = Clock::now()};
   CAIRN_CHECK(check_changes(changes, write.bytes));
   // What is grouped is on its way: only the lazy ones are asked for.
@@ -221,6 +257,7 @@ Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> c
 
 Status LogEntryStore::settle() {
   if (parts_.log == nullptr) return {};
+  CAIRN_CHECK(check_process());
   std::unique_lock lock(bell_->mutex);
   const std::uint64_t through = accepted_through_;
   if (settled_through_ < through) {
@@ -288,7 +325,12 @@ Status LogEntryStore::commit_all(std::deque<Write>& writes, std::size_t& committ
     EntriesRecord record{.clock = time_->now()};
     std::uint64_t bytes = 0;
     std::size_t next = appended;
-    for (; next < writes.size() && (next == appended || bytes + writes[next].bytes <= kRecordBytesMax); ++next) {
+    // What only removes finds room on a full disk: it is not in one record with what does not.
+    const bool removes = only_removes(writes[appended].entries);
+    const auto joins = [&](const Write& write) {
+      return bytes + write.bytes <= kRecordBytesMax && only_removes(write.entries) == removes;
+    };
+    for (; next < writes.size() && (next == appended || joins(writes[next])); ++next) {
       bytes += writes[next].bytes;
       const auto& entries = writes[next].entries;
       record.entries.insert(record.entries.end(), entries.begin(), entries.end());
@@ -314,13 +356,10 @@ void LogEntryStore::note_committed(const Write& write) {
   pending_entries_.store(pending_.size(), std::memory_order_release);
 }
 
-void LogEntryStore::fail(Write& write, const Error& error) {
-  {
-    const std::unique_lock lock(pending_mutex_);
-    for (const StoredEntry& stored : write.entries) pending_.erase(stored.key);
-    pending_entries_.store(pending_.size(), std::memory_order_release);
-  }
-  write.ticket->fail(error, false);
+void LogEntryStore::take_back(const Write& write) {
+  const std::unique_lock lock(pending_mutex_);
+  for (const StoredEntry& stored : write.entries) pending_.erase(stored.key);
+  pending_entries_.store(pending_.size(), std::memory_order_release);
 }
 
 // What was accepted behind a write that failed may rely on it, and fails with it.
@@ -329,7 +368,7 @@ void LogEntryStore::settle(std::unique_lock<std::mutex>& lock, std::deque<Write>
   if (!status.ok()) {
     for (Write& write : std::exchange(queue_, {})) writes.push_back(std::move(write));
     if (parts_.log->failed()) error_ = *parts_.log->failure();
-    for (std::size_t i = committed; i < writes.size(); ++i) fail(writes[i], status.error());
+    for (std::size_t i = committed; i < writes.size(); ++i) take_back(writes[i]);
   }
   for (const Write& write : writes) stats_.pending_bytes -= write.bytes;
   stats_.committed += committed;
@@ -348,6 +387,7 @@ void LogEntryStore::settle(std::unique_lock<std::mutex>& lock, std::deque<Write>
     writes[i].ticket->reach(TicketState::kSynced);
     writes[i].ticket->reach(TicketState::kCommitted);
   }
+  for (std::size_t i = committed; i < writes.size(); ++i) writes[i].ticket->fail(status.error(), false);
   lock.lock();
 }
 

@@ -125,11 +125,15 @@ class LogEntryStore final : public EntryStore {
   void settle(std::unique_lock<std::mutex>& lock, std::deque<Write>& writes, std::size_t committed,
               const Status& status);
   void note_committed(const Write& write);
-  void fail(Write& write, const Error& error);
+  void take_back(const Write& write);
+  void write_clock();
+  // An error in a child of the process that opened the store: the thread is its parent's, and so are locks.
+  Status check_process() const;
 
   const Parts parts_;
   const Options options_;
   const MachineClock machine_;
+  const std::uint64_t fork_generation_;
   std::unique_ptr<StoreTime> time_;
   EntryCache cache_;
 

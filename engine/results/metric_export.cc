@@ -69,7 +69,7 @@ void append_csv(double value, std::string& out) {
 void append_csv(const MetricTableColumn& column, const MetricTableRows::Cell& cell, std::string& out) {
   if (column.is_text) {
     append_csv(to_utf8(cell.text()), out);
-  } else if (column.is_integer) {
+  } else if (cell.column->kind == MetricKind::integer) {
     append_number(cell.integer(), out);
   } else {
     append_csv(cell.number(), out);

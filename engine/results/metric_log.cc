@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "engine/base/errors.h"
+#include "engine/base/fork_generation.h"
 #include "engine/results/metric_producer.h"
 
 namespace cairn {
@@ -22,6 +23,13 @@ std::int64_t now_ns() noexcept {
       .count();
 }
 
+// What is far beyond a process's life is as good, and can be counted in nanoseconds.
+MetricLogOptions bounded(MetricLogOptions options) {
+  options.flush_interval = std::clamp<std::chrono::milliseconds>(options.flush_interval, std::chrono::milliseconds(0),
+                                                                 std::chrono::hours(24 * 365));
+  return options;
+}
+
 Error invalid(std::string message) { return make_error(ErrorCode::invalid_argument, std::move(message)); }
 
 }  // namespace
@@ -32,10 +40,13 @@ struct MetricLog::ThreadProducers {
   ~ThreadProducers() {
     for (const auto& [id, producer] : all) producer->has_ended.store(true, std::memory_order_release);
     last_log = 0;
+    is_over = true;
   }
 
   static constinit thread_local std::uint64_t last_log;
   static constinit thread_local Producer* last;
+  // Whoever logs while the thread's variables are destroyed has no ring any more.
+  static constinit thread_local bool is_over;
   static ThreadProducers& mine() {
     thread_local ThreadProducers producers;
     return producers;
@@ -44,30 +55,45 @@ struct MetricLog::ThreadProducers {
 
 constinit thread_local std::uint64_t MetricLog::ThreadProducers::last_log = 0;
 constinit thread_local MetricLog::Producer* MetricLog::ThreadProducers::last = nullptr;
+constinit thread_local bool MetricLog::ThreadProducers::is_over = false;
 
 MetricLog::MetricLog(EntryStore& store, const MetricLogOptions& options)
     : store_(store),
-      options_(options),
+      options_(bounded(options)),
       id_(++logs),
+      fork_generation_(fork_generation()),
       opened_(std::chrono::steady_clock::now()),
       writer_(store, names_, options_),
-      thread_([this] { run_writer(); }) {}
+      thread_([this] { run_writer(); }) {
+  // A child has the thread's variables, with a ring that nobody drains.
+  static const bool told = (at_fork([] { ThreadProducers::last_log = 0; }), true);
+  static_cast<void>(told);
+}
 
 MetricLog::~MetricLog() { static_cast<void>(close()); }
 
+bool MetricLog::is_of_parent() const noexcept { return fork_generation() != fork_generation_; }
+
+Error MetricLog::of_parent() {
+  return make_error(ErrorCode::invalid_argument, "metrics: the log is of a process that forked this one");
+}
+
 Result<std::uint32_t> MetricLog::run(std::string_view name) {
+  if (is_of_parent()) return of_parent();
   if (name.empty() || name.size() > 1024) return invalid("a run's name has 1 to 1024 bytes");
   return names_.run(name);
 }
 
 Result<MetricSeries> MetricLog::series(std::uint32_t run, std::string_view name) {
   if (name.empty() || name.size() > kNameBytesMax) return invalid("the name of a series has 1 to 256 bytes");
+  if (is_of_parent()) return of_parent();
   if (run >= names_.run_count()) return invalid("no run of this log has the number " + std::to_string(run));
   return MetricSeries(names_.series(run, name));
 }
 
 MetricLog::Producer* MetricLog::producer() {
   if (ThreadProducers::last_log == id_) return ThreadProducers::last;
+  if (ThreadProducers::is_over || is_of_parent()) return nullptr;
   for (const auto& [id, producer] : ThreadProducers::mine().all) {
     if (id != id_) continue;
     ThreadProducers::last_log = id;
@@ -82,6 +108,7 @@ MetricLog::Producer* MetricLog::new_producer() {
   constexpr std::size_t kCellsMin = 1 + kRowValuesMax * 2 + kRowTextBytesMax / sizeof(MetricCell);
   auto producer = std::make_shared<Producer>(std::max(options_.ring_values * 2, kCellsMin));
   auto& mine = ThreadProducers::mine().all;
+  ThreadProducers::last_log = 0;  // it may be of those that go
   std::erase_if(mine, [](const auto& other) { return other.second->is_released.load(std::memory_order_acquire); });
   const std::lock_guard lock(mutex_);
   if (is_closing_) return nullptr;
@@ -223,6 +250,7 @@ void MetricLog::wake() {
 }
 
 MetricLogStats MetricLog::stats() const {
+  if (is_of_parent()) return {};
   const std::lock_guard lock(mutex_);
   MetricLogStats stats = counts_;
   for (const auto& producer : producers_) {

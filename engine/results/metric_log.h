@@ -62,6 +62,9 @@ class MetricLog {
   struct ThreadProducers;
 
   // The calling thread's; null once the log is closed.
+  // In a child of the process that began the log: its thread is not there, and its rings are copies.
+  bool is_of_parent() const noexcept;
+  static Error of_parent();
   Producer* producer();
   Producer* new_producer();
   // Decides what becomes of a row that has no room. True: it is in the ring.
@@ -71,12 +74,13 @@ class MetricLog {
 
   // --- The thread that writes ---
   void run_writer();
-  void drain();
+  bool drain(bool begins);
   void write_round(bool all, bool closes);
 
   EntryStore& store_;
   const MetricLogOptions options_;
   const std::uint64_t id_;  // no other log of this process has it
+  const std::uint64_t fork_generation_;
   const std::chrono::steady_clock::time_point opened_;
   MetricNames names_;
 

@@ -36,17 +36,15 @@ void MetricLog::run_writer() {
     const bool all = closes || flushes != flushes_done_;
     lock.unlock();
 
-    drain();
+    bool backed_up = !drain(true);
     const auto now = std::chrono::steady_clock::now();
     Status status;
     if (all || !is_failing || now >= try_again) {
       status = writer_.write(now, all);
-      // What was backed up may have left rows in the rings.
-      for (bool more = true; all && more && status.ok();) {
-        const std::uint64_t before = writer_.counts().popped;
-        drain();
-        more = writer_.counts().popped != before;
-        if (more) status = writer_.write(now, true);
+      // Rows that were there when the round began: those who go on logging do not hold up who waits for it.
+      while (all && backed_up && status.ok()) {
+        backed_up = !drain(false);
+        status = writer_.write(now, true);
       }
       if (!status.ok()) try_again = now + kRetry;
     } else {
@@ -75,29 +73,35 @@ void MetricLog::run_writer() {
   }
 }
 
-void MetricLog::drain() {
+// False while there are rows of this round that the writer has no room for.
+bool MetricLog::drain(bool begins) {
   std::vector<std::shared_ptr<Producer>> producers;
   {
     const std::lock_guard lock(mutex_);
     producers = producers_;
   }
   const auto now = std::chrono::steady_clock::now();
+  bool all = true;
   for (const auto& producer : producers) {
     // Before the ring: whoever has ended has pushed everything.
     const bool has_ended = producer->has_ended.load(std::memory_order_acquire);
-    producer->ring.drain([&](const auto& next) {
+    if (begins) producer->round_end = producer->ring.end();
+    const auto take = [&](const auto& next) {
       if (writer_.is_backed_up()) return false;
       writer_.take(next, producer->number, now);
       return true;
-    });
+    };
+    all = producer->ring.drain(producer->round_end, take) && all;
     if (!has_ended || producer->ring.used() != 0) continue;
     const std::lock_guard lock(mutex_);
     producer->add_to(counts_);
     std::erase(producers_, producer);
   }
+  return all;
 }
 
 Status MetricLog::flush() {
+  if (is_of_parent()) return of_parent();
   std::unique_lock lock(mutex_);
   const std::uint64_t mine = ++flushes_asked_;
   wake_.notify_one();
@@ -106,6 +110,7 @@ Status MetricLog::flush() {
 }
 
 Status MetricLog::close() {
+  if (is_of_parent()) return of_parent();
   const std::lock_guard one_at_a_time(closing_);
   if (!thread_.joinable()) return flush_status_;
   {
@@ -123,7 +128,8 @@ Status MetricLog::close() {
     producer->is_released.store(true, std::memory_order_release);
   }
   producers_.clear();
-  counts_.lost = counts_.pushed - counts_.written;
+  // A thread counts what it has pushed a moment later than this may see it.
+  counts_.lost = counts_.pushed > counts_.written ? counts_.pushed - counts_.written : 0;
   return flush_status_;
 }
 

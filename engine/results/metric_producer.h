@@ -21,6 +21,7 @@ struct MetricLog::Producer {
   MetricRing ring;
   std::vector<MetricCell> row;  // the one at hand
   std::uint64_t number = 0;
+  std::uint64_t round_end = 0;  // of the thread that writes: what this round drains
   // Written by the thread that logs alone, so that adding needs no lock.
   std::atomic<std::uint64_t> pushed = 0, dropped = 0, refused = 0;
   std::atomic<bool> has_ended = false;    // the thread has

@@ -102,7 +102,7 @@ Status MetricReader::blocks(std::string_view run, EntryStore::Order order, const
 }
 
 Result<std::vector<std::string>> MetricReader::runs() {
-  CAIRN_CHECK(flush());
+  flush();
   std::vector<std::string> names;
   const auto visit = [&](std::string_view index_key, std::string_view) -> Result<bool> {
     EntryKeyReader reader(index_key);
@@ -116,7 +116,7 @@ Result<std::vector<std::string>> MetricReader::runs() {
 }
 
 Result<std::vector<MetricSummary>> MetricReader::series(std::string_view run) {
-  CAIRN_CHECK(flush());
+  flush();
   std::map<std::string, MetricSummary> by_name;
   const auto visit = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
     for (const MetricColumnHead& column : head.columns) {
@@ -144,7 +144,7 @@ Result<std::optional<MetricSummary>> MetricReader::summary(std::string_view run,
 }
 
 Result<MetricCurve> MetricReader::query(std::string_view run, std::string_view series, const MetricRange& range) {
-  CAIRN_CHECK(flush());
+  flush();
   MetricCurve curve{.run = std::string(run), .series = std::string(series), .points = {}, .buckets = {}};
   const auto visit = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
     if (head.max_step < range.first_step || head.min_step > range.last_step || !has_numbers(head, series)) return true;
@@ -159,7 +159,7 @@ Result<MetricCurve> MetricReader::query(std::string_view run, std::string_view s
 
 Result<std::vector<MetricCurve>> MetricReader::query(std::span<const std::string> runs,
                                                      std::span<const std::string> series, const MetricRange& range) {
-  CAIRN_CHECK(flush());
+  flush();
   std::vector<MetricCurve> curves;
   for (const std::string& run : runs) {
     const std::size_t first = curves.size();
@@ -191,7 +191,7 @@ Result<MetricCurve> MetricReader::downsample(std::string_view run, std::string_v
 }
 
 Result<std::optional<MetricPoint>> MetricReader::last(std::string_view run, std::string_view series) {
-  CAIRN_CHECK(flush());
+  flush();
   std::optional<MetricPoint> found;
   const auto visit = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
     if (!has_numbers(head, series)) return true;
@@ -203,7 +203,7 @@ Result<std::optional<MetricPoint>> MetricReader::last(std::string_view run, std:
 }
 
 Status MetricReader::rows(std::string_view run, const WantedSeries& wanted, const VisitRows& visit) {
-  CAIRN_CHECK(flush());
+  flush();
   const auto visit_block = [&](const MetricBlockHead&, Bytes block) -> Result<bool> {
     CAIRN_TRY(const MetricRows rows, decode_metric_block(block, wanted));
     CAIRN_CHECK(visit(rows));

@@ -72,16 +72,18 @@ class MetricRing {
   }
 
   // --- The thread that writes ---
-  // Calls visit(reader), where reader.next() gives a cell, for each row that is there, until it returns false or
-  // `visit` has seen all.
+  // Behind the last row that is there now.
+  std::uint64_t end() const noexcept { return head_.load(std::memory_order_acquire) & ~kClosed; }
+  // Calls visit(reader), where reader.next() gives a cell, for each row before `end`, until it returns false or
+  // `visit` has seen all. False in the first case.
   template <class Visit>
-  void drain(const Visit& visit) {
-    const std::uint64_t end = head_.load(std::memory_order_acquire) & ~kClosed;
+  bool drain(std::uint64_t end, const Visit& visit) {
     std::uint64_t at = tail_.load(std::memory_order_relaxed);
     while (at != end && visit([&]() -> const MetricCell& { return cells_[at++ & mask_]; })) {
       tail_.store(at, std::memory_order_release);
     }
     tail_.store(at, std::memory_order_release);
+    return at == end;
   }
 
   // --- Any thread ---

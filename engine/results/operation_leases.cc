@@ -2,6 +2,7 @@
 //
 // Operations: leases that are renewed or run out, what a process that ended has left, and the end.
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "engine/base/background_thread.h"
@@ -44,9 +45,18 @@ void OperationTable::look_at_leases() {
   for (Told& one : told) one.tell();
 }
 
+Status OperationTable::begin_thread() {
+  if (!options_.background || thread_.joinable()) return {};
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error&) {
+    return make_error(ErrorCode::resource_exhausted, "operations: the system starts no more threads");
+  }
+  return {};
+}
+
 void OperationTable::expect_lease(const Flight& flight) {
   if (!options_.background || closed_) return;
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   // Claims that come and go do not wake the thread each time.
   if (const auto pause = pause_for(flight.lease_ns); pause < pause_) {
     pause_ = pause;

@@ -55,13 +55,14 @@ void OperationTable::Told::tell() noexcept {
 OperationTable::FlightPtr OperationTable::held(const Claim& claim) const {
   const auto found = flights_.find(claim.key);
   if (found == flights_.end() || found->second->token != claim.token || claim.token == 0) return nullptr;
-  // A lease that is kept alive is late when the machine is busy, and lost when somebody took over.
-  if (!found->second->keep_alive && is_over(*found->second)) return nullptr;
+  if (is_over(*found->second)) return nullptr;
   return found->second;
 }
 
 bool OperationTable::is_over(const Flight& flight) const {
-  return flight.token != 0 && entries_.store_time_ns() >= flight.over_at_ns;
+  // A lease that is kept alive lasts as long as this process, and no claim lasts longer: what is late because the
+  // machine slept, or was busy, is held all the same.
+  return flight.token != 0 && !flight.keep_alive && entries_.store_time_ns() >= flight.over_at_ns;
 }
 
 OperationInfo OperationTable::running_info(const Flight& flight) const {
@@ -113,6 +114,7 @@ Result<OperationTable::Turn> OperationTable::try_claim(const std::string& key, c
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return closing();
+    CAIRN_CHECK(begin_thread());
     const auto found = flights_.find(key);
     if (found != flights_.end() && !is_over(*found->second)) {
       return Turn{.claim = {}, .running = found->second, .done = {}};

@@ -110,6 +110,8 @@ class OperationTable {
   // Until it has ended; false when the time was too short.
   Result<bool> wait_for_end(std::unique_lock<std::mutex>& lock, Flight& flight,
                             std::optional<std::chrono::steady_clock::time_point> until);
+  // Once; resource_exhausted when the system starts no more threads.
+  Status begin_thread();
   // Has the thread look in time.
   void expect_lease(const Flight& flight);
 

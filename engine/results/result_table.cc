@@ -127,6 +127,14 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
     return of_key(key, ErrorCode::invalid_argument, "an experiment's name has at most 255 bytes");
   }
   EntryChange change{.key = key_of(name_space, key), .if_version = options.if_version};
+  if (options.if_version == 0) {
+    // What has expired is there for nobody, but an entry still.
+    CAIRN_TRY(const auto entry, entries_.find(change.key));
+    if (entry) {
+      CAIRN_TRY(const auto found, opened(*entry));
+      if (!found) change.if_version = entry->version;
+    }
+  }
   if (options.ttl) {
     if (options.ttl->count() <= 0) return of_key(key, ErrorCode::invalid_argument, "a TTL is above 0");
     envelope.expires_store_ns = entries_.store_time_ns() + static_cast<std::uint64_t>(options.ttl->count());
@@ -170,9 +178,14 @@ Result<EntryStore::Written> ResultTable::commit(std::string_view name_space, Val
 Result<std::int64_t> ResultTable::add(std::string_view name_space, std::string_view key, std::int64_t by) {
   CAIRN_CHECK(check_key(name_space, key));
   for (;;) {
-    CAIRN_TRY(const auto found, find(key_of(name_space, key)));
+    // One look: what has expired is an entry still, and a number that begins anew.
+    CAIRN_TRY(const auto entry, entries_.find(key_of(name_space, key)));
+    std::optional<Found> found;
+    if (entry) {
+      CAIRN_TRY(found, opened(*entry));
+    }
     std::int64_t sum = 0;
-    ResultOptions options{.if_version = found ? found->version : 0};
+    ResultOptions options;
     if (found) {
       const std::string_view text = found->envelope.value.text();
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), sum);
@@ -192,11 +205,7 @@ Result<std::int64_t> ResultTable::add(std::string_view name_space, std::string_v
       change.index_keys.push_back(expiry_index().number(envelope.expires_store_ns).bytes());
       change.value = encode(envelope);
     }
-    // What has expired is still an entry.
-    if (!found) {
-      CAIRN_TRY(const auto expired, entries_.find(change.key));
-      if (expired) change.if_version = expired->version;
-    }
+    change.if_version = entry ? entry->version : 0;
     const auto written = entries_.commit({std::move(change)});
     if (written.ok()) {
       ++puts_;
@@ -271,6 +280,7 @@ Result<std::optional<ResultInfo>> ResultTable::info(std::string_view name_space,
 
 Result<ResultPage> ResultTable::list(std::string_view name_space, std::string_view cursor, std::size_t limit,
                                      std::string_view glob) {
+  if (limit == 0) return make_error(ErrorCode::invalid_argument, "a page has at least one result");
   ResultPage page;
   const std::string prefix = prefix_of(name_space);
   // The least key behind the cursor's.
@@ -294,29 +304,36 @@ Result<ResultPage> ResultTable::list(std::string_view name_space, std::string_vi
 
 // --- Removing ---
 
-Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>& entry_keys) {
+// In writes of bounded size. What has changed since it was looked at is looked at again: `goes` says whether it goes.
+Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>& entry_keys, const Goes& goes) {
   std::uint64_t removed = 0;
-  for (std::size_t first = 0; first < entry_keys.size(); first += kRemovedAtOnce) {
+  for (std::size_t first = 0; first < entry_keys.size();) {
+    const std::size_t end = std::min(first + kRemovedAtOnce, entry_keys.size());
     std::vector<EntryChange> changes;
-    for (std::size_t i = first; i < std::min(first + kRemovedAtOnce, entry_keys.size()); ++i) {
-      changes.push_back({.key = entry_keys[i], .removed = true});
+    std::uint64_t counted = 0;
+    for (std::size_t i = first; i < end; ++i) {
+      CAIRN_TRY(const auto entry, entries_.find(entry_keys[i]));
+      if (!entry) continue;
+      CAIRN_TRY(const auto found, opened(*entry));
+      if (found && !goes(*found)) continue;
+      changes.push_back({.key = entry_keys[i], .removed = true, .if_version = entry->version});
       changes.push_back(accesses_.removal(entry_keys[i]));
+      counted += found ? 1 : 0;
     }
-    removed += changes.size() / 2;
-    CAIRN_TRY(const auto written, entries_.commit(std::move(changes)));
-    static_cast<void>(written);
+    if (!changes.empty()) {
+      const auto written = entries_.commit(std::move(changes));
+      if (!written.ok() && written.error().code == ErrorCode::conflict) continue;
+      if (!written.ok()) return written.error();
+    }
+    removed += counted;
+    removed_ += counted;
+    first = end;
   }
-  removed_ += removed;
   return removed;
 }
 
 Result<std::uint64_t> ResultTable::remove(std::string_view name_space, std::string_view key) {
-  const std::string entry_key = key_of(name_space, key);
-  CAIRN_TRY(const auto entry, entries_.find(entry_key));
-  if (!entry) return std::uint64_t{0};
-  CAIRN_TRY(const auto found, opened(*entry));
-  CAIRN_TRY(const std::uint64_t removed, remove_entries({entry_key}));
-  return found ? removed : 0;
+  return remove_entries({key_of(name_space, key)}, [](const Found&) { return true; });
 }
 
 Result<std::uint64_t> ResultTable::remove_matching(std::string_view name_space, std::string_view glob) {
@@ -327,7 +344,7 @@ Result<std::uint64_t> ResultTable::remove_matching(std::string_view name_space, 
     return true;
   };
   CAIRN_CHECK(entries_.scan(prefix, EntryStore::Order::ascending, {}, visit));
-  return remove_entries(keys);
+  return remove_entries(keys, [](const Found&) { return true; });
 }
 
 Result<std::uint64_t> ResultTable::remove_experiment(std::string_view name_space, const std::string& experiment) {
@@ -339,7 +356,7 @@ Result<std::uint64_t> ResultTable::remove_experiment(std::string_view name_space
   };
   const std::string index = experiment_index(experiment).bytes();
   CAIRN_CHECK(entries_.scan_index(index, EntryStore::Order::ascending, {}, visit));
-  return remove_entries(keys);
+  return remove_entries(keys, [&](const Found& found) { return found.envelope.experiment == experiment; });
 }
 
 // One that is put again meanwhile stays: then all of them are looked for once more.
@@ -352,6 +369,8 @@ Result<std::uint64_t> ResultTable::remove_expired() {
       if (index_key > end) return false;
       CAIRN_TRY(const auto entry, entries_.find(key));
       if (!entry) return true;
+      CAIRN_TRY(const auto put_again, opened(*entry));
+      if (put_again) return true;
       changes.push_back({.key = std::string(key), .removed = true, .if_version = entry->version});
       changes.push_back(accesses_.removal(std::string(key)));
       return changes.size() < 2 * kRemovedAtOnce;

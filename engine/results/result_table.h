@@ -60,8 +60,9 @@ class ResultTable {
   Result<std::vector<EntryChange>> changes_of(std::string_view name_space, Values values, const ResultOptions& options);
   Result<EntryChange> change_of(std::string_view name_space, std::string_view key, ResultValue value,
                                 const ResultOptions& options);
-  // In writes of bounded size; waits until they are durable.
-  Result<std::uint64_t> remove_entries(const std::vector<std::string>& entry_keys);
+  // How many of them there were, and went.
+  using Goes = std::function<bool(const Found& found)>;
+  Result<std::uint64_t> remove_entries(const std::vector<std::string>& entry_keys, const Goes& goes);
 
   EntryStore& entries_;
   AccessCounts accesses_;

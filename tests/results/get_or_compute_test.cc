@@ -123,17 +123,15 @@ TEST_F(GetOrComputeTest, AComputationThatAsksForItsOwnKeyIsTold) {
   EXPECT_EQ(text(value), "v");
 }
 
-TEST_F(GetOrComputeTest, WhoeverLostTheClaimGetsTheValueOfWhoeverTookIt) {
-  std::optional<Claim> taker;
-  const Value value = table_.get_or_compute("k",
-                                            [&]() -> Value {
-                                              store_.time_ns += 1'000;  // as if the machine had slept
-                                              taker = claim("k");
-                                              EXPECT_TRUE(table_.complete(*taker, {.bytes = "taker's"}).ok());
-                                              return OperationValue{.bytes = "late"};
-                                            },
-                                            {.lease = kLease});
-  EXPECT_EQ(text(value), "taker's");
+TEST_F(GetOrComputeTest, NobodyTakesOverFromAComputationThatIsLate) {
+  const auto compute = [&]() -> Value {
+    store_.time_ns += 1'000;  // as if the machine had slept
+    EXPECT_FALSE(table_.claim("k").value().claim.has_value());
+    EXPECT_TRUE(table_.is_running("k").value());
+    return OperationValue{.bytes = "late"};
+  };
+  EXPECT_EQ(text(table_.get_or_compute("k", compute, {.lease = kLease})), "late");
+  EXPECT_EQ(table_.find("k").value().attempts, 1u);
 }
 
 TEST_F(GetOrComputeTest, AWriteThatFailsFreesTheKey) {

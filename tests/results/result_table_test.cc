@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <vector>
+
 #include "engine/results/entry_key.h"
 #include "engine/results/store_time.h"
+#include "tests/results/hooked_entry_store.h"
 #include "tests/results/memory_entry_store.h"
 
 namespace cairn {
@@ -74,6 +78,66 @@ TEST_F(ResultTableTest, ANumberThatExpiresKeepsItsTimeAndBeginsAgainAfterIt) {
   pass(seconds(5));
   EXPECT_EQ(table_.add("", "n", 2).value(), 2);
   EXPECT_FALSE(table_.info("", "n").value()->time_left);
+}
+
+TEST_F(ResultTableTest, WhatIsPutAgainWhileTheExpiredGoStays) {
+  HookedEntryStore hooked(entries_);
+  ResultTable table(hooked);
+  put("k", "1", {.ttl = seconds(10)});
+  put("other", "1", {.ttl = seconds(10)});
+  pass(seconds(11));
+  // Between the look at what has expired and its removal.
+  hooked.before_write = [&](const auto&) -> std::optional<Error> {
+    hooked.before_write = {};
+    put("k", "2", {.ttl = seconds(10)});
+    return {};
+  };
+  EXPECT_EQ(table.remove_expired().value(), 1u);
+  EXPECT_EQ(get("k"), "2");
+  EXPECT_EQ(get("other"), "(none)");
+}
+
+TEST_F(ResultTableTest, WhatGoesToAnotherExperimentMeanwhileStays) {
+  HookedEntryStore hooked(entries_);
+  ResultTable table(hooked);
+  put("k", "1", {.experiment = "one"});
+  put("other", "1", {.experiment = "one"});
+  hooked.before_write = [&](const auto&) -> std::optional<Error> {
+    hooked.before_write = {};
+    put("k", "2", {.experiment = "two"});
+    return {};
+  };
+  EXPECT_EQ(table.remove_experiment("", "one").value(), 1u);
+  EXPECT_EQ(get("k"), "2");
+  EXPECT_EQ(get("other"), "(none)");
+}
+
+TEST_F(ResultTableTest, OneThatHasExpiredIsNoneForWhoeverPutsTheFirst) {
+  put("k", "1", {.ttl = seconds(10)});
+  EXPECT_EQ(table_.put("", {{"k", value("2")}}, {.if_version = 0}).error().code, ErrorCode::conflict);
+  pass(seconds(10));
+  EXPECT_TRUE(table_.put("", {{"k", value("2")}}, {.if_version = 0}).ok());
+  EXPECT_EQ(table_.put("", {{"k", value("3")}}, {.if_version = 0}).error().code, ErrorCode::conflict);
+  EXPECT_EQ(get("k"), "2");
+}
+
+TEST_F(ResultTableTest, ThreadsThatAddLoseNothingFromTheFirstOn) {
+  for (int round = 0; round < 50; ++round) {
+    const std::string key = "n" + std::to_string(round);
+    // Half of them begin with one that has expired.
+    if (round % 2 == 0) {
+      put(key, "100", {.ttl = seconds(1)});
+      pass(seconds(1));
+    }
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 5; ++i) EXPECT_TRUE(table_.add("", key, 1).ok());
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    ASSERT_EQ(get(key), "20") << round;
+  }
 }
 
 TEST_F(ResultTableTest, HostileBytesAreNamed) {

@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff similar log tag rm forget stats gc optimize clone check repair results doctor completion; do
+for verb in init add get cat tensor ls show diff similar log tag rm forget stats gc optimize clone check repair results experiments metrics ops doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -516,6 +516,34 @@ expect 0 --yes --json results rm --experiment e
 json 'd["removed"] == 2'
 expect 0 results rm eval/c
 expect 12 results rm eval/c
+expect 0 check --read-data
+
+# Metrics: what is imported is what is exported.
+printf 'step,loss,lr\n0,2.5,0.125\n1,1.25,\n2,0.5,0.0625\n' >metrics.csv
+expect 0 --json metrics import r --file metrics.csv
+json 'd["rows"] == 3'
+expect 0 --json metrics list
+json '[(m["run"], m["series"], m["count"], m["min"], m["last"]) for m in d] == [("r", "loss", 3, 0.5, 0.5), ("r", "lr", 2, 0.0625, 0.0625)]'
+expect 0 --json metrics get r loss
+json '[(p["step"], p["value"]) for p in d] == [(0, 2.5), (1, 1.25), (2, 0.5)]'
+expect 0 --json metrics get r loss --buckets 1
+json 'len(d) == 1 and d[0]["min"] == 0.5 and d[0]["max"] == 2.5 and d[0]["count"] == 3'
+expect 0 metrics export r
+tr -d '\r' <out | cut -d, -f 2,4- | diff - <(cut -d, -f 1-3 metrics.csv) || fail "the CSV is another: $(cat out)"
+expect 0 metrics export --format parquet
+[[ $(head -c 4 out) == PAR1 && $(tail -c 4 out) == PAR1 ]] || fail "no Parquet file"
+expect 12 metrics get none loss
+expect 2 metrics export r --format xml
+expect 2 metrics frobnicate
+expect 1 metrics import r --file not-there.csv
+expect 0 --json experiments list
+json 'd == []'
+expect 12 experiments top none
+expect 2 experiments top
+expect 0 --json ops list
+json 'd == []'
+expect 12 ops get none
+expect 12 ops rm none
 expect 0 check --read-data
 
 if ((failures > 0)); then

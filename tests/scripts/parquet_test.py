@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-PACKAGES = ["hyparquet@1", "hyparquet-compressors@1", "@duckdb/node-api@1"]
+PACKAGES = ["hyparquet@1", "hyparquet-compressors@1", "@duckdb/node-api@1.5.6-r.1"]
 
 READ = r"""
 import fs from 'node:fs';

@@ -270,6 +270,53 @@ TEST_F(EntriesTest, WithoutTheBudgetAWriteIsRefusedOrWaits) {
   EXPECT_EQ(value_of("waits").size(), value.size());
 }
 
+TEST_F(EntriesTest, WhatIsLazyMakesRoomWhenTheBudgetNeedsIt) {
+  const std::string value(kEntryValueBytesMax, 'v');
+  std::uint64_t refused = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto written = entries().write({{.key = std::to_string(i), .value = value}},
+                                         {.on_full = OnFull::fail, .durability = Durability::lazy});
+    if (written.ok()) continue;
+    // Refused once, and taken when what was pending is committed.
+    ++refused;
+    static_cast<void>(entries().stats());
+    std::this_thread::yield();
+    --i;
+    ASSERT_LT(refused, 10'000'000u) << "nobody makes room";
+  }
+  log_.reopen();
+  EXPECT_EQ(value_of("99").size(), value.size());
+}
+
+TEST_F(EntriesTest, ACallbackOfAFailedWriteMayWrite) {
+  write({{.key = "a", .value = "1"}});
+  log_.fs().fail_at(1, {.code = ErrorCode::io, .message = "planned EIO"}, Repeat::forever);
+  const auto lost = entries().write({{.key = "b", .value = "2"}}, {.durability = Durability::lazy});
+  ASSERT_TRUE(lost.ok());
+  std::optional<ErrorCode> of_the_next;
+  LogEntryStore& table = entries();
+  lost->ticket.committed().on_ready([&](const Status&) {
+    const auto next = table.write({{.key = "c", .value = "3"}}, {.on_full = OnFull::fail});
+    of_the_next = next.ok() ? ErrorCode::cancelled : next.error().code;
+  });
+  EXPECT_FALSE(lost->ticket.committed().wait().ok());
+  EXPECT_FALSE(table.settle().ok());
+  log_.fs().clear_faults();
+  static_cast<void>(log_.store().close().ok());
+  ASSERT_TRUE(of_the_next);
+  EXPECT_NE(*of_the_next, ErrorCode::cancelled);
+}
+
+TEST_F(EntriesTest, TheTimeInWhichNothingWasWrittenCountsAfterAnOpening) {
+  write({{.key = "k", .value = "v"}});
+  const std::uint64_t known = log_.impl().index().clock().value()->store_time_ns;
+  while (entries().store_time_ns() < known + 1'100'000'000) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  log_.reopen();
+  EXPECT_GE(log_.impl().index().clock().value()->store_time_ns, known + 1'100'000'000);
+  ASSERT_TRUE(log_.rebuild().empty());
+  EXPECT_GE(log_.impl().index().clock().value()->store_time_ns, known + 1'100'000'000);
+}
+
 TEST_F(EntriesTest, AfterAFailureOfTheLogNothingIsAcceptedAndWhatIsCommittedIsRead) {
   write({{.key = "a", .value = "1"}});
   log_.fs().fail_at(1, {.code = ErrorCode::io, .message = "planned EIO"}, Repeat::forever);

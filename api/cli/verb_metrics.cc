@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// cairn metrics: the series of training runs, listed, read, exported and imported.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include "api/cli/json_fields.h"
+#include "api/cli/verb.h"
+
+namespace cairn::cli {
+namespace {
+
+struct Options {
+  std::string action, run, series;
+  std::string format = "csv", file;
+  std::optional<std::size_t> buckets;
+};
+
+Error wrong_usage(const std::string& why) { return Error{.code = ErrorCode::invalid_argument, .message = why}; }
+
+Result<MetricFormat> format_of(const Options& options) {
+  if (options.format == "csv") return MetricFormat::csv;
+  if (options.format == "jsonl") return MetricFormat::json_lines;
+  if (options.format == "parquet") return MetricFormat::parquet;
+  if (options.format == "tensorboard") return MetricFormat::tensorboard;
+  return wrong_usage("--format is csv, jsonl, parquet or tensorboard, not '" + printable(options.format) + "'");
+}
+
+Result<int> list(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(Metrics metrics, store.metrics());
+  std::vector<std::string> runs{options.run};
+  if (options.run.empty()) {
+    CAIRN_TRY(runs, metrics.runs());
+  }
+  Json rows = Json::array();
+  Table table({{"RUN"},
+               {"SERIES"},
+               {"POINTS", Table::Align::right},
+               {"MIN", Table::Align::right},
+               {"MAX", Table::Align::right},
+               {"LAST", Table::Align::right}});
+  for (const std::string& run : runs) {
+    CAIRN_CHECK(session.check_stop());
+    CAIRN_TRY(const auto all, metrics.series(run));
+    for (const MetricSummary& one : all) {
+      rows.push_back(to_json(one));
+      const auto text = [](const std::optional<double>& value) { return value ? fmt::format("{:.6g}", *value) : "-"; };
+      table.add({session.out().name(one.run), session.out().name(one.series), count_text(one.count), text(one.min),
+                 text(one.max), one.is_text ? "-" : fmt::format("{:.6g}", one.last)});
+    }
+  }
+  if (session.out().json()) {
+    session.out().document(std::move(rows));
+  } else {
+    session.out().table(table);
+  }
+  return kExitDone;
+}
+
+Result<int> get(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(Metrics metrics, store.metrics());
+  Json rows = Json::array();
+  Table table({{"STEP", Table::Align::right},
+               {"VALUE", Table::Align::right},
+               {"MIN", Table::Align::right},
+               {"MAX", Table::Align::right}});
+  if (options.buckets) {
+    CAIRN_TRY(const MetricCurve curve, metrics.downsample(options.run, options.series, *options.buckets));
+    for (const MetricBucket& one : curve.buckets) {
+      rows.push_back(to_json(one));
+      table.add({std::to_string(one.first_step), fmt::format("{:.9g}", one.mean), fmt::format("{:.9g}", one.min),
+                 fmt::format("{:.9g}", one.max)});
+    }
+  } else {
+    CAIRN_TRY(const MetricCurve curve, metrics.query(options.run, options.series));
+    for (const MetricPoint& one : curve.points) {
+      rows.push_back(to_json(one));
+      table.add({std::to_string(one.step), fmt::format("{:.17g}", one.value), "", ""});
+    }
+  }
+  if (session.out().json()) {
+    session.out().document(std::move(rows));
+  } else {
+    session.out().table(table);
+  }
+  return kExitDone;
+}
+
+Result<int> export_runs(Session& session, const Options& options) {
+  CAIRN_TRY(const MetricFormat format, format_of(options));
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(Metrics metrics, store.metrics());
+  std::vector<std::string> runs{options.run};
+  if (options.run.empty()) {
+    CAIRN_TRY(runs, metrics.runs());
+  }
+  const auto output = [&](std::span<const std::byte> bytes) -> Status {
+    session.out().write(bytes);
+    return session.check_stop();
+  };
+  CAIRN_CHECK(metrics.export_to(runs, format, output));
+  return kExitDone;
+}
+
+Result<int> import_run(Session& session, const Options& options) {
+  CAIRN_TRY(const MetricFormat format, format_of(options));
+  std::ifstream in(options.file, std::ios::binary);
+  if (!in) {
+    return Error{.code = ErrorCode::io, .message = options.file + ": " + std::strerror(errno), .sys_errno = errno};
+  }
+  const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (in.bad()) return Error{.code = ErrorCode::io, .message = options.file + ": cannot be read"};
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  CAIRN_TRY(Metrics metrics, store.metrics());
+  CAIRN_TRY(const std::uint64_t rows, metrics.import_from(std::as_bytes(std::span(file)), format, options.run));
+  CAIRN_CHECK(metrics.flush());
+  CAIRN_CHECK(store.close());
+  if (session.out().json()) {
+    session.summary(Json{{"run", options.run}, {"rows", rows}});
+  } else {
+    session.out().report("Imported " + count_text(rows, "row", "rows") + "\n");
+  }
+  return kExitDone;
+}
+
+Result<int> run_metrics(Session& session, const Options& options) {
+  if (options.action == "list") return list(session, options);
+  if (options.action == "export") return export_runs(session, options);
+  if (options.action == "get") {
+    if (options.run.empty() || options.series.empty()) return wrong_usage("get needs a RUN and a SERIES");
+    return get(session, options);
+  }
+  if (options.action == "import") {
+    if (options.run.empty() || options.file.empty()) return wrong_usage("import needs a RUN and --file");
+    return import_run(session, options);
+  }
+  return wrong_usage("metrics knows list, get, export and import, not '" + printable(options.action) + "'");
+}
+
+Run declare_metrics(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("list|get|export|import", given->action, "What to do");
+  options.argument("RUN", given->run, "Which run; list, export: all without it", Need::optional);
+  options.argument("SERIES", given->series, "get: which series", Need::optional);
+  options.option("--buckets", "N", given->buckets, "get: at most so many parts, with their least and greatest value");
+  options.option("--format", "NAME", given->format, "export: csv, jsonl or parquet; import: csv or tensorboard");
+  options.option("--file", "FILE", given->file, "import: what to read");
+  return [given](Session& session) { return run_metrics(session, *given); };
+}
+
+}  // namespace
+
+constinit const Verb kMetrics{.name = "metrics",
+                              .summary = "List, read, export and import the series of training runs",
+                              .examples =
+                                  "  cairn metrics list\n"
+                                  "  cairn metrics get run7 train_loss --buckets 100\n"
+                                  "  cairn metrics export run7 --format parquet > run7.parquet\n"
+                                  "  cairn metrics import run8 --format tensorboard --file events.out.tfevents.1\n",
+                              .lines = false,
+                              .declare = declare_metrics};
+
+}  // namespace cairn::cli
