@@ -8,8 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 budget=${1:?quick or all}
 jobs=${JOBS:-$(nproc)}
-fuzz_seconds=${FUZZ_SECONDS:-30}
-tidy_seconds=${TIDY_SECONDS:-150}
+fuzz_seconds=${FUZZ_SECONDS:-25}
+tidy_seconds=${TIDY_SECONDS:-120}
 logs=build/test-logs
 mkdir -p "$logs"
 

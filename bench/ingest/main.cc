@@ -4,9 +4,10 @@
 //
 //   build/release/bench/ingest [--dir DIR] [--rounds N] [SUBJECT...]
 //
-// SUBJECT is caller_cost, durable_rate, large_values, small_values, results, training, live_reader,
-// recovery, checkpoints, retention or memory; all without one. Each runs in a process of its own, so that none inherits
-// the memory of another. The first lines of each subject's file say what is held constant and what to expect.
+// SUBJECT is caller_cost, durable_rate, large_values, small_values, results, evaluations, series, training,
+// live_reader, recovery, checkpoints, retention or memory; all without one. Each runs in a process of its own, so that
+// none inherits the memory of another. The first lines of each subject's file say what is held constant and what to
+// expect.
 #include "bench/ingest/subjects.h"
 
 #include <sys/wait.h>
@@ -28,6 +29,8 @@ constexpr Subject kSubjects[] = {{"caller_cost", bench::caller_cost},
                                  {"large_values", bench::large_values},
                                  {"small_values", bench::small_values},
                                  {"results", bench::results},
+                                 {"evaluations", bench::evaluations},
+                                 {"series", bench::series},
                                  {"training", bench::training},
                                  {"live_reader", bench::live_reader},
                                  {"recovery", bench::recovery},

@@ -51,6 +51,18 @@ void promise(const TreeManifest& tree) {
   }
 }
 
+void promise(const EntriesRecord& record) {
+  const auto is_key = [](const std::string& key) { return !key.empty() && key.size() <= kEntryKeyBytesMax; };
+  for (const StoredEntry& entry : record.entries) {
+    require(is_key(entry.key) && entry.version != 0 && entry.value.size() <= kEntryValueBytesMax);
+    require(std::all_of(entry.index_keys.begin(), entry.index_keys.end(), is_key));
+    if (entry.removed) require(entry.value.empty() && entry.index_keys.empty() && entry.references.empty());
+    const auto body = encode_entry_body(entry);
+    const auto again = decode_entry_body(entry.key, body);
+    require(again.ok() && *again == entry);
+  }
+}
+
 void promise(const StateManifest& state) {
   for (std::size_t i = 1; i < state.values.size(); ++i) require(state.values[i - 1].name < state.values[i].name);
 }
@@ -128,6 +140,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 7: fuzz<&decode_state_manifest>(bytes); break;
     case 8: fuzz_delta_head(bytes); break;
     case 9: fuzz<&decode_delta>(bytes); break;
+    case 10: fuzz<&decode_entries>(bytes); break;
     default: break;
   }
   return 0;
