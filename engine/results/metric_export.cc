@@ -17,8 +17,9 @@ namespace cairn {
 namespace {
 
 constexpr std::size_t kBufferBytes = 256 * KiB;
-constexpr std::size_t kGroupRows = 128 * 1024;
-constexpr std::size_t kGroupCells = 4 * 1024 * 1024;
+constexpr std::size_t kGroupRows = 131072;
+constexpr std::size_t kGroupCells = 1u << 22;
+constexpr std::size_t kGroupTextBytes = 16 * MiB;
 
 template <class T>
 void append_number(T value, std::string& out) {
@@ -173,7 +174,8 @@ class ParquetTable {
           chunk.reals.push_back(cell->number());
         }
       }
-      if (rows_ >= kGroupRows || rows_ * chunks_.size() >= kGroupCells) CAIRN_CHECK(flush());
+      const bool is_large = rows_ * chunks_.size() >= kGroupCells || text_bytes_ >= kGroupTextBytes;
+      if (rows_ >= kGroupRows || is_large) CAIRN_CHECK(flush());
     }
     return {};
   }
@@ -205,7 +207,10 @@ class ParquetTable {
   void add_text(std::size_t column, const std::string& text) {
     ParquetChunk& chunk = chunks_[column];
     const auto [found, is_new] = texts_[column].emplace(text, static_cast<std::uint32_t>(chunk.dictionary.size()));
-    if (is_new) chunk.dictionary.push_back(text);
+    if (is_new) {
+      chunk.dictionary.push_back(text);
+      text_bytes_ += text.size();
+    }
     chunk.texts.push_back(found->second);
   }
 
@@ -215,6 +220,7 @@ class ParquetTable {
     rows_ = 0;
     for (ParquetChunk& chunk : chunks_) chunk = {};
     texts_.clear();
+    text_bytes_ = 0;
     return {};
   }
 
@@ -223,6 +229,7 @@ class ParquetTable {
   std::vector<ParquetChunk> chunks_;
   std::unordered_map<std::size_t, std::unordered_map<std::string, std::uint32_t>> texts_;
   std::size_t rows_ = 0;
+  std::size_t text_bytes_ = 0;  // of the dictionaries
 };
 
 Status export_parquet(MetricReader& reader, std::span<const std::string> runs, const MetricTable& table,

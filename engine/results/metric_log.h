@@ -26,7 +26,7 @@ class MetricLog {
   // Values of a row at most, and bytes of all its texts.
   static constexpr std::size_t kRowValuesMax = 512;
   static constexpr std::size_t kNameBytesMax = 256;
-  static constexpr std::size_t kRowTextBytesMax = 64 * 1024;
+  static constexpr std::size_t kRowTextBytesMax = 65536;
 
   explicit MetricLog(EntryStore& store, const MetricLogOptions& options = {});
   ~MetricLog();

@@ -41,6 +41,7 @@ void append_points(const MetricRows& rows, std::string_view series, const Metric
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return places[i]; });
     std::vector<MetricPoint> sorted;
+    sorted.reserve(order.size());
     for (const std::size_t i : order) sorted.push_back(points[first + i]);
     std::ranges::copy(sorted, points.begin() + static_cast<std::ptrdiff_t>(first));
     std::ranges::sort(places);

@@ -3,6 +3,7 @@
 // Rows of metrics in memory, column by column: what a block holds (metric_block.h), before it is encoded and after.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -69,8 +70,8 @@ class MetricRows {
 
   std::vector<std::int64_t> steps_, times_;
   std::vector<MetricColumn> columns_;
-  std::vector<TextPlaces> texts_;  // of each column
-  std::map<std::string, std::size_t, std::less<>> by_name_[4];
+  std::vector<TextPlaces> texts_;                                           // of each column
+  std::array<std::map<std::string, std::size_t, std::less<>>, 4> by_name_;  // by kind
   std::size_t points_ = 0;
   std::size_t text_bytes_ = 0;
   std::size_t name_bytes_ = 0;

@@ -18,7 +18,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::size_t kPageRows = 64 * 1024;
+constexpr std::size_t kPageRows = 65536;
 constexpr int kLevel = 3;
 constexpr std::string_view kMagic = "PAR1";
 

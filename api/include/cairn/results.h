@@ -85,8 +85,8 @@ struct ResultCounters {
 
 class StoreImpl;
 
-// Of one namespace. Borrows its Store; any number of threads. Once that is closed, every call fails. A key is 1 to 2,048 bytes, a value
-// at most 1 MiB less 4 KiB with what is said about it: what is larger is an object
+// Of one namespace. Borrows its Store; any number of threads. Once that is closed, every call fails. A key is 1 to
+// 2,048 bytes, a value at most 1 MiB less 4 KiB with what is said about it: what is larger is an object
 // (Store::put_async), whose id is the result.
 class Results {
  public:
