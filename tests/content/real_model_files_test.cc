@@ -17,6 +17,7 @@
 
 #include "engine/content/model_file.h"
 #include "tests/support/scratch_folder.h"
+#include "tests/support/source_tree.h"
 
 namespace cairn {
 namespace {
@@ -52,8 +53,9 @@ TEST(RealModelFilesTest, EveryTensorThatTheToolsWroteIsFound) {
   const testing::ScratchFolder folder;
   const std::string manifest = folder / "manifest.txt";
   const std::string reason = folder / "reason.txt";
-  const std::string command = "/usr/bin/python3 '" CAIRN_SOURCE_DIR "/tests/content/make_model_files.py' '" +
-                              folder.path().string() + "' > '" + manifest + "' 2> '" + reason + "'";
+  const std::string script = testing::source_tree() / "tests/content/make_model_files.py";
+  const std::string command =
+      "/usr/bin/python3 '" + script + "' '" + folder.path().string() + "' > '" + manifest + "' 2> '" + reason + "'";
   const int status = std::system(command.c_str());
   if (WIFEXITED(status) && (WEXITSTATUS(status) == kToolsMissing || WEXITSTATUS(status) == 127)) {
     GTEST_SKIP() << "/usr/bin/python3 cannot make the files: " << read_file(reason);

@@ -10,13 +10,14 @@
 #include <sstream>
 
 #include "tests/format/examples.h"
+#include "tests/support/source_tree.h"
 
 namespace cairn {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path golden_folder() { return fs::path(CAIRN_SOURCE_DIR) / "tests/format/golden"; }
+fs::path golden_folder() { return testing::source_tree() / "tests/format/golden"; }
 
 // Hexadecimal bytes; "* N" repeats the byte before it to N bytes; '#' starts a comment.
 std::vector<std::byte> read_hex(const fs::path& path) {

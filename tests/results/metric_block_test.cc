@@ -10,6 +10,7 @@
 
 #include "engine/base/endian.h"
 #include "tests/results/metric_samples.h"
+#include "tests/support/source_tree.h"
 
 namespace cairn {
 namespace {
@@ -236,7 +237,7 @@ TEST(MetricBlockTest, TheGoldenBlockIsWrittenAndRead) {
   rows.add_real(rows.column("loss", MetricKind::real), kNan);
   rows.begin_row(-1, 1'000'002'000'000);
   rows.add_integer(rows.column("epoch", MetricKind::integer), -2);
-  const auto golden = read_hex(std::filesystem::path(CAIRN_SOURCE_DIR) / "tests/results/golden/metric_block.hex");
+  const auto golden = read_hex(testing::source_tree() / "tests/results/golden/metric_block.hex");
   EXPECT_EQ(encoded(rows), golden);
   const auto back = decode_metric_block(golden);
   ASSERT_TRUE(back.ok()) << back.error().message;

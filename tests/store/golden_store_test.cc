@@ -17,6 +17,7 @@
 #include "tests/faults/log_records.h"
 #include "tests/support/archive_fixture.h"
 #include "tests/support/sim_survival.h"
+#include "tests/support/source_tree.h"
 
 namespace cairn::testing {
 namespace {
@@ -80,7 +81,7 @@ class GoldenStoreTest : public ::testing::TestWithParam<DigestKind> {
   }
 
   static stdfs::path golden() {
-    return stdfs::path(CAIRN_SOURCE_DIR) / "tests/format/golden-store" /
+    return testing::source_tree() / "tests/format/golden-store" /
            (GetParam() == DigestKind::blake3 ? "blake3" : "xxh3-128");
   }
   std::string store_path() const { return scratch_ / "store"; }
