@@ -3,7 +3,9 @@
 // Code that ThreadSanitizer cannot judge.
 #pragma once
 
-#if defined(__SANITIZE_THREAD__)
+#include "engine/base/sanitizers.h"
+
+#if CAIRN_THREAD_SANITIZER
 extern "C" {
 // Of ThreadSanitizer's run-time library.
 void AnnotateIgnoreReadsBegin(const char* file, int line);
@@ -22,7 +24,7 @@ namespace cairn {
 // in other builds.
 class Unobserved {
  public:
-#if defined(__SANITIZE_THREAD__)
+#if CAIRN_THREAD_SANITIZER
   Unobserved() {
     AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
     AnnotateIgnoreWritesBegin(__FILE__, __LINE__);

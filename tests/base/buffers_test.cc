@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/buffer_pool.h"
+#include "engine/base/sanitizers.h"
 
 namespace cairn {
 namespace {
@@ -30,7 +31,7 @@ TEST(AlignedBuffer, IsWholePagesOnAPage) {
 }
 
 TEST(AlignedBuffer, OfMoreThanThereIsIsEmpty) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if CAIRN_ADDRESS_SANITIZER || CAIRN_THREAD_SANITIZER
   GTEST_SKIP() << "the sanitizers end the process instead";
 #endif
   const AlignedBuffer buffer = AlignedBuffer::allocate(std::size_t{1} << 62);

@@ -2,6 +2,7 @@
 //
 // A pool where the system gives fewer threads than it was asked for.
 #include "engine/base/worker_pool.h"
+#include "engine/base/sanitizers.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -32,7 +33,7 @@ int with_threads_left(unsigned threads, const std::function<int()>& work) {
 class WorkerPoolLimitTest : public ::testing::Test {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_THREAD__)
+#if CAIRN_THREAD_SANITIZER
     GTEST_SKIP() << "ThreadSanitizer has a thread of its own";
 #endif
     if (::geteuid() != 0) GTEST_SKIP() << "only root may become a user of no other process";

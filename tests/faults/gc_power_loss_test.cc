@@ -44,7 +44,7 @@ TEST_F(GcFaultTest, ACutAtAnyCallLosesNothing) {
   const std::uint64_t calls = calls_of_gc().writes;
   ASSERT_GT(calls, 20u);
   const std::uint64_t seed = test_seed(61);
-  const std::size_t states = scaled(1, 5), step = scaled(3, 1);
+  const std::size_t states = scaled(1, 2), step = scaled(3, 1);
   std::size_t checked = 0;
   for (std::uint64_t at = 1 + seed % step; at <= calls; at += step) {
     const auto fs = disk(seed + at);
@@ -92,7 +92,7 @@ TEST_F(GcFaultTest, AFailureOfAnyCallLosesNothing) {
   for (const Error& error : {kEio, kEnospc}) {
     for (const Repeat repeat : {Repeat::once, Repeat::forever}) {
       for (const bool any : {true, false}) {
-        const std::size_t step = scaled(any ? 29 : 11, 1);
+        const std::size_t step = scaled(any ? 29 : 11, any ? 3 : 1);
         for (std::uint64_t at = 1 + (seed + runs) % step; at <= (any ? calls.all : calls.writes); at += step) {
           const auto fs = disk(seed + at);
           if (any) {

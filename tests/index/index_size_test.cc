@@ -6,6 +6,7 @@
 #include <chrono>
 #include <fstream>
 
+#include "engine/base/sanitizers.h"
 #include "engine/index/guard.h"
 #include "tests/index/index_samples.h"
 #include "tests/support/scratch_folder.h"
@@ -27,7 +28,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 TEST(IndexSize, ABlockCostsAtMostTwoBytesOfMemoryBeyondTheCache) {
   constexpr std::uint64_t kPerBatch = 1000;
   constexpr std::uint64_t kCacheBytes = 32 * MiB;
+#if CAIRN_ADDRESS_SANITIZER || CAIRN_THREAD_SANITIZER
+  const std::uint64_t blocks = 100'000;
+#else
   const std::uint64_t blocks = long_scale() ? 4'000'000 : 1'000'000;
+#endif
   ScratchFolder folder;
   const std::string path = folder / "index";
   auto opened = Index::open(posix_file_system(), path, Index::Access::read_write);
@@ -44,7 +49,7 @@ TEST(IndexSize, ABlockCostsAtMostTwoBytesOfMemoryBeyondTheCache) {
     batch.applied = Position{1, first + kPerBatch};
     const auto start = std::chrono::steady_clock::now();
     ASSERT_CAIRN_OK(index.apply(batch));
-    if ((first + kPerBatch) % 250'000 == 0) ASSERT_CAIRN_OK(index.checkpoint());
+    if ((first + kPerBatch) % std::min<std::uint64_t>(250'000, blocks / 4) == 0) ASSERT_CAIRN_OK(index.checkpoint());
     applying += seconds_since(start);
   }
   auto start = std::chrono::steady_clock::now();
@@ -77,7 +82,7 @@ TEST(IndexSize, ABlockCostsAtMostTwoBytesOfMemoryBeyondTheCache) {
   EXPECT_LE(memory, kCacheBytes + 1 * MiB + 2 * blocks);
   // What the process really holds: RocksDB's threads and the allocator take their share too,
   // which is the same for few blocks and for many.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their own memory is counted in
+#if !CAIRN_ADDRESS_SANITIZER && !CAIRN_THREAD_SANITIZER  // their own memory is counted in
   EXPECT_LE(resident_bytes() - resident_before, kCacheBytes + 40 * MiB + 2 * blocks);
 #endif
 

@@ -5,7 +5,7 @@
 The example train_text saves weights, optimizer, random generator and step into a store. It is
 killed (SIGKILL) after a random time and started again, over and over: every loss that any of
 its lives computes equals, bit for bit, that of a run which was never interrupted. With
-CAIRN_TEST_SCALE=long 200 times, else 10. CAIRN_TEST_SEED repeats the random times.
+CAIRN_TEST_SCALE=long 100 times, else 10. CAIRN_TEST_SEED repeats the random times.
 """
 import json
 import math
@@ -20,7 +20,7 @@ import time
 from cairn_command import BINARY, CAIRN, LONG, claim, finish, scratch
 
 PROGRAM = BINARY / "api/examples/train_text"
-KILLS = 200 if LONG else 10
+KILLS = 100 if LONG else 10
 STEPS = 120 if LONG else 30
 SEED = int(os.environ.get("CAIRN_TEST_SEED", "1"))
 PATIENCE_S = 1500
