@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <shared_mutex>
+#include <tuple>
 
 #include "engine/index/key_value_store.h"
 
@@ -54,7 +55,9 @@ class VersionedMap {
   struct Until {
     std::string key;
     std::uint64_t number = 0;
-    friend auto operator<=>(const Until&, const Until&) = default;
+    friend bool operator<(const Until& a, const Until& b) {
+      return std::tie(a.key, a.number) < std::tie(b.key, b.number);
+    }
   };
   using Latest = std::map<std::string, Version, std::less<>>;
   using Replaced = std::map<Until, Version>;
