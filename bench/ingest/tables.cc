@@ -4,9 +4,9 @@
 // write them, to open a store that has them, and to ask for little of them.
 //
 // Expected. An evaluation is an entry of some 150 bytes with two index keys: three keys of the index each, which is
-// what RocksDB writes in a few microseconds. The best ten are ten neighbours in the index, each found by a seek of some
-// microseconds, and ten looks at an entry. Points of one run lie in two entries at the end of the run. Opening reads no
-// entry at all: as long as RocksDB takes.
+// what RocksDB writes in a few microseconds. The best ten are ten neighbours in the index, found by one walk that
+// begins with a seek of some microseconds, and ten looks at an entry. Points of one run lie in two entries at the end
+// of the run. Opening reads no entry at all: as long as RocksDB takes.
 //
 // Held constant: fitness and one metric by a hash, batches of 1,000, 100 generations; 10,000 steps in each run, float32
 // values that wander, rows of all runs in turns.

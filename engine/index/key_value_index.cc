@@ -207,16 +207,7 @@ Result<std::optional<Placed<StoredEntry>>> KeyValueIndex::find_entry(std::string
 Status KeyValueIndex::walk(const std::string& prefix, Order order, const std::string& from,
                            const KeyValueStore::Visit& visit) {
   if (order == Order::ascending) return store_->scan(prefix, std::max(prefix, from), visit);
-  // The greatest that is not above `from`, and then the next below each.
-  std::string bound = end_of_prefix(prefix);
-  if (!from.empty()) bound = std::min(bound, from + '\0');
-  for (;;) {
-    CAIRN_TRY(auto last, store_->last_below(prefix, bound));
-    if (!last) return {};
-    CAIRN_TRY(const bool goes_on, visit(last->key, last->value));
-    if (!goes_on) return {};
-    bound = std::move(last->key);
-  }
+  return store_->scan_below(prefix, from.empty() ? from : from + '\0', visit);
 }
 
 Status KeyValueIndex::for_each_entry(std::string_view prefix, Order order, std::string_view from,

@@ -32,10 +32,14 @@ class KeyValueStore {
   virtual Result<std::optional<std::string>> get(std::string_view key) = 0;
   // Every key that starts with `prefix` and is not below `from`, bytewise ascending, until
   // the visitor returns false. It may read the store. Its error ends the scan and is returned.
+  // What is visited is what was there when the scan began, whatever is written while it lasts.
   using Visit = std::function<Result<bool>(std::string_view key, std::string_view value)>;
   virtual Status scan(std::string_view prefix, std::string_view from, const Visit& visit) = 0;
-  // The greatest key that starts with `prefix` and is less than `bound`.
-  virtual Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) = 0;
+  // The same of every key that starts with `prefix` and is less than `bound` (empty: of all
+  // that start with it), bytewise descending.
+  virtual Status scan_below(std::string_view prefix, std::string_view bound, const Visit& visit) = 0;
+  // The first that scan_below() visits.
+  Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound);
 
   // All or nothing.
   virtual Status write(const KeyValueChanges& changes) = 0;
@@ -51,5 +55,7 @@ class KeyValueStore {
 // The least string greater than every string that starts with `prefix`; empty when there
 // is none (the prefix is empty or all 0xff).
 std::string end_of_prefix(std::string_view prefix);
+// The same of those that are less than `bound`, too, unless that is empty.
+std::string end_below(std::string_view prefix, std::string_view bound);
 
 }  // namespace cairn

@@ -376,17 +376,29 @@ class RocksDbStore final : public KeyValueStore {
     return {};
   }
 
-  Result<std::optional<KeyValue>> last_below(std::string_view prefix, std::string_view bound) override {
-    const Unobserved call;
-    const Slice upper(bound.data(), bound.size());
+  // What is asked for from above is the latest or the best of something, and asked for again:
+  // unlike scan(), it stays in the cache.
+  Status scan_below(std::string_view prefix, std::string_view bound, const Visit& visit) override {
+    const std::string end = end_below(prefix, bound);
+    if (!end.empty() && end <= prefix) return {};
+    const Slice lower(prefix.data(), prefix.size()), upper(end);
     rocksdb::ReadOptions options;
-    options.iterate_upper_bound = &upper;
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
-    at->SeekForPrev(upper);
-    if (at->Valid() && at->key() == upper) at->Prev();
-    if (!at->status().ok()) return failures_.explain(at->status(), "read " + path_);
-    if (!at->Valid() || !at->key().ToStringView().starts_with(prefix)) return std::optional<KeyValue>();
-    return std::optional(KeyValue{at->key().ToString(), at->value().ToString()});
+    options.iterate_lower_bound = &lower;
+    if (!end.empty()) options.iterate_upper_bound = &upper;
+    std::unique_ptr<rocksdb::Iterator> at;
+    {
+      const Unobserved call;
+      at.reset(db_->NewIterator(options));
+      at->SeekToLast();
+    }
+    while (at->Valid() && at->key().starts_with(lower)) {
+      CAIRN_TRY(const bool more, visit(at->key().ToStringView(), at->value().ToStringView()));
+      if (!more) return {};
+      const Unobserved call;
+      at->Prev();
+    }
+    if (!at->status().ok()) return failures_.explain(at->status(), "walk " + path_);
+    return {};
   }
 
   Status write(const KeyValueChanges& changes) override {
