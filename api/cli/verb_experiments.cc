@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "api/cli/answers.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/verb.h"
 
@@ -18,33 +19,22 @@ struct Options {
   bool lowest = false;
 };
 
-Error wrong_usage(const std::string& why) { return Error{.code = ErrorCode::invalid_argument, .message = why}; }
-
 std::string number_text(double value) { return fmt::format("{:.6g}", value); }
 
 Result<int> list(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   Experiments experiments = store.experiments();
-  Json rows = Json::array();
-  Table table({{"NAME"}, {"STATUS"}, {"EVALUATIONS", Table::Align::right}, {"BEST", Table::Align::right}, {"UPDATED"}});
-  ExperimentPage page;
-  std::size_t left = options.limit.value_or(SIZE_MAX);
-  do {
-    CAIRN_TRY(page, experiments.list(page.next, std::min<std::size_t>(left, 1000)));
-    left -= page.experiments.size();
-    for (const Experiment& one : page.experiments) {
-      rows.push_back(to_json(one));
-      table.add({session.out().name(one.name), std::string(experiment_status_name(one.status)),
-                 count_text(one.evaluations), one.best_fitness ? number_text(*one.best_fitness) : "-",
-                 local_time_text(one.updated_ns)});
-    }
-    CAIRN_CHECK(session.check_stop());
-  } while (!page.next.empty() && left > 0);
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  Listing rows(
+      {{"NAME"}, {"STATUS"}, {"EVALUATIONS", Table::Align::right}, {"BEST", Table::Align::right}, {"UPDATED"}});
+  const auto fetch = [&](const std::string& cursor, std::size_t count) { return experiments.list(cursor, count); };
+  const auto visit = [&](const Experiment& one) -> Status {
+    rows.add(to_json(one), {session.out().name(one.name), std::string(experiment_status_name(one.status)),
+                            count_text(one.evaluations), one.best_fitness ? number_text(*one.best_fitness) : "-",
+                            local_time_text(one.updated_ns)});
+    return {};
+  };
+  CAIRN_CHECK(walk_pages(session, options.limit, &ExperimentPage::experiments, fetch, visit));
+  rows.print(session.out());
   return kExitDone;
 }
 
@@ -56,21 +46,16 @@ Result<int> top(Session& session, const Options& options) {
   if (options.generation) query.generation = *options.generation;
   if (!options.worker.empty()) query.worker = options.worker;
   CAIRN_TRY(const EvaluationPage page, store.experiments().evaluations(options.name, query));
-  Json rows = Json::array();
-  Table table(
+  Listing rows(
       {{"FITNESS", Table::Align::right}, {"GENERATION", Table::Align::right}, {"HASH"}, {"ARCHITECTURE"}, {"METRICS"}});
   for (const Evaluation& one : page.evaluations) {
-    rows.push_back(to_json(one));
     std::string metrics;
     for (const auto& [name, value] : one.metrics) metrics += name + "=" + number_text(value) + " ";
-    table.add({number_text(one.fitness), count_text(one.generation), session.out().name(one.hash.substr(0, 19)),
-               session.out().name(one.architecture.substr(0, 60)), session.out().name(metrics)});
+    rows.add(to_json(one),
+             {number_text(one.fitness), count_text(one.generation), session.out().name(one.hash.substr(0, 19)),
+              session.out().name(one.architecture.substr(0, 60)), session.out().name(metrics)});
   }
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  rows.print(session.out());
   return kExitDone;
 }
 
@@ -78,16 +63,7 @@ Result<int> stats(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   Experiments experiments = store.experiments();
   CAIRN_TRY(const auto all, experiments.statistics(options.name, options.generation));
-  Json fields = to_json(all);
-  if (session.out().json()) {
-    session.out().document(std::move(fields));
-    return kExitDone;
-  }
-  Table table({{""}, {"", Table::Align::right}});
-  for (const auto& [name, value] : fields.items()) {
-    table.add({name, value.is_number_float() ? number_text(value.get<double>()) : value.dump()});
-  }
-  session.out().table(table);
+  print_fields(session.out(), to_json(all));
   return kExitDone;
 }
 
@@ -96,11 +72,7 @@ Result<int> remove(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   CAIRN_TRY(const std::uint64_t removed, store.experiments().remove(options.name));
   CAIRN_CHECK(store.close());
-  if (session.out().json()) {
-    session.summary(Json{{"removed", removed}});
-  } else {
-    session.out().report("Removed " + count_text(removed, "evaluation", "evaluations") + "\n");
-  }
+  print_removed(session, removed, "evaluation", "evaluations");
   return kExitDone;
 }
 

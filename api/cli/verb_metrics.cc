@@ -3,13 +3,10 @@
 // cairn metrics: the series of training runs, listed, read, exported and imported.
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
+#include "api/cli/answers.h"
+#include "api/cli/input_file.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/verb.h"
 
@@ -21,8 +18,6 @@ struct Options {
   std::string format = "csv", file;
   std::optional<std::size_t> buckets;
 };
-
-Error wrong_usage(const std::string& why) { return Error{.code = ErrorCode::invalid_argument, .message = why}; }
 
 Result<MetricFormat> format_of(const Options& options) {
   if (options.format == "csv") return MetricFormat::csv;
@@ -39,58 +34,45 @@ Result<int> list(Session& session, const Options& options) {
   if (options.run.empty()) {
     CAIRN_TRY(runs, metrics.runs());
   }
-  Json rows = Json::array();
-  Table table({{"RUN"},
-               {"SERIES"},
-               {"POINTS", Table::Align::right},
-               {"MIN", Table::Align::right},
-               {"MAX", Table::Align::right},
-               {"LAST", Table::Align::right}});
+  Listing rows({{"RUN"},
+                {"SERIES"},
+                {"POINTS", Table::Align::right},
+                {"MIN", Table::Align::right},
+                {"MAX", Table::Align::right},
+                {"LAST", Table::Align::right}});
   for (const std::string& run : runs) {
     CAIRN_CHECK(session.check_stop());
     CAIRN_TRY(const auto all, metrics.series(run));
     for (const MetricSummary& one : all) {
-      rows.push_back(to_json(one));
       const auto text = [](const std::optional<double>& value) { return value ? fmt::format("{:.6g}", *value) : "-"; };
-      table.add({session.out().name(one.run), session.out().name(one.series), count_text(one.count), text(one.min),
-                 text(one.max), one.is_text ? "-" : fmt::format("{:.6g}", one.last)});
+      rows.add(to_json(one), {session.out().name(one.run), session.out().name(one.series), count_text(one.count),
+                              text(one.min), text(one.max), one.is_text ? "-" : fmt::format("{:.6g}", one.last)});
     }
   }
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  rows.print(session.out());
   return kExitDone;
 }
 
 Result<int> get(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   CAIRN_TRY(Metrics metrics, store.metrics());
-  Json rows = Json::array();
-  Table table({{"STEP", Table::Align::right},
-               {"VALUE", Table::Align::right},
-               {"MIN", Table::Align::right},
-               {"MAX", Table::Align::right}});
+  Listing rows({{"STEP", Table::Align::right},
+                {"VALUE", Table::Align::right},
+                {"MIN", Table::Align::right},
+                {"MAX", Table::Align::right}});
   if (options.buckets) {
     CAIRN_TRY(const MetricCurve curve, metrics.downsample(options.run, options.series, *options.buckets));
     for (const MetricBucket& one : curve.buckets) {
-      rows.push_back(to_json(one));
-      table.add({std::to_string(one.first_step), fmt::format("{:.9g}", one.mean), fmt::format("{:.9g}", one.min),
-                 fmt::format("{:.9g}", one.max)});
+      rows.add(to_json(one), {std::to_string(one.first_step), fmt::format("{:.9g}", one.mean),
+                              fmt::format("{:.9g}", one.min), fmt::format("{:.9g}", one.max)});
     }
   } else {
     CAIRN_TRY(const MetricCurve curve, metrics.query(options.run, options.series));
     for (const MetricPoint& one : curve.points) {
-      rows.push_back(to_json(one));
-      table.add({std::to_string(one.step), fmt::format("{:.17g}", one.value), "", ""});
+      rows.add(to_json(one), {std::to_string(one.step), fmt::format("{:.17g}", one.value), "", ""});
     }
   }
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  rows.print(session.out());
   return kExitDone;
 }
 
@@ -112,12 +94,9 @@ Result<int> export_runs(Session& session, const Options& options) {
 
 Result<int> import_run(Session& session, const Options& options) {
   CAIRN_TRY(const MetricFormat format, format_of(options));
-  std::ifstream in(options.file, std::ios::binary);
-  if (!in) {
-    return Error{.code = ErrorCode::io, .message = options.file + ": " + std::strerror(errno), .sys_errno = errno};
-  }
-  const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (in.bad()) return Error{.code = ErrorCode::io, .message = options.file + ": cannot be read"};
+  InputFile in;
+  CAIRN_CHECK(in.open(options.file));
+  CAIRN_TRY(const std::string file, in.read(SIZE_MAX));
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   CAIRN_TRY(Metrics metrics, store.metrics());
   CAIRN_TRY(const std::uint64_t rows, metrics.import_from(std::as_bytes(std::span(file)), format, options.run));
