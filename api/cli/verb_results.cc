@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn results: small values under keys, listed, read, put and removed.
+// cairn results: small values under keys, listed, read, put, removed, exported and imported.
 #include <fmt/format.h>
 
 #include <memory>
@@ -8,6 +8,8 @@
 #include "api/cli/answers.h"
 #include "api/cli/input_file.h"
 #include "api/cli/json_fields.h"
+#include "api/cli/new_file.h"
+#include "api/cli/result_transfer.h"
 #include "api/cli/verb.h"
 
 namespace cairn::cli {
@@ -15,7 +17,7 @@ namespace {
 
 struct Options {
   std::string action, key;
-  std::string name_space, experiment, serializer = "bytes", file = "-";
+  std::string name_space, experiment, serializer = "bytes", file = "-", out;
   std::optional<std::size_t> limit, ttl;
   bool matching = false;
 };
@@ -112,7 +114,44 @@ Result<int> remove(Session& session, const Options& options) {
   return kExitDone;
 }
 
+Result<int> export_to(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  const std::string glob = options.key.empty() ? "*" : options.key;
+  if (options.out.empty()) {
+    const auto print = [&](std::string_view text) -> Status {
+      session.out().text(text);
+      return session.check_stop();
+    };
+    CAIRN_TRY(const std::uint64_t count, export_results(session, store, options.name_space, glob, print));
+    static_cast<void>(count);
+    return kExitDone;
+  }
+  NewFile file(options.out);
+  CAIRN_CHECK(file.open());
+  const auto save = [&](std::string_view text) { return file.write(text); };
+  CAIRN_TRY(const std::uint64_t count, export_results(session, store, options.name_space, glob, save));
+  CAIRN_CHECK(file.commit());
+  session.summary(Json{{"results", count}, {"file", options.out}});
+  if (!session.out().json()) session.out().report("Exported " + count_text(count, "result", "results") + "\n");
+  return kExitDone;
+}
+
+Result<int> import_from(Session& session, const Options& options) {
+  InputFile in;
+  CAIRN_CHECK(in.open(options.key));
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  CAIRN_TRY(const std::uint64_t count, import_results(session, store, in, options.name_space));
+  CAIRN_CHECK(store.close());
+  session.summary(Json{{"results", count}});
+  if (!session.out().json()) session.out().report("Imported " + count_text(count, "result", "results") + "\n");
+  return kExitDone;
+}
+
 Result<int> run_results(Session& session, const Options& options) {
+  if (options.action == "import") {
+    return options.key.empty() ? wrong_usage("import needs a FILE") : import_from(session, options);
+  }
+  if (options.action == "export") return export_to(session, options);
   const bool needs_key = options.action != "list" && !(options.action == "rm" && !options.experiment.empty());
   if (needs_key && options.key.empty()) return wrong_usage(options.action + " needs a KEY");
   if (options.action == "list") return list(session, options);
@@ -120,20 +159,23 @@ Result<int> run_results(Session& session, const Options& options) {
   if (options.action == "info") return info(session, options);
   if (options.action == "put") return put(session, options);
   if (options.action == "rm") return remove(session, options);
-  return wrong_usage("results knows list, get, info, put and rm, not '" + printable(options.action) + "'");
+  return wrong_usage("results knows list, get, info, put, rm, export and import, not '" + printable(options.action) +
+                     "'");
 }
 
 Run declare_results(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|get|info|put|rm", given->action, "What to do");
-  options.argument("KEY", given->key, "Whose value; of list, a glob (* and ?)", Need::optional);
+  options.argument("list|get|info|put|rm|export|import", given->action, "What to do");
+  options.argument("KEY", given->key, "Whose value; list, export: a glob (* and ?); import: a FILE, or '-'",
+                   Need::optional);
   options.option("--namespace", "NAME", given->name_space,
-                 "The namespace of the keys; without it, the one without a name");
+                 "The namespace of the keys; without it, the one without a name; import: those of the lines");
   options.option("--file", "FILE", given->file, "put: where the value is; '-' is standard input");
   options.option("--serializer", "NAME", given->serializer, "put: how the value is read: bytes or json");
   options.option("--ttl", "SECONDS", given->ttl, "put: the store's time after which it is gone");
   options.option("--experiment", "NAME", given->experiment, "put: what it belongs to; rm: all that belongs to it");
   options.option("--limit", "N", given->limit, "list: at most so many");
+  options.option("--out", "FILE", given->out, "export: write JSON Lines here; without it, to standard output");
   options.flag("--matching", given->matching, "rm: KEY is a glob");
   return [given](Session& session) { return run_results(session, *given); };
 }
@@ -142,13 +184,14 @@ Run declare_results(VerbOptions& options) {
 
 constinit const Verb kResults{
     .name = "results",
-    .summary = "List, read, put and remove small values under keys",
+    .summary = "List, read, put, remove, export and import small values under keys",
     .examples =
         "  cairn results list 'eval/*'\n"
         "  cairn results get eval/llama-sft\n"
         "  echo '{\"loss\": 1.82}' | cairn results put eval/llama-sft --serializer json --ttl 86400\n"
-        "  cairn --yes results rm 'eval/*' --matching\n",
-
+        "  cairn --yes results rm 'eval/*' --matching\n"
+        "  cairn results export 'eval/*' --out eval.jsonl\n"
+        "  cairn --store OTHER results import eval.jsonl\n",
     .lines = false,
     .declare = declare_results};
 
