@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn metrics: the series of training runs, listed, read, exported and imported.
+// cairn metrics: the series of training runs, listed, read, plotted, exported and imported.
 #include <fmt/format.h>
 
 #include <memory>
@@ -8,15 +8,17 @@
 #include "api/cli/answers.h"
 #include "api/cli/input_file.h"
 #include "api/cli/json_fields.h"
+#include "api/cli/metrics_actions.h"
 #include "api/cli/verb.h"
 
 namespace cairn::cli {
 namespace {
 
 struct Options {
-  std::string action, run, series;
-  std::string format = "csv", file;
-  std::optional<std::size_t> buckets;
+  std::string action, run;
+  std::vector<std::string> series;
+  std::string format = "csv", file, out;
+  std::optional<std::size_t> buckets, width, height;
 };
 
 Result<MetricFormat> format_of(const Options& options) {
@@ -61,13 +63,13 @@ Result<int> get(Session& session, const Options& options) {
                 {"MIN", Table::Align::right},
                 {"MAX", Table::Align::right}});
   if (options.buckets) {
-    CAIRN_TRY(const MetricCurve curve, metrics.downsample(options.run, options.series, *options.buckets));
+    CAIRN_TRY(const MetricCurve curve, metrics.downsample(options.run, options.series.front(), *options.buckets));
     for (const MetricBucket& one : curve.buckets) {
       rows.add(to_json(one), {std::to_string(one.first_step), fmt::format("{:.9g}", one.mean),
                               fmt::format("{:.9g}", one.min), fmt::format("{:.9g}", one.max)});
     }
   } else {
-    CAIRN_TRY(const MetricCurve curve, metrics.query(options.run, options.series));
+    CAIRN_TRY(const MetricCurve curve, metrics.query(options.run, options.series.front()));
     for (const MetricPoint& one : curve.points) {
       rows.add(to_json(one), {std::to_string(one.step), fmt::format("{:.17g}", one.value), "", ""});
     }
@@ -114,34 +116,47 @@ Result<int> run_metrics(Session& session, const Options& options) {
   if (options.action == "list") return list(session, options);
   if (options.action == "export") return export_runs(session, options);
   if (options.action == "get") {
-    if (options.run.empty() || options.series.empty()) return wrong_usage("get needs a RUN and a SERIES");
+    if (options.run.empty() || options.series.size() != 1) return wrong_usage("get needs a RUN and a SERIES");
     return get(session, options);
+  }
+  if (options.action == "plot") {
+    if (options.run.empty() || options.series.empty()) return wrong_usage("plot needs a RUN and a SERIES");
+    return plot_metrics(session, {.run = options.run,
+                                  .series = options.series,
+                                  .out = options.out,
+                                  .width = options.width,
+                                  .height = options.height});
   }
   if (options.action == "import") {
     if (options.run.empty() || options.file.empty()) return wrong_usage("import needs a RUN and --file");
     return import_run(session, options);
   }
-  return wrong_usage("metrics knows list, get, export and import, not '" + printable(options.action) + "'");
+  return wrong_usage("metrics knows list, get, plot, export and import, not '" + printable(options.action) + "'");
 }
 
 Run declare_metrics(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|get|export|import", given->action, "What to do");
+  options.argument("list|get|plot|export|import", given->action, "What to do");
   options.argument("RUN", given->run, "Which run; list, export: all without it", Need::optional);
-  options.argument("SERIES", given->series, "get: which series", Need::optional);
+  options.arguments("SERIES", given->series, "get: which series; plot: one or more", Need::optional);
   options.option("--buckets", "N", given->buckets, "get: at most so many parts, with their least and greatest value");
   options.option("--format", "NAME", given->format, "export: csv, jsonl or parquet; import: csv or tensorboard");
   options.option("--file", "FILE", given->file, "import: what to read");
+  options.option("--out", "FILE.svg", given->out, "plot: draw an SVG here; without it, a sketch on the terminal");
+  options.option("--width", "N", given->width, "plot: in pixels (900), or in characters (as the terminal has)");
+  options.option("--height", "N", given->height, "plot: in pixels (480), or in characters (16)");
   return [given](Session& session) { return run_metrics(session, *given); };
 }
 
 }  // namespace
 
 constinit const Verb kMetrics{.name = "metrics",
-                              .summary = "List, read, export and import the series of training runs",
+                              .summary = "List, read, plot, export and import the series of training runs",
                               .examples =
                                   "  cairn metrics list\n"
                                   "  cairn metrics get run7 train_loss --buckets 100\n"
+                                  "  cairn metrics plot run7 train_loss\n"
+                                  "  cairn metrics plot run7 train_loss val_loss --out loss.svg\n"
                                   "  cairn metrics export run7 --format parquet > run7.parquet\n"
                                   "  cairn metrics import run8 --format tensorboard --file events.out.tfevents.1\n",
                               .lines = false,
