@@ -21,4 +21,14 @@ struct PlotOptions {
 
 Result<int> plot_metrics(Session& session, const PlotOptions& options);
 
+struct WatchOptions {
+  std::string run;
+  std::vector<std::string> series;  // empty: all of them
+  std::string interval = "1";       // seconds between two looks
+  std::optional<std::size_t> idle;  // seconds without a new row after which the run is taken as ended
+};
+
+// Until the run is taken as ended, or the user stops it.
+Result<int> watch_metrics(Session& session, const WatchOptions& options);
+
 }  // namespace cairn::cli

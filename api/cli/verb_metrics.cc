@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn metrics: the series of training runs, listed, read, plotted, exported and imported.
+// cairn metrics: the series of training runs, listed, read, plotted, watched, exported and imported.
 #include <fmt/format.h>
 
 #include <memory>
@@ -18,7 +18,8 @@ struct Options {
   std::string action, run;
   std::vector<std::string> series;
   std::string format = "csv", file, out;
-  std::optional<std::size_t> buckets, width, height;
+  std::string interval = "1";
+  std::optional<std::size_t> buckets, width, height, idle;
 };
 
 Result<MetricFormat> format_of(const Options& options) {
@@ -127,36 +128,46 @@ Result<int> run_metrics(Session& session, const Options& options) {
                                   .width = options.width,
                                   .height = options.height});
   }
+  if (options.action == "watch") {
+    if (options.run.empty()) return wrong_usage("watch needs a RUN");
+    return watch_metrics(
+        session, {.run = options.run, .series = options.series, .interval = options.interval, .idle = options.idle});
+  }
   if (options.action == "import") {
     if (options.run.empty() || options.file.empty()) return wrong_usage("import needs a RUN and --file");
     return import_run(session, options);
   }
-  return wrong_usage("metrics knows list, get, plot, export and import, not '" + printable(options.action) + "'");
+  return wrong_usage("metrics knows list, get, plot, watch, export and import, not '" + printable(options.action) +
+                     "'");
 }
 
 Run declare_metrics(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|get|plot|export|import", given->action, "What to do");
+  options.argument("list|get|plot|watch|export|import", given->action, "What to do");
   options.argument("RUN", given->run, "Which run; list, export: all without it", Need::optional);
-  options.arguments("SERIES", given->series, "get: which series; plot: one or more", Need::optional);
+  options.arguments("SERIES", given->series, "get: which series; plot: one or more; watch: all without it",
+                    Need::optional);
   options.option("--buckets", "N", given->buckets, "get: at most so many parts, with their least and greatest value");
   options.option("--format", "NAME", given->format, "export: csv, jsonl or parquet; import: csv or tensorboard");
   options.option("--file", "FILE", given->file, "import: what to read");
   options.option("--out", "FILE.svg", given->out, "plot: draw an SVG here; without it, a sketch on the terminal");
   options.option("--width", "N", given->width, "plot: in pixels (900), or in characters (as the terminal has)");
   options.option("--height", "N", given->height, "plot: in pixels (480), or in characters (16)");
+  options.option("--interval", "SECONDS", given->interval, "watch: between two looks");
+  options.option("--idle", "SECONDS", given->idle, "watch: ends after so long without a new row");
   return [given](Session& session) { return run_metrics(session, *given); };
 }
 
 }  // namespace
 
 constinit const Verb kMetrics{.name = "metrics",
-                              .summary = "List, read, plot, export and import the series of training runs",
+                              .summary = "List, read, plot, watch, export and import the series of training runs",
                               .examples =
                                   "  cairn metrics list\n"
                                   "  cairn metrics get run7 train_loss --buckets 100\n"
                                   "  cairn metrics plot run7 train_loss\n"
                                   "  cairn metrics plot run7 train_loss val_loss --out loss.svg\n"
+                                  "  cairn metrics watch run7 train_loss --idle 600\n"
                                   "  cairn metrics export run7 --format parquet > run7.parquet\n"
                                   "  cairn metrics import run8 --format tensorboard --file events.out.tfevents.1\n",
                               .lines = false,
