@@ -3,7 +3,9 @@
 // The text is known to be JSON before it is taken apart, so that looking for the end of a value needs no grammar.
 #include "api/cli/json_members.h"
 
+#include <cmath>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 namespace cairn::cli {
@@ -61,6 +63,36 @@ Result<JsonMembers> members_of(std::string_view text) {
     at = behind_space(text, text[end] == ',' ? end + 1 : end);
   }
   return members;
+}
+
+Result<std::optional<std::string>> text_member(const JsonMembers& members, const std::string& field) {
+  const auto found = members.find(field);
+  if (found == members.end()) return std::optional<std::string>();
+  const Json json = Json::parse(found->second);
+  if (!json.is_string()) return wrong(field + " is no text");
+  return std::optional(json.get<std::string>());
+}
+
+Result<std::optional<double>> number_member(const JsonMembers& members, const std::string& field) {
+  const auto found = members.find(field);
+  if (found == members.end()) return std::optional<double>();
+  const auto number = read_exact_number(Json::parse(found->second));
+  if (!number) return wrong(field + " is no number");
+  return number;
+}
+
+Json exact_number(double value) {
+  if (std::isfinite(value)) return value;
+  return std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
+}
+
+std::optional<double> read_exact_number(const Json& json) {
+  if (json.is_number()) return json.get<double>();
+  for (const double value : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+                             -std::numeric_limits<double>::infinity()}) {
+    if (json == exact_number(value)) return value;
+  }
+  return {};
 }
 
 }  // namespace cairn::cli

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,5 +18,15 @@ using JsonMembers = std::map<std::string, std::string_view, std::less<>>;
 
 // Hostile text: invalid_argument unless it is one JSON object without a name that occurs twice.
 Result<JsonMembers> members_of(std::string_view text);
+
+// The member as a text, or as a number: NaN and infinities as exact_number() writes them. Nothing when there is none;
+// invalid_argument, with the field, when it is something else.
+Result<std::optional<std::string>> text_member(const JsonMembers& members, const std::string& field);
+Result<std::optional<double>> number_member(const JsonMembers& members, const std::string& field);
+
+// A number that comes back as it is: what JSON has no way to hold becomes "NaN", "Infinity" or "-Infinity".
+Json exact_number(double value);
+// Nothing when it is no such number.
+std::optional<double> read_exact_number(const Json& json);
 
 }  // namespace cairn::cli

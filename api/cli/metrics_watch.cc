@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "api/cli/answers.h"
+#include "api/cli/json_members.h"
 #include "api/cli/metrics_actions.h"
 
 namespace cairn::cli {
@@ -30,15 +31,13 @@ Result<std::chrono::milliseconds> interval_of(const std::string& text) {
   return std::chrono::milliseconds(std::llround(seconds * 1000));
 }
 
-// A number that JSON has no way to hold is a text, as in an export.
 Json json_of(const MetricValue& value) {
   switch (value.kind()) {
     case MetricValue::Kind::integer: return value.integer();
     case MetricValue::Kind::text: return value.text();
     case MetricValue::Kind::real: break;
   }
-  if (std::isfinite(value.real())) return value.real();
-  return std::isnan(value.real()) ? "NaN" : value.real() < 0 ? "-Infinity" : "Infinity";
+  return exact_number(value.real());
 }
 
 std::string text_of(Session& session, const MetricValue& value) {

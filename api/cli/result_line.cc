@@ -41,14 +41,6 @@ bool fits_a_line(std::string_view json) {
 
 Error wrong(std::string why) { return {.code = ErrorCode::invalid_argument, .message = std::move(why)}; }
 
-Result<std::optional<std::string>> text_member(const JsonMembers& members, const std::string& field) {
-  const auto found = members.find(field);
-  if (found == members.end()) return std::optional<std::string>();
-  const Json json = Json::parse(found->second);
-  if (!json.is_string()) return wrong(field + " is no text");
-  return std::optional(json.get<std::string>());
-}
-
 Result<std::optional<std::string>> base64_member(const JsonMembers& members, const std::string& field) {
   CAIRN_TRY(const auto text, text_member(members, field));
   if (!text) return text;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn experiments: what a search has tried, and what was best.
+// cairn experiments: what a search has tried, and what was best; evaluations put, exported and imported as lines.
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
 
 #include "api/cli/answers.h"
+#include "api/cli/evaluation_line.h"
+#include "api/cli/input_file.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/verb.h"
 
@@ -14,7 +17,7 @@ namespace {
 
 struct Options {
   std::string action, name;
-  std::string metric, worker;
+  std::string metric, worker, file = "-";
   std::optional<std::size_t> limit, generation;
   bool lowest = false;
 };
@@ -76,23 +79,68 @@ Result<int> remove(Session& session, const Options& options) {
   return kExitDone;
 }
 
+// By fitness, the highest first: the order of an index, so that memory is bounded.
+Result<int> export_to(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  Experiments experiments = store.experiments();
+  const auto fetch = [&](const std::string& cursor, std::size_t count) {
+    return experiments.evaluations(options.name, {.limit = count, .cursor = cursor});
+  };
+  const auto visit = [&](const Evaluation& one) -> Status {
+    session.out().text(line_of(one));
+    return {};
+  };
+  CAIRN_CHECK(walk_pages(session, options.limit, &EvaluationPage::evaluations, fetch, visit));
+  return kExitDone;
+}
+
+Result<int> put(Session& session, const Options& options) {
+  InputFile in;
+  CAIRN_CHECK(in.open(options.file));
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  Experiments experiments = store.experiments();
+  CAIRN_TRY(const auto created, experiments.create({.name = options.name}));
+  static_cast<void>(created);
+  std::uint64_t inserted = 0, known = 0;
+  const auto write = [&](std::vector<Evaluation> batch) -> Status {
+    CAIRN_TRY(const RecordedBatch recorded, experiments.record_many(options.name, std::move(batch)));
+    if (recorded.ticket) CAIRN_CHECK(recorded.ticket->committed().wait());
+    for (const RecordedEvaluation& one : recorded.evaluations) ++(one.inserted ? inserted : known);
+    return session.check_stop();
+  };
+  CAIRN_CHECK(read_evaluation_lines(in, write));
+  CAIRN_CHECK(store.close());
+  session.summary(Json{{"inserted", inserted}, {"known", known}});
+  if (!session.out().json()) {
+    session.out().report(fmt::format("Recorded {}; {} there before\n",
+                                     count_text(inserted, "evaluation", "evaluations"), count_text(known)));
+  }
+  return kExitDone;
+}
+
 Result<int> run_experiments(Session& session, const Options& options) {
   if (options.action == "list") return list(session, options);
-  const bool known = options.action == "top" || options.action == "stats" || options.action == "rm";
-  if (!known) return wrong_usage("experiments knows list, top, stats and rm, not '" + printable(options.action) + "'");
+  using Action = Result<int> (*)(Session&, const Options&);
+  const std::map<std::string, Action> actions = {
+      {"top", top}, {"stats", stats}, {"put", put}, {"export", export_to}, {"rm", remove}};
+  const auto action = actions.find(options.action);
+  if (action == actions.end()) {
+    return wrong_usage("experiments knows list, top, stats, put, export and rm, not '" + printable(options.action) +
+                       "'");
+  }
   if (options.name.empty()) return wrong_usage(options.action + " needs an EXPERIMENT");
-  if (options.action == "top") return top(session, options);
-  return options.action == "stats" ? stats(session, options) : remove(session, options);
+  return action->second(session, options);
 }
 
 Run declare_experiments(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|top|stats|rm", given->action, "What to do");
+  options.argument("list|top|stats|put|export|rm", given->action, "What to do");
   options.argument("EXPERIMENT", given->name, "Which experiment", Need::optional);
   options.option("--metric", "NAME", given->metric, "top: by this instead of fitness");
   options.option("--generation", "N", given->generation, "top, stats: of this generation");
   options.option("--worker", "NAME", given->worker, "top: of this worker");
-  options.option("--limit", "N", given->limit, "At most so many; top: 10 without it");
+  options.option("--limit", "N", given->limit, "list, top, export: at most so many; top: 10 without it");
+  options.option("--file", "FILE", given->file, "put: evaluations as lines of JSON; '-' is standard input");
   options.flag("--lowest", given->lowest, "top: the lowest first");
   return [given](Session& session) { return run_experiments(session, *given); };
 }
@@ -100,12 +148,15 @@ Run declare_experiments(VerbOptions& options) {
 }  // namespace
 
 constinit const Verb kExperiments{.name = "experiments",
-                                  .summary = "List experiments, and the best of their evaluations",
+                                  .summary = "List experiments and the best of their evaluations; put and export them",
                                   .examples =
                                       "  cairn experiments list\n"
                                       "  cairn experiments top cifar-search --limit 5\n"
                                       "  cairn experiments top cifar-search --metric latency_ms --lowest\n"
-                                      "  cairn --json experiments stats cifar-search --generation 3\n",
+                                      "  cairn --json experiments stats cifar-search --generation 3\n"
+                                      "  echo '{\"architecture\": {\"width\": 8}, \"fitness\": 0.9}' | \\\n"
+                                      "    cairn experiments put cifar-search\n"
+                                      "  cairn experiments export cifar-search > cifar-search.jsonl\n",
                                   .lines = false,
                                   .declare = declare_experiments};
 
