@@ -37,6 +37,8 @@ Result<std::uint64_t> parse_size(const std::string& text);
 // writing: control characters, invalid UTF-8 and bidirectional controls become \xNN.
 std::string printable(std::string_view text);
 
+bool is_utf8(std::string_view text);
+
 // Columns on the screen, taking each character as one wide.
 std::size_t display_width(std::string_view text);
 

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <iostream>
+#include <mutex>
 
 namespace cairn::cli {
 
@@ -67,6 +69,13 @@ Progress Session::progress() {
 Status Session::check_stop() {
   if (!signals_.stop_requested()) return {};
   return Error{.code = ErrorCode::cancelled, .message = "interrupted"};
+}
+
+Status Session::wait(std::chrono::milliseconds time) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any().wait_for(lock, signals_.stop_token(), time, [] { return false; });
+  return check_stop();
 }
 
 void Session::report_problem(const std::string& thing, const std::string& why) {

@@ -41,6 +41,9 @@ class Session {
   // For a sink that takes long without Progress: the error to return once a stop is asked for.
   Status check_stop();
 
+  // Sleeps, and wakes up at once when a stop is asked for: then the same error.
+  Status wait(std::chrono::milliseconds time);
+
   // The end of a verb: adds the seconds it took, and prints the last line of a long verb or
   // the document of a short one. With JSON only.
   void summary(Json fields);

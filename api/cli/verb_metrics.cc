@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn metrics: the series of training runs, listed, read, exported and imported.
+// cairn metrics: the series of training runs, listed, read, plotted, watched, exported and imported.
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
+#include "api/cli/answers.h"
+#include "api/cli/input_file.h"
 #include "api/cli/json_fields.h"
+#include "api/cli/metrics_actions.h"
 #include "api/cli/verb.h"
 
 namespace cairn::cli {
 namespace {
 
 struct Options {
-  std::string action, run, series;
-  std::string format = "csv", file;
-  std::optional<std::size_t> buckets;
+  std::string action, run;
+  std::vector<std::string> series;
+  std::string format = "csv", file, out;
+  std::string interval = "1";
+  std::optional<std::size_t> buckets, width, height, idle;
 };
-
-Error wrong_usage(const std::string& why) { return Error{.code = ErrorCode::invalid_argument, .message = why}; }
 
 Result<MetricFormat> format_of(const Options& options) {
   if (options.format == "csv") return MetricFormat::csv;
@@ -39,58 +37,45 @@ Result<int> list(Session& session, const Options& options) {
   if (options.run.empty()) {
     CAIRN_TRY(runs, metrics.runs());
   }
-  Json rows = Json::array();
-  Table table({{"RUN"},
-               {"SERIES"},
-               {"POINTS", Table::Align::right},
-               {"MIN", Table::Align::right},
-               {"MAX", Table::Align::right},
-               {"LAST", Table::Align::right}});
+  Listing rows({{"RUN"},
+                {"SERIES"},
+                {"POINTS", Table::Align::right},
+                {"MIN", Table::Align::right},
+                {"MAX", Table::Align::right},
+                {"LAST", Table::Align::right}});
   for (const std::string& run : runs) {
     CAIRN_CHECK(session.check_stop());
     CAIRN_TRY(const auto all, metrics.series(run));
     for (const MetricSummary& one : all) {
-      rows.push_back(to_json(one));
       const auto text = [](const std::optional<double>& value) { return value ? fmt::format("{:.6g}", *value) : "-"; };
-      table.add({session.out().name(one.run), session.out().name(one.series), count_text(one.count), text(one.min),
-                 text(one.max), one.is_text ? "-" : fmt::format("{:.6g}", one.last)});
+      rows.add(to_json(one), {session.out().name(one.run), session.out().name(one.series), count_text(one.count),
+                              text(one.min), text(one.max), one.is_text ? "-" : fmt::format("{:.6g}", one.last)});
     }
   }
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  rows.print(session.out());
   return kExitDone;
 }
 
 Result<int> get(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   CAIRN_TRY(Metrics metrics, store.metrics());
-  Json rows = Json::array();
-  Table table({{"STEP", Table::Align::right},
-               {"VALUE", Table::Align::right},
-               {"MIN", Table::Align::right},
-               {"MAX", Table::Align::right}});
+  Listing rows({{"STEP", Table::Align::right},
+                {"VALUE", Table::Align::right},
+                {"MIN", Table::Align::right},
+                {"MAX", Table::Align::right}});
   if (options.buckets) {
-    CAIRN_TRY(const MetricCurve curve, metrics.downsample(options.run, options.series, *options.buckets));
+    CAIRN_TRY(const MetricCurve curve, metrics.downsample(options.run, options.series.front(), *options.buckets));
     for (const MetricBucket& one : curve.buckets) {
-      rows.push_back(to_json(one));
-      table.add({std::to_string(one.first_step), fmt::format("{:.9g}", one.mean), fmt::format("{:.9g}", one.min),
-                 fmt::format("{:.9g}", one.max)});
+      rows.add(to_json(one), {std::to_string(one.first_step), fmt::format("{:.9g}", one.mean),
+                              fmt::format("{:.9g}", one.min), fmt::format("{:.9g}", one.max)});
     }
   } else {
-    CAIRN_TRY(const MetricCurve curve, metrics.query(options.run, options.series));
+    CAIRN_TRY(const MetricCurve curve, metrics.query(options.run, options.series.front()));
     for (const MetricPoint& one : curve.points) {
-      rows.push_back(to_json(one));
-      table.add({std::to_string(one.step), fmt::format("{:.17g}", one.value), "", ""});
+      rows.add(to_json(one), {std::to_string(one.step), fmt::format("{:.17g}", one.value), "", ""});
     }
   }
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  rows.print(session.out());
   return kExitDone;
 }
 
@@ -112,12 +97,9 @@ Result<int> export_runs(Session& session, const Options& options) {
 
 Result<int> import_run(Session& session, const Options& options) {
   CAIRN_TRY(const MetricFormat format, format_of(options));
-  std::ifstream in(options.file, std::ios::binary);
-  if (!in) {
-    return Error{.code = ErrorCode::io, .message = options.file + ": " + std::strerror(errno), .sys_errno = errno};
-  }
-  const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (in.bad()) return Error{.code = ErrorCode::io, .message = options.file + ": cannot be read"};
+  InputFile in;
+  CAIRN_CHECK(in.open(options.file));
+  CAIRN_TRY(const std::string file, in.read(SIZE_MAX));
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   CAIRN_TRY(Metrics metrics, store.metrics());
   CAIRN_TRY(const std::uint64_t rows, metrics.import_from(std::as_bytes(std::span(file)), format, options.run));
@@ -135,34 +117,57 @@ Result<int> run_metrics(Session& session, const Options& options) {
   if (options.action == "list") return list(session, options);
   if (options.action == "export") return export_runs(session, options);
   if (options.action == "get") {
-    if (options.run.empty() || options.series.empty()) return wrong_usage("get needs a RUN and a SERIES");
+    if (options.run.empty() || options.series.size() != 1) return wrong_usage("get needs a RUN and a SERIES");
     return get(session, options);
+  }
+  if (options.action == "plot") {
+    if (options.run.empty() || options.series.empty()) return wrong_usage("plot needs a RUN and a SERIES");
+    return plot_metrics(session, {.run = options.run,
+                                  .series = options.series,
+                                  .out = options.out,
+                                  .width = options.width,
+                                  .height = options.height});
+  }
+  if (options.action == "watch") {
+    if (options.run.empty()) return wrong_usage("watch needs a RUN");
+    return watch_metrics(
+        session, {.run = options.run, .series = options.series, .interval = options.interval, .idle = options.idle});
   }
   if (options.action == "import") {
     if (options.run.empty() || options.file.empty()) return wrong_usage("import needs a RUN and --file");
     return import_run(session, options);
   }
-  return wrong_usage("metrics knows list, get, export and import, not '" + printable(options.action) + "'");
+  return wrong_usage("metrics knows list, get, plot, watch, export and import, not '" + printable(options.action) +
+                     "'");
 }
 
 Run declare_metrics(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|get|export|import", given->action, "What to do");
+  options.argument("list|get|plot|watch|export|import", given->action, "What to do");
   options.argument("RUN", given->run, "Which run; list, export: all without it", Need::optional);
-  options.argument("SERIES", given->series, "get: which series", Need::optional);
+  options.arguments("SERIES", given->series, "get: which series; plot: one or more; watch: all without it",
+                    Need::optional);
   options.option("--buckets", "N", given->buckets, "get: at most so many parts, with their least and greatest value");
   options.option("--format", "NAME", given->format, "export: csv, jsonl or parquet; import: csv or tensorboard");
   options.option("--file", "FILE", given->file, "import: what to read");
+  options.option("--out", "FILE.svg", given->out, "plot: draw an SVG here; without it, a sketch on the terminal");
+  options.option("--width", "N", given->width, "plot: in pixels (900), or in characters (as the terminal has)");
+  options.option("--height", "N", given->height, "plot: in pixels (480), or in characters (16)");
+  options.option("--interval", "SECONDS", given->interval, "watch: between two looks");
+  options.option("--idle", "SECONDS", given->idle, "watch: ends after so long without a new row");
   return [given](Session& session) { return run_metrics(session, *given); };
 }
 
 }  // namespace
 
 constinit const Verb kMetrics{.name = "metrics",
-                              .summary = "List, read, export and import the series of training runs",
+                              .summary = "List, read, plot, watch, export and import the series of training runs",
                               .examples =
                                   "  cairn metrics list\n"
                                   "  cairn metrics get run7 train_loss --buckets 100\n"
+                                  "  cairn metrics plot run7 train_loss\n"
+                                  "  cairn metrics plot run7 train_loss val_loss --out loss.svg\n"
+                                  "  cairn metrics watch run7 train_loss --idle 600\n"
                                   "  cairn metrics export run7 --format parquet > run7.parquet\n"
                                   "  cairn metrics import run8 --format tensorboard --file events.out.tfevents.1\n",
                               .lines = false,

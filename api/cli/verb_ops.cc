@@ -3,6 +3,7 @@
 // cairn ops: computations that are run once.
 #include <memory>
 
+#include "api/cli/answers.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/verb.h"
 
@@ -14,7 +15,6 @@ struct Options {
   std::optional<std::size_t> limit;
 };
 
-Error wrong_usage(const std::string& why) { return Error{.code = ErrorCode::invalid_argument, .message = why}; }
 Error no_operation(const std::string& key) {
   return Error{.code = ErrorCode::not_found, .message = "no operation '" + printable(key) + "'"};
 }
@@ -22,25 +22,15 @@ Error no_operation(const std::string& key) {
 Result<int> list(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   Operations operations = store.operations();
-  Json rows = Json::array();
-  Table table({{"KEY"}, {"STATE"}, {"SIZE", Table::Align::right}, {"ATTEMPTS", Table::Align::right}, {"MESSAGE"}});
-  OperationPage page;
-  std::size_t left = options.limit.value_or(SIZE_MAX);
-  do {
-    CAIRN_TRY(page, operations.list(page.next, std::min<std::size_t>(left, 1000)));
-    left -= page.operations.size();
-    for (const OperationInfo& one : page.operations) {
-      rows.push_back(to_json(one));
-      table.add({session.out().name(one.key), std::string(operation_state_name(one.state)), size_text(one.value_bytes),
-                 count_text(one.attempts), session.out().name(one.message)});
-    }
-    CAIRN_CHECK(session.check_stop());
-  } while (!page.next.empty() && left > 0);
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  Listing rows({{"KEY"}, {"STATE"}, {"SIZE", Table::Align::right}, {"ATTEMPTS", Table::Align::right}, {"MESSAGE"}});
+  const auto fetch = [&](const std::string& cursor, std::size_t count) { return operations.list(cursor, count); };
+  const auto visit = [&](const OperationInfo& one) -> Status {
+    rows.add(to_json(one), {session.out().name(one.key), std::string(operation_state_name(one.state)),
+                            size_text(one.value_bytes), count_text(one.attempts), session.out().name(one.message)});
+    return {};
+  };
+  CAIRN_CHECK(walk_pages(session, options.limit, &OperationPage::operations, fetch, visit));
+  rows.print(session.out());
   return kExitDone;
 }
 

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn results: small values under keys, listed, read, put and removed.
-#include <unistd.h>
-
+// cairn results: small values under keys, listed, read, put, removed, exported and imported.
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <memory>
 
+#include "api/cli/answers.h"
+#include "api/cli/input_file.h"
 #include "api/cli/json_fields.h"
+#include "api/cli/new_file.h"
+#include "api/cli/result_transfer.h"
 #include "api/cli/verb.h"
 
 namespace cairn::cli {
@@ -18,63 +17,36 @@ namespace {
 
 struct Options {
   std::string action, key;
-  std::string name_space, experiment, serializer = "bytes", file = "-";
+  std::string name_space, experiment, serializer = "bytes", file = "-", out;
   std::optional<std::size_t> limit, ttl;
   bool matching = false;
 };
 
-Error wrong_usage(const std::string& why) { return Error{.code = ErrorCode::invalid_argument, .message = why}; }
 Error no_result(const std::string& key) {
   return Error{.code = ErrorCode::not_found, .message = "no result '" + printable(key) + "'"};
-}
-
-// At most a value's size, and one byte more: what is larger is refused by the store.
-Result<std::vector<std::byte>> read_value(const std::string& file) {
-  constexpr std::size_t kBytesMax = (std::size_t{1} << 20) + 1;
-  std::FILE* const in = file == "-" ? stdin : std::fopen(file.c_str(), "rb");
-  const auto failed = [&] {
-    return Error{.code = ErrorCode::io, .message = file + ": " + std::strerror(errno), .sys_errno = errno};
-  };
-  if (in == nullptr) return failed();
-  std::vector<std::byte> bytes(kBytesMax);
-  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in));
-  const bool broken = std::ferror(in) != 0;
-  const Error error = failed();
-  if (in != stdin) static_cast<void>(std::fclose(in));
-  if (broken) return error;
-  return bytes;
 }
 
 Result<int> list(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   Results results = store.results(options.name_space);
-  Json rows = Json::array();
-  Table table({{"KEY"},
-               {"SERIALIZER"},
-               {"SIZE", Table::Align::right},
-               {"READ", Table::Align::right},
-               {"LEFT", Table::Align::right},
-               {"CREATED"}});
-  ResultPage page;
-  std::size_t left = options.limit.value_or(SIZE_MAX);
-  do {
-    CAIRN_TRY(page,
-              results.list(page.next, std::min<std::size_t>(left, 1000), options.key.empty() ? "*" : options.key));
-    left -= page.results.size();
-    for (const ResultInfo& info : page.results) {
-      rows.push_back(to_json(info));
-      table.add({session.out().name(info.key), session.out().name(info.serializer), size_text(info.bytes),
-                 count_text(info.access_count),
-                 info.time_left ? duration_text(std::chrono::duration<double>(*info.time_left).count()) : "-",
-                 local_time_text(info.created_ns)});
-    }
-    CAIRN_CHECK(session.check_stop());
-  } while (!page.next.empty() && left > 0);
-  if (session.out().json()) {
-    session.out().document(std::move(rows));
-  } else {
-    session.out().table(table);
-  }
+  Listing rows({{"KEY"},
+                {"SERIALIZER"},
+                {"SIZE", Table::Align::right},
+                {"READ", Table::Align::right},
+                {"LEFT", Table::Align::right},
+                {"CREATED"}});
+  const std::string glob = options.key.empty() ? "*" : options.key;
+  const auto fetch = [&](const std::string& cursor, std::size_t count) { return results.list(cursor, count, glob); };
+  const auto visit = [&](const ResultInfo& info) -> Status {
+    rows.add(to_json(info),
+             {session.out().name(info.key), session.out().name(info.serializer), size_text(info.bytes),
+              count_text(info.access_count),
+              info.time_left ? duration_text(std::chrono::duration<double>(*info.time_left).count()) : "-",
+              local_time_text(info.created_ns)});
+    return {};
+  };
+  CAIRN_CHECK(walk_pages(session, options.limit, &ResultPage::results, fetch, visit));
+  rows.print(session.out());
   return kExitDone;
 }
 
@@ -91,21 +63,16 @@ Result<int> info(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   CAIRN_TRY(const auto found, store.results(options.name_space).info(options.key));
   if (!found) return no_result(options.key);
-  const Json fields = to_json(*found);
-  if (session.out().json()) {
-    session.out().document(fields);
-    return kExitDone;
-  }
-  Table table({{""}, {""}});
-  for (const auto& [name, value] : fields.items()) {
-    table.add({name, session.out().name(value.is_string() ? value.get<std::string>() : value.dump())});
-  }
-  session.out().table(table);
+  print_fields(session.out(), to_json(*found));
   return kExitDone;
 }
 
 Result<int> put(Session& session, const Options& options) {
-  CAIRN_TRY(std::vector<std::byte> bytes, read_value(options.file));
+  InputFile in;
+  CAIRN_CHECK(in.open(options.file));
+  // One byte more than a value has at most: what is larger is refused by the store.
+  CAIRN_TRY(const std::string text, in.read((std::size_t{1} << 20) + 1));
+  const auto bytes = std::as_bytes(std::span(text));
   ResultOptions how{.experiment = options.experiment};
   if (options.ttl) {
     constexpr std::size_t kSecondsMax = 9'000'000'000;
@@ -115,7 +82,7 @@ Result<int> put(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   Results results = store.results(options.name_space);
   CAIRN_TRY(const std::uint64_t version,
-            results.put(options.key, {.serializer = options.serializer, .bytes = std::move(bytes)}, how));
+            results.put(options.key, {.serializer = options.serializer, .bytes = {bytes.begin(), bytes.end()}}, how));
   CAIRN_CHECK(store.close());
   if (session.out().json()) session.summary(Json{{"key", options.key}, {"version", version}});
   return kExitDone;
@@ -143,15 +110,48 @@ Result<int> remove(Session& session, const Options& options) {
     removed = 1;
   }
   CAIRN_CHECK(store.close());
-  if (session.out().json()) {
-    session.summary(Json{{"removed", removed}});
-  } else {
-    session.out().report("Removed " + count_text(removed, "result", "results") + "\n");
+  print_removed(session, removed, "result", "results");
+  return kExitDone;
+}
+
+Result<int> export_to(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  const std::string glob = options.key.empty() ? "*" : options.key;
+  if (options.out.empty()) {
+    const auto print = [&](std::string_view text) -> Status {
+      session.out().text(text);
+      return session.check_stop();
+    };
+    CAIRN_TRY(const std::uint64_t count, export_results(session, store, options.name_space, glob, print));
+    static_cast<void>(count);
+    return kExitDone;
   }
+  NewFile file(options.out);
+  CAIRN_CHECK(file.open());
+  const auto save = [&](std::string_view text) { return file.write(text); };
+  CAIRN_TRY(const std::uint64_t count, export_results(session, store, options.name_space, glob, save));
+  CAIRN_CHECK(file.commit());
+  session.summary(Json{{"results", count}, {"file", options.out}});
+  if (!session.out().json()) session.out().report("Exported " + count_text(count, "result", "results") + "\n");
+  return kExitDone;
+}
+
+Result<int> import_from(Session& session, const Options& options) {
+  InputFile in;
+  CAIRN_CHECK(in.open(options.key));
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  CAIRN_TRY(const std::uint64_t count, import_results(session, store, in, options.name_space));
+  CAIRN_CHECK(store.close());
+  session.summary(Json{{"results", count}});
+  if (!session.out().json()) session.out().report("Imported " + count_text(count, "result", "results") + "\n");
   return kExitDone;
 }
 
 Result<int> run_results(Session& session, const Options& options) {
+  if (options.action == "import") {
+    return options.key.empty() ? wrong_usage("import needs a FILE") : import_from(session, options);
+  }
+  if (options.action == "export") return export_to(session, options);
   const bool needs_key = options.action != "list" && !(options.action == "rm" && !options.experiment.empty());
   if (needs_key && options.key.empty()) return wrong_usage(options.action + " needs a KEY");
   if (options.action == "list") return list(session, options);
@@ -159,20 +159,23 @@ Result<int> run_results(Session& session, const Options& options) {
   if (options.action == "info") return info(session, options);
   if (options.action == "put") return put(session, options);
   if (options.action == "rm") return remove(session, options);
-  return wrong_usage("results knows list, get, info, put and rm, not '" + printable(options.action) + "'");
+  return wrong_usage("results knows list, get, info, put, rm, export and import, not '" + printable(options.action) +
+                     "'");
 }
 
 Run declare_results(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|get|info|put|rm", given->action, "What to do");
-  options.argument("KEY", given->key, "Whose value; of list, a glob (* and ?)", Need::optional);
+  options.argument("list|get|info|put|rm|export|import", given->action, "What to do");
+  options.argument("KEY", given->key, "Whose value; list, export: a glob (* and ?); import: a FILE, or '-'",
+                   Need::optional);
   options.option("--namespace", "NAME", given->name_space,
-                 "The namespace of the keys; without it, the one without a name");
+                 "The namespace of the keys; without it, the one without a name; import: those of the lines");
   options.option("--file", "FILE", given->file, "put: where the value is; '-' is standard input");
   options.option("--serializer", "NAME", given->serializer, "put: how the value is read: bytes or json");
   options.option("--ttl", "SECONDS", given->ttl, "put: the store's time after which it is gone");
   options.option("--experiment", "NAME", given->experiment, "put: what it belongs to; rm: all that belongs to it");
   options.option("--limit", "N", given->limit, "list: at most so many");
+  options.option("--out", "FILE", given->out, "export: write JSON Lines here; without it, to standard output");
   options.flag("--matching", given->matching, "rm: KEY is a glob");
   return [given](Session& session) { return run_results(session, *given); };
 }
@@ -181,12 +184,14 @@ Run declare_results(VerbOptions& options) {
 
 constinit const Verb kResults{
     .name = "results",
-    .summary = "List, read, put and remove small values under keys",
+    .summary = "List, read, put, remove, export and import small values under keys",
     .examples =
         "  cairn results list 'eval/*'\n"
         "  cairn results get eval/llama-sft\n"
         "  echo '{\"loss\": 1.82}' | cairn results put eval/llama-sft --serializer json --ttl 86400\n"
-        "  cairn --yes results rm 'eval/*' --matching\n",
+        "  cairn --yes results rm 'eval/*' --matching\n"
+        "  cairn results export 'eval/*' --out eval.jsonl\n"
+        "  cairn --store OTHER results import eval.jsonl\n",
     .lines = false,
     .declare = declare_results};
 

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // cairn tensor: one tensor as a NumPy file, reading only its blocks.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <memory>
 
 #include "api/cli/json_fields.h"
+#include "api/cli/new_file.h"
 #include "api/cli/npy.h"
 #include "api/cli/verb.h"
 
@@ -19,46 +15,6 @@ namespace {
 
 struct Options {
   std::string ref_or_id, tensor, out;
-};
-
-// A file that has its final name only once it is whole.
-class NewFile {
- public:
-  explicit NewFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {}
-  ~NewFile() {
-    if (file_ == nullptr) return;
-    std::fclose(file_);
-    ::unlink(temporary_.c_str());
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-
-  Status open() {
-    const int fd = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) return failed("create", temporary_);
-    file_ = ::fdopen(fd, "wb");
-    return file_ == nullptr ? failed("create", temporary_) : Status{};
-  }
-  Status write(std::span<const std::byte> bytes) {
-    return std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size() ? Status{} : failed("write", temporary_);
-  }
-  Status commit() {
-    if (std::fflush(file_) != 0) return failed("write", temporary_);
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) return failed("create", path_);
-    std::fclose(std::exchange(file_, nullptr));
-    return {};
-  }
-
- private:
-  static Error failed(const char* what, const std::string& path) {
-    const int saved = errno;
-    return Error{.code = saved == ENOSPC || saved == EDQUOT ? ErrorCode::no_space : ErrorCode::io,
-                 .message = fmt::format("{} {}: {}", what, path, std::strerror(saved)),
-                 .sys_errno = saved};
-  }
-
-  const std::string path_, temporary_;
-  std::FILE* file_ = nullptr;
 };
 
 Result<int> run_tensor(Session& session, const Options& options) {

@@ -76,6 +76,34 @@ std::size_t number_columns(const MetricBlockHead& head, std::string_view series)
   }));
 }
 
+MetricValue value_of(const MetricColumn& column, std::size_t i) {
+  switch (column.kind) {
+    case MetricKind::integer: return column.integers[i];
+    case MetricKind::text: return column.dictionary[column.texts[i]];
+    case MetricKind::real: break;
+  }
+  return column.reals[i];
+}
+
+// Row by row from `first` on, each with its values in the order of the columns.
+Status visit_rows(const MetricRows& rows, std::uint32_t first, const VisitMetricRow& visit) {
+  std::vector<std::size_t> next;  // of each column, its first value that belongs to no row before
+  for (const MetricColumn& column : rows.columns()) {
+    next.push_back(static_cast<std::size_t>(std::ranges::lower_bound(column.rows, first) - column.rows.begin()));
+  }
+  std::vector<NamedMetric> values;
+  for (std::uint32_t row = first; row < rows.rows(); ++row) {
+    values.clear();
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      const MetricColumn& column = rows.columns()[i];
+      if (next[i] == column.count() || column.rows[next[i]] != row) continue;
+      values.push_back({column.name, value_of(column, next[i]++)});
+    }
+    CAIRN_CHECK(visit({.step = rows.steps()[row], .time_ns = rows.times_ns()[row], .values = values}));
+  }
+  return {};
+}
+
 Result<std::optional<MetricPoint>> last_of_block(Bytes block, std::string_view series) {
   CAIRN_TRY(const MetricRows rows, decode_metric_block(block, [&](std::string_view name) { return name == series; }));
   std::vector<MetricPoint> points;
@@ -211,6 +239,23 @@ Status MetricReader::rows(std::string_view run, const WantedSeries& wanted, cons
     return true;
   };
   return blocks(run, EntryStore::Order::ascending, visit_block);
+}
+
+Result<std::uint64_t> MetricReader::rows_behind(std::string_view run, std::uint64_t passed,
+                                                const VisitMetricRow& visit) {
+  flush();
+  std::uint64_t seen = 0;
+  const auto visit_block = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
+    // What was passed may be in blocks that have been joined since: a block begins where the one before it ended.
+    const std::uint64_t first = seen;
+    seen += head.rows;
+    if (seen <= passed) return true;
+    CAIRN_TRY(const MetricRows rows, decode_metric_block(block));
+    CAIRN_CHECK(visit_rows(rows, first < passed ? static_cast<std::uint32_t>(passed - first) : 0, visit));
+    return true;
+  };
+  CAIRN_CHECK(blocks(run, EntryStore::Order::ascending, visit_block));
+  return seen;
 }
 
 std::vector<MetricBucket> bucketed(std::span<const MetricPoint> points, std::size_t buckets) {

@@ -46,6 +46,9 @@ class MetricReader {
   using VisitRows = std::function<Status(const MetricRows& rows)>;
   Status rows(std::string_view run, const WantedSeries& wanted, const VisitRows& visit);
 
+  // The same row by row, behind the first `passed` of them; how many there are with those.
+  Result<std::uint64_t> rows_behind(std::string_view run, std::uint64_t passed, const VisitMetricRow& visit);
+
   // The heads of a run's blocks, for who needs to know all columns before any row; of what is written, unless flush()
   // is called before.
   using VisitBlock = std::function<Result<bool>(const MetricBlockHead& head, Bytes block)>;

@@ -70,6 +70,10 @@ Result<ResultEnvelope> decode_result(std::string_view bytes) {
   return envelope;
 }
 
-bool is_json(std::string_view text) { return nlohmann::json::accept(text.begin(), text.end()); }
+// The parser takes a zero byte for the end, and a byte order mark for nothing.
+bool is_json(std::string_view text) {
+  return text.find('\0') == std::string_view::npos && !text.starts_with("\xef\xbb\xbf") &&
+         nlohmann::json::accept(text.begin(), text.end());
+}
 
 }  // namespace cairn

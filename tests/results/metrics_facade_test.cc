@@ -31,6 +31,50 @@ TEST(MetricsTest, AProgramLogsAndAsks) {
   EXPECT_EQ(metrics.stats().pushed, 402 + 1u);
 }
 
+// What a row says, for comparing.
+std::string text_of(const MetricRow& row) {
+  std::string text = std::to_string(row.step);
+  for (const NamedMetric& one : row.values) {
+    text += " " + std::string(one.name) + "=";
+    if (one.value.kind() == MetricValue::Kind::text) text += one.value.text();
+    if (one.value.kind() == MetricValue::Kind::integer) text += std::to_string(one.value.integer());
+    if (one.value.kind() == MetricValue::Kind::real) text += std::to_string(static_cast<int>(one.value.real()));
+  }
+  return text;
+}
+
+TEST(MetricsTest, WhoFollowsARunIsGivenEveryRowOnceAlsoWhenBlocksAreJoinedBetween) {
+  GatedEntryStore store;
+  MetricLog log(store);
+  Metrics metrics(store, &log);
+  auto run = metrics.run("sft");
+  ASSERT_TRUE(run.ok());
+  std::vector<std::string> logged, seen;
+  std::uint64_t passed = 0;
+  const auto visit = [&](const MetricRow& row) {
+    seen.push_back(text_of(row));
+    return Status();
+  };
+  for (int step = 0; step < 200; ++step) {
+    // Every kind, and series that are not in every row.
+    if (step % 3 == 0) {
+      ASSERT_TRUE(run->log(step, {{"x", 0.5 + step}, {"phase", "a"}}).ok());
+      logged.push_back(std::to_string(step) + " x=" + std::to_string(step) + " phase=a");
+    } else {
+      ASSERT_TRUE(run->log(step, {{"n", step}}).ok());
+      logged.push_back(std::to_string(step) + " n=" + std::to_string(step));
+    }
+    // A block for each few rows, so that some are joined while others are passed.
+    if (step % 4 != 3) continue;
+    ASSERT_TRUE(metrics.flush().ok());
+    if (step % 12 == 3) passed = metrics.rows("sft", passed, visit).value();
+  }
+  EXPECT_GT(metrics.stats().joined, 0u);
+  EXPECT_EQ(metrics.rows("sft", passed, visit).value(), 200u);
+  EXPECT_EQ(seen, logged);
+  EXPECT_EQ(metrics.rows("none", 0, visit).error().code, ErrorCode::not_found);
+}
+
 TEST(MetricsTest, WhoReadsOnlyDoesNotLog) {
   GatedEntryStore store;
   {

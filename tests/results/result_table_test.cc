@@ -164,6 +164,17 @@ TEST_F(ResultTableTest, HostileBytesAreNamed) {
   EXPECT_EQ(table_.get("", "k").error().code, ErrorCode::corruption);
 }
 
+TEST_F(ResultTableTest, NothingIsTakenForJsonByItsBeginning) {
+  for (const std::string_view text :
+       {std::string_view("{}\0{", 4), std::string_view("{}\0", 3), std::string_view("\xef\xbb\xbf{}"),
+        std::string_view("{} x"), std::string_view("")}) {
+    const auto refused = table_.put("", {{"k", value(text)}}, {});
+    ASSERT_FALSE(refused.ok()) << text;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument) << text;
+  }
+  EXPECT_FALSE(table_.get("", "k").value().has_value());
+}
+
 TEST_F(ResultTableTest, CountsAreWrittenManyAtOnce) {
   put("k", "1");
   const std::uint64_t before = entries_.writes();

@@ -152,6 +152,16 @@ struct MetricRange {
   std::int64_t last_step = std::numeric_limits<std::int64_t>::max();
 };
 
+// What was logged at once, for who reads it as it came. Borrows everything, for the call that is given it.
+struct MetricRow {
+  std::int64_t step = 0;
+  std::int64_t time_ns = 0;
+  std::span<const NamedMetric> values;
+};
+
+// Takes the next row. An error ends the walk.
+using VisitMetricRow = std::function<Status(const MetricRow&)>;
+
 // What is known of a series without its values.
 struct MetricSummary {
   std::string run, series;
@@ -243,6 +253,10 @@ class Metrics {
   Result<MetricCurve> downsample(std::string_view run, std::string_view series, std::size_t buckets,
                                  const MetricRange& range = {});
   Result<std::optional<MetricPoint>> last(std::string_view run, std::string_view series);  // logged last
+
+  // The rows of a run as they were logged, behind the first `passed` of them. How many there are with those, which is
+  // what to pass the next time: rows are only ever added. What is passed is not decoded.
+  Result<std::uint64_t> rows(std::string_view run, std::uint64_t passed, const VisitMetricRow& visit);
 
   // A table with a row for each that was logged: run, step, time_ns (in Parquet a timestamp, time), and a column for
   // each series. conflict when rows that do not fit the table's columns were logged meanwhile.
