@@ -63,16 +63,18 @@ complaint() {
     END { flush() }' "$log"
 }
 
+# A folder that an older preset configured is configured anew.
 build() {
-  [[ -f build/$1/build.ninja ]] || cmake --preset "$1" >/dev/null || return
+  [[ -f build/$1/build.ninja && ! CMakePresets.json -nt build/$1/CMakeCache.txt ]] ||
+    cmake --fresh --preset "$1" >/dev/null || return
   cmake --build "build/$1" -j "$jobs" "${@:2}"
 }
 
 # The areas whose tests run threads beside each other, and the programs to build for a
 # preset that runs these or the fuzz targets alone.
 concurrent_areas() { sed -nE 's/^cairn_tests\(([a-z_]+) .*\bCONCURRENT\b.*/\1/p' tests/CMakeLists.txt; }
-# They cut or damage one scenario hundreds of times, which shows threads nothing new.
-sweeps() { echo 'PowerLoss|Sweep|\.ACutA|\.AFailureA|LosslessKinds'; }
+# They cut, fail or damage one scenario hundreds of times, which shows threads nothing new.
+sweeps() { echo '(PowerLoss|HealSweep|Fault)Test\.|\.ACutA|\.AFailureA'; }
 concurrent_programs() { concurrent_areas | sed 's/^/test_/'; }
 fuzz_programs() { basename -s .cc tests/fuzz/*_fuzz.cc; }
 targets() { printf -- '--target %s ' "$@"; }

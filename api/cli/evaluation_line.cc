@@ -72,10 +72,10 @@ Status read_evaluation_lines(InputFile& in, const WriteEvaluations& write) {
   std::size_t bytes = 0;
   std::uint64_t first = 0, last = 0;
   const auto flush = [&]() -> Status {
-    if (batch.empty()) return {};
     bytes = 0;
+    const bool names_lines = !batch.empty();
     Status status = write(std::exchange(batch, {}));
-    if (status.ok() || status.error().code == ErrorCode::cancelled) return status;
+    if (status.ok() || !names_lines) return status;
     return std::move(status).error().with_context(fmt::format("{}, lines {} to {}", in.path(), first, last));
   };
   std::string text;
@@ -87,7 +87,7 @@ Status read_evaluation_lines(InputFile& in, const WriteEvaluations& write) {
     if (!evaluation.ok()) {
       return std::move(evaluation).error().with_context(fmt::format("{}, line {}", in.path(), in.line_number()));
     }
-    if (batch.size() == kBatchLines || bytes + text.size() > kBatchBytes) CAIRN_CHECK(flush());
+    if (!batch.empty() && (batch.size() == kBatchLines || bytes + text.size() > kBatchBytes)) CAIRN_CHECK(flush());
     if (batch.empty()) first = in.line_number();
     last = in.line_number();
     bytes += text.size();

@@ -23,8 +23,8 @@ std::string line_of(const Evaluation& evaluation);
 // Hostile text: invalid_argument says what is wrong. Fields that mean nothing here are passed over.
 Result<Evaluation> read_evaluation_line(std::string_view line);
 
-// Reads `in` to its end, in batches of bounded size, each of which `write` is given whole. An error names its line, or
-// the lines that write() was given, and nothing that is read after it is written.
+// Reads `in` to its end, in batches of bounded size, each of which `write` is given whole, the last one though it be
+// empty. An error names its line, or the lines that write() was given, and nothing that is read after it is written.
 using WriteEvaluations = std::function<Status(std::vector<Evaluation> batch)>;
 Status read_evaluation_lines(InputFile& in, const WriteEvaluations& write);
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a user gives to be read: a file, or standard input, whole or line by line.
+// What a user gives to be read: a file, or standard input, whole or line by line. Whoever waits for
+// it can be stopped.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "cairn/result.h"
 
@@ -15,7 +18,10 @@ namespace cairn::cli {
 // One thread.
 class InputFile {
  public:
-  InputFile() = default;
+  // The error to return once a stop is asked for; reading looks at it again and again.
+  using CheckStop = std::function<Status()>;
+
+  explicit InputFile(CheckStop check_stop);
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
@@ -34,9 +40,13 @@ class InputFile {
 
  private:
   Error failed() const;
+  Result<bool> fill();  // whether there was more
 
+  const CheckStop check_stop_;
   std::string path_;
-  std::FILE* file_ = nullptr;
+  int fd_ = -1;
+  std::vector<char> buffer_;
+  std::string_view rest_;  // of the buffer, not given yet
   std::uint64_t line_number_ = 0;
 };
 

@@ -107,6 +107,10 @@ Result<int> watch_metrics(Session& session, const WatchOptions& options) {
       print_note("no metrics of a run '" + options.run + "' yet: waiting for them");
       is_told = true;
     }
+    if (has_begun && printer.printed() == 0 && !is_told) {
+      print_note("run '" + options.run + "' has none of this so far: waiting for it");
+      is_told = true;
+    }
     if (rows.ok() && *rows > passed) {
       passed = *rows;
       last_new = Clock::now();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A file that has its final name only once it is whole: what --out writes.
+// A file that has its final name only once it is whole: what --out writes. A pipe or a device is written
+// to as it comes.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,10 @@ class NewFile {
   Status commit();
 
  private:
-  const std::string path_, temporary_;
+  Status open_as(const std::string& path, int flags);
+
+  std::string path_;
+  std::string temporary_;  // none: path_ itself is written to
   std::FILE* file_ = nullptr;
 };
 

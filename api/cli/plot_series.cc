@@ -92,6 +92,11 @@ std::vector<double> ticks_of(double low, double high, std::size_t most) {
   return ticks;
 }
 
-std::string tick_text(double value) { return fmt::format("{:.6g}", value); }
+std::string tick_text(double value, double apart) {
+  constexpr int kDigits = 6, kDigitsMax = 12;
+  const double digits = std::ceil(std::log10(std::abs(value / apart))) + 2;
+  return fmt::format("{:.{}g}", value,
+                     digits > kDigits ? static_cast<int>(std::min<double>(digits, kDigitsMax)) : kDigits);
+}
 
 }  // namespace cairn::cli

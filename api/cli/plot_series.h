@@ -38,7 +38,7 @@ PlotRange plot_range_of(std::span<const PlotSeries> series);
 // Round numbers inside of the range, at most `most` of them, ascending.
 std::vector<double> ticks_of(double low, double high, std::size_t most);
 
-// As short as tells them apart: "0.25", "1.5e-07".
-std::string tick_text(double value);
+// As short as tells apart what is `apart` from it: "0.25", "1.5e-07", "10000050".
+std::string tick_text(double value, double apart);
 
 }  // namespace cairn::cli

@@ -42,7 +42,7 @@ Result<std::optional<std::pair<ResultInfo, ResultValue>>> read_both(Results& res
 // Lines that are all right, until they are put.
 class Batch {
  public:
-  Batch(Session& session, Store& store, InputFile& in) : session_(session), store_(store), in_(in) {}
+  Batch(Store& store, InputFile& in) : store_(store), in_(in) {}
 
   bool has_room_for(const ResultLine& line) const {
     if (lines_.empty()) return true;
@@ -67,15 +67,12 @@ class Batch {
     }
     imported_ += std::exchange(lines_, {}).size();
     bytes_ = 0;
-    return session_.check_stop();
+    return {};
   }
   std::uint64_t imported() const noexcept { return imported_; }
 
   Error of_line(Error error) const {
-    const std::string after =
-        imported_ == 0 ? "" : fmt::format(" ({} before it were imported)", count_text(imported_, "result", "results"));
-    error.message = fmt::format("{}, line {}: {}{}", in_.path(), in_.line_number(), error.message, after);
-    return error;
+    return std::move(error).with_context(fmt::format("{}, line {}", in_.path(), in_.line_number()));
   }
 
  private:
@@ -98,13 +95,30 @@ class Batch {
         .put_many_async(std::move(values), {.ttl = first.ttl, .experiment = first.experiment});
   }
 
-  Session& session_;
   Store& store_;
   InputFile& in_;
   std::vector<ResultLine> lines_;
   std::size_t bytes_ = 0;
   std::uint64_t first_ = 0, imported_ = 0;
 };
+
+Status import_lines(Store& store, InputFile& in, const std::string& name_space, Batch& batch) {
+  Results results = store.results();
+  std::string text;
+  for (;;) {
+    CAIRN_TRY(const bool is_there, in.line(text, kLineBytesMax));
+    if (!is_there) return batch.put();
+    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+    auto line = read_result_line(text);
+    if (!line.ok()) return batch.of_line(std::move(line).error());
+    if (Status status = know_serializer(results, line->value.serializer); !status.ok()) {
+      return batch.of_line(std::move(status).error());
+    }
+    if (!name_space.empty()) line->name_space = name_space;
+    if (!batch.has_room_for(*line)) CAIRN_CHECK(batch.put());
+    batch.add(std::move(*line));
+  }
+}
 
 }  // namespace
 
@@ -124,25 +138,15 @@ Result<std::uint64_t> export_results(Session& session, Store& store, const std::
   return count;
 }
 
-Result<std::uint64_t> import_results(Session& session, Store& store, InputFile& in, const std::string& name_space) {
-  Results results = store.results();
-  Batch batch(session, store, in);
-  std::string text;
-  for (;;) {
-    CAIRN_TRY(const bool is_there, in.line(text, kLineBytesMax));
-    if (!is_there) break;
-    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    auto line = read_result_line(text);
-    if (!line.ok()) return batch.of_line(std::move(line).error());
-    if (Status status = know_serializer(results, line->value.serializer); !status.ok()) {
-      return batch.of_line(std::move(status).error());
-    }
-    if (!name_space.empty()) line->name_space = name_space;
-    if (!batch.has_room_for(*line)) CAIRN_CHECK(batch.put());
-    batch.add(std::move(*line));
+Result<std::uint64_t> import_results(Store& store, InputFile& in, const std::string& name_space) {
+  Batch batch(store, in);
+  Status status = import_lines(store, in, name_space, batch);
+  if (status.ok()) return batch.imported();
+  Error error = std::move(status).error();
+  if (batch.imported() > 0) {
+    error.message += fmt::format(" ({} before it were imported)", count_text(batch.imported(), "result", "results"));
   }
-  CAIRN_CHECK(batch.put());
-  return batch.imported();
+  return error;
 }
 
 }  // namespace cairn::cli

@@ -23,6 +23,6 @@ Result<std::uint64_t> export_results(Session& session, Store& store, const std::
 // error names its number and nothing of the batch is put; the batches before it are, as the error says too. What is
 // put together has one experiment and one TTL, and is there together or not at all. `name_space`: puts all of them
 // there; empty: each in its own.
-Result<std::uint64_t> import_results(Session& session, Store& store, InputFile& in, const std::string& name_space);
+Result<std::uint64_t> import_results(Store& store, InputFile& in, const std::string& name_space);
 
 }  // namespace cairn::cli

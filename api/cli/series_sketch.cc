@@ -100,7 +100,8 @@ std::string title_of(const PlotSeries& series) {
   std::string title = printable(series.name) + ": " + count_text(series.count, "point", "points");
   if (series.nans > 0) title += ", " + count_text(series.nans) + " of them NaN";
   if (series.has_numbers) {
-    title += fmt::format(", from {} to {}", tick_text(series.min), tick_text(series.max));
+    title += fmt::format(", from {} to {}", tick_text(series.min, series.max - series.min),
+                         tick_text(series.max, series.max - series.min));
   }
   return title;
 }
@@ -117,8 +118,8 @@ std::string sketch_of(const PlotSeries& series, const SketchSize& size) {
   std::string text = title_of(series) + "\n";
   for (std::size_t row = 0; row < inner.rows; ++row) {
     std::string label;
-    if (series.has_numbers && row == 0) label = tick_text(range.high);
-    if (series.has_numbers && row + 1 == inner.rows) label = tick_text(range.low);
+    if (series.has_numbers && row == 0) label = tick_text(range.high, range.high - range.low);
+    if (series.has_numbers && row + 1 == inner.rows) label = tick_text(range.low, range.high - range.low);
     text += fmt::format("{:>{}} ┤{}\n", label, kLabelColumns - 2, canvas.row(row));
   }
   std::string axis;

@@ -73,19 +73,21 @@ class Picture {
   }
 
   void axes() {
-    for (const double tick : ticks_of(range_.low, range_.high, 8)) {
+    const std::vector<double> values = ticks_of(range_.low, range_.high, 8);
+    for (const double tick : values) {
       const double at = y(tick);
       text_ += fmt::format(
           "<path d=\"M{0:.1f} {1:.2f}H{2:.1f}\" stroke=\"#ddd\"/><text x=\"{3:.1f}\" y=\"{4:.2f}\" "
           "text-anchor=\"end\">{5}</text>\n",
-          kLeft, at, width_ - kRight, kLeft - 6, at + 4, tick_text(tick));
+          kLeft, at, width_ - kRight, kLeft - 6, at + 4, tick_text(tick, values[1] - values[0]));
     }
-    for (const double tick : ticks_of(range_.first_step, range_.last_step, 8)) {
+    const std::vector<double> steps = ticks_of(range_.first_step, range_.last_step, 8);
+    for (const double tick : steps) {
       const double share = (tick - range_.first_step) / (range_.last_step - range_.first_step);
       text_ += fmt::format(
           "<path d=\"M{0:.2f} {1:.1f}v5\" stroke=\"#333\"/><text x=\"{0:.2f}\" y=\"{2:.1f}\" "
           "text-anchor=\"middle\">{3}</text>\n",
-          kLeft + share * (width_ - kLeft - kRight), bottom(), bottom() + 18, tick_text(tick));
+          kLeft + share * (width_ - kLeft - kRight), bottom(), bottom() + 18, tick_text(tick, steps[1] - steps[0]));
     }
     text_ += fmt::format(
         "<path d=\"M{0:.1f} {1:.1f}V{2:.1f}H{3:.1f}\" fill=\"none\" stroke=\"#333\"/><text x=\"{4:.1f}\" "
@@ -119,8 +121,10 @@ class Picture {
 
   void legend(const PlotSeries& series, std::size_t number, const std::string& stroke) {
     const double at = kTop + kLegendRow * static_cast<double>(number);
-    std::string said = series.has_numbers ? fmt::format(" ({} to {})", tick_text(series.min), tick_text(series.max))
-                                          : std::string(" (no numbers)");
+    const double apart = series.max - series.min;
+    std::string said = series.has_numbers
+                           ? fmt::format(" ({} to {})", tick_text(series.min, apart), tick_text(series.max, apart))
+                           : std::string(" (no numbers)");
     if (series.nans > 0) said += fmt::format(", {} of {} NaN", series.nans, series.count);
     text_ +=
         fmt::format("<path d=\"M{:.1f} {:.1f}h18\"{}/><text x=\"{:.1f}\" y=\"{:.1f}\">{}{}<title>{}</title></text>\n",

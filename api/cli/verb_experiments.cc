@@ -95,20 +95,26 @@ Result<int> export_to(Session& session, const Options& options) {
 }
 
 Result<int> put(Session& session, const Options& options) {
-  InputFile in;
+  InputFile in([&] { return session.check_stop(); });
   CAIRN_CHECK(in.open(options.file));
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   Experiments experiments = store.experiments();
-  CAIRN_TRY(const auto created, experiments.create({.name = options.name}));
-  static_cast<void>(created);
   std::uint64_t inserted = 0, known = 0;
   const auto write = [&](std::vector<Evaluation> batch) -> Status {
+    CAIRN_TRY(const auto created, experiments.create({.name = options.name}));
+    static_cast<void>(created);
     CAIRN_TRY(const RecordedBatch recorded, experiments.record_many(options.name, std::move(batch)));
     if (recorded.ticket) CAIRN_CHECK(recorded.ticket->committed().wait());
     for (const RecordedEvaluation& one : recorded.evaluations) ++(one.inserted ? inserted : known);
-    return session.check_stop();
+    return {};
   };
-  CAIRN_CHECK(read_evaluation_lines(in, write));
+  if (Status status = read_evaluation_lines(in, write); !status.ok()) {
+    Error error = std::move(status).error();
+    if (inserted + known > 0) {
+      error.message += fmt::format(" ({} before it were recorded)", count_text(inserted + known, "line", "lines"));
+    }
+    return error;
+  }
   CAIRN_CHECK(store.close());
   session.summary(Json{{"inserted", inserted}, {"known", known}});
   if (!session.out().json()) {

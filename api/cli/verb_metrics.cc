@@ -97,7 +97,7 @@ Result<int> export_runs(Session& session, const Options& options) {
 
 Result<int> import_run(Session& session, const Options& options) {
   CAIRN_TRY(const MetricFormat format, format_of(options));
-  InputFile in;
+  InputFile in([&] { return session.check_stop(); });
   CAIRN_CHECK(in.open(options.file));
   CAIRN_TRY(const std::string file, in.read(SIZE_MAX));
   CAIRN_TRY(Store store, session.open_store(Access::read_write));

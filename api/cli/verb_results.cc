@@ -68,7 +68,7 @@ Result<int> info(Session& session, const Options& options) {
 }
 
 Result<int> put(Session& session, const Options& options) {
-  InputFile in;
+  InputFile in([&] { return session.check_stop(); });
   CAIRN_CHECK(in.open(options.file));
   // One byte more than a value has at most: what is larger is refused by the store.
   CAIRN_TRY(const std::string text, in.read((std::size_t{1} << 20) + 1));
@@ -117,7 +117,7 @@ Result<int> remove(Session& session, const Options& options) {
 Result<int> export_to(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   const std::string glob = options.key.empty() ? "*" : options.key;
-  if (options.out.empty()) {
+  if (options.out.empty() || options.out == "-") {
     const auto print = [&](std::string_view text) -> Status {
       session.out().text(text);
       return session.check_stop();
@@ -137,10 +137,10 @@ Result<int> export_to(Session& session, const Options& options) {
 }
 
 Result<int> import_from(Session& session, const Options& options) {
-  InputFile in;
+  InputFile in([&] { return session.check_stop(); });
   CAIRN_CHECK(in.open(options.key));
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
-  CAIRN_TRY(const std::uint64_t count, import_results(session, store, in, options.name_space));
+  CAIRN_TRY(const std::uint64_t count, import_results(store, in, options.name_space));
   CAIRN_CHECK(store.close());
   session.summary(Json{{"results", count}});
   if (!session.out().json()) session.out().report("Imported " + count_text(count, "result", "results") + "\n");

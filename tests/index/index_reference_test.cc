@@ -145,7 +145,7 @@ void run_against_model(std::uint64_t seed, int operations) {
 
 TEST(IndexReference, RandomOperationsAgreeWithTheModel) {
   const std::uint64_t first = test_seed(20);
-  for (std::uint64_t seed = first; seed < first + (long_scale() ? 200 : 4); ++seed) {
+  for (std::uint64_t seed = first; seed < first + (long_scale() ? 80 : 4); ++seed) {
     ASSERT_NO_FATAL_FAILURE(run_against_model(seed, 500));
   }
 }

@@ -27,6 +27,10 @@ SOURCE = pathlib.Path(os.environ.get("CAIRN_SOURCE_DIR", pathlib.Path(__file__).
 COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "api", "engine", "replication", "tests"]
 SHARE = 6  # of the table: every which of them a long run plants
 RUNS = 3  # of a bug's tests, until one fails
+# What a bug leaves without a use is no error.
+UNUSED = "".join(f'#pragma GCC diagnostic ignored "-W{what}"\n' for what in (
+    "unused-variable", "unused-parameter", "unused-but-set-variable", "unused-but-set-parameter", "unused-function",
+    "unused-value", "maybe-uninitialized"))
 PATIENCE_S = 120  # of a test program that a bug may have made hang
 
 
@@ -61,7 +65,7 @@ BUGS = [
     Bug("a guard lists tables that were not synced", "engine/index/rocksdb_index.cc",
         "table_ ? failures_(file_->sync()) : IOStatus::OK()", "IOStatus::OK()", "test_index", "IndexCrash.*"),
     Bug("a guard lists a MANIFEST that was not synced", "engine/index/guarded_folder.cc",
-        "CAIRN_CHECK(file->sync());", "", "test_index", "IndexCrash.*"),
+        "CAIRN_CHECK(file->sync());", "static_cast<void>(file);", "test_index", "IndexCrash.*"),
     Bug("puts take the reserve", WRITER,
         "no_space && gives_back_ && options_.room", "no_space && options_.room", "test_faults", "ReserveTest.*"),
     Bug("what the reserve made room for is for puts", ROOM,
@@ -83,7 +87,7 @@ BUGS = [
         "  if (known && !known->quarantined) return {};\n", "  if (known) return {};\n",
         "test_store", "*HealSweepTest.*"),
     Bug("an unchanged file hides damage", "api/src/archive_add.cc",
-        "if (!whole) return false;", "", "test_store", "HealTest.AFile*"),
+        "if (!whole) return false;", "static_cast<void>(whole);", "test_store", "HealTest.AFile*"),
     Bug("parts of a damaged object are taken back though they were never counted", COUNTS,
         "const bool same_parts = was_there && !before.uncounted &&", "const bool same_parts = was_there &&",
         "test_store", "*Heal*"),
@@ -91,7 +95,7 @@ BUGS = [
         "std::max(batch.checked->second.number, check.number + 1)", "std::max(batch.checked->second.number, check.number)",
         "test_store", "HealTest.TheScrubVerifies*"),
     Bug("what looks dead is forgotten though parts are not known", "api/src/store_impl.cc",
-        "if (!whole) incomplete.push_back(dead);", "incomplete.push_back(dead);", "test_store", "*HealSweepTest.*"),
+        "if (!whole) incomplete.push_back(dead);", "static_cast<void>(whole), incomplete.push_back(dead);", "test_store", "*HealSweepTest.*"),
     Bug("a segment is removed before the index is durable", RECLAIM,
         "  CAIRN_CHECK(parts_.index.checkpoint());\n", "", "test_faults", "GcFaultTest.ACut*"),
     Bug("what was carried into a segment is not looked for there", RECLAIM,
@@ -447,7 +451,7 @@ def plant(tree: Tree, bug: Bug):
     file = tree.source / bug.file
     original = file.read_text()
     try:
-        file.write_text(original.replace(bug.text, bug.planted))
+        file.write_text(UNUSED + original.replace(bug.text, bug.planted))
         # Some bugs need two threads to meet: a few runs decide.
         return next(filter(None, (tree.test(bug.program, bug.filter) for _ in range(RUNS))), None)
     finally:
