@@ -348,7 +348,7 @@ TEST_F(DamageSweepTest, NoFlippedBitChangesWhatIsReadSilently) {
 TEST_F(DamageSweepTest, AClosedLogIsNeverCutWhateverBitFlipsAndTheIndexIsLost) {
   if (!in_fresh_process()) return;
   const std::uint64_t seed = test_seed(9);
-  in_shares(scaled(1, 16), [&](Sweep& sweep) { return sweep.flip_without_index(seed, scaled(20, 6)); });
+  in_shares(scaled(4, 16), [&](Sweep& sweep) { return sweep.flip_without_index(seed, scaled(50, 6)); });
   std::printf("%lu flips in logs without an index: %lu reported, %lu harmless, 0 cut; CAIRN_TEST_SEED=%lu\n",
               tally_->flips.load(), tally_->reported.load(), tally_->harmless.load(), seed);
   EXPECT_GT(tally_->reported.load(), tally_->harmless.load());
