@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/cli/verb.h"
+#include "cairn/environment.h"
 #include "cairn/version.h"
 
 namespace cairn::cli {
@@ -31,7 +32,7 @@ Result<bool> environment_flag(const char* name) {
 
 // The flags' values before the command line is read: a flag given there beats these.
 Status read_environment(GlobalFlags& flags) {
-  if (const char* store = std::getenv("CAIRN_STORE")) flags.store = store;
+  flags.store = store_path_from_environment();
   CAIRN_TRY(flags.json, environment_flag("CAIRN_JSON"));
   CAIRN_TRY(flags.quiet, environment_flag("CAIRN_QUIET"));
   CAIRN_TRY(flags.no_color, environment_flag("CAIRN_NO_COLOR"));

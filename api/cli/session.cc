@@ -8,6 +8,8 @@
 #include <iostream>
 #include <mutex>
 
+#include "cairn/environment.h"
+
 namespace cairn::cli {
 
 Session::Session(const GlobalFlags& flags, bool lines)
@@ -26,7 +28,8 @@ Result<std::string> Session::store_path() const {
 
 Result<Store> Session::open_store(Access access) {
   CAIRN_TRY(const std::string path, store_path());
-  CAIRN_TRY(Store store, Store::open(path, {.access = access}, progress()));
+  CAIRN_TRY(const StoreOptions options, options_from_environment({.access = access}));
+  CAIRN_TRY(Store store, Store::open(path, options, progress()));
   meter_.clear();
   if (output_.quiet()) return store;
   const RecoveryReport& recovery = store.info().recovery;

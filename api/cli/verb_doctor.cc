@@ -8,6 +8,7 @@
 #include "api/cli/json_fields.h"
 #include "api/cli/machine.h"
 #include "api/cli/verb.h"
+#include "cairn/environment.h"
 #include "cairn/version.h"
 
 namespace cairn::cli {
@@ -34,7 +35,9 @@ Findings examine(Session& session) {
     problems.push_back(fmt::format("only {} are free in {}", size_text(machine.space_available_bytes), machine.folder));
   }
   if (folder.empty()) return findings;
-  Result<Store> store = Store::open(folder, {.access = Access::read_only}, session.progress());
+  const auto options = options_from_environment({.access = Access::read_only});
+  Result<Store> store =
+      options.ok() ? Store::open(folder, *options, session.progress()) : Result<Store>(options.error());
   session.clear_progress();
   if (!store.ok()) {
     problems.push_back(store.error().message);

@@ -54,8 +54,10 @@ Result<StoreImpl::Tables*> StoreImpl::tables() {
   LogEntryStore::Parts parts{.index = *index_, .log = log_.get(), .stored = *parts_, .turn = writing_};
   parts.turn_began = [this] { return quarantine_what_was_found(); };
   if (log_ == nullptr) parts.follow = [this] { return follow(); };
-  auto tables = std::make_shared<Tables>(
-      parts, LogEntryStore::Options{.digest = header_.digest, .cache_bytes = options_.memory_cache_bytes});
+  auto tables =
+      std::make_shared<Tables>(parts, LogEntryStore::Options{.digest = header_.digest,
+                                                             .pending_bytes_max = options_.results_pending_bytes,
+                                                             .cache_bytes = options_.memory_cache_bytes});
   CAIRN_TRY(const auto clock, index_->clock());
   CAIRN_CHECK(tables->start(options_.nice, clock.has_value()));
   tables_ = std::move(tables);
@@ -79,6 +81,13 @@ Result<Metrics> Store::metrics() {
   CAIRN_TRY(StoreImpl::Tables * tables, impl_->tables());
   CAIRN_TRY(MetricLog * log, tables->metrics(impl_->metric_options()));
   return Metrics(tables->entries, log);
+}
+
+Status Store::set_memory_cache_bytes(std::uint64_t bytes) {
+  CAIRN_TRY(StoreImpl::Tables * tables, impl_->tables());
+  if (!tables->entries.writable()) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
+  tables->entries.cache().set_limit(bytes);
+  return {};
 }
 
 Status StoreImpl::close_tables() {

@@ -77,6 +77,9 @@ struct StoreOptions {
   WriterOptions writer = {};
   // Of small values that are read again (results, experiments): the memory that keeps them at hand.
   std::uint64_t memory_cache_bytes = 64ull * 1024 * 1024;
+  // Of results, experiments, operations and metrics that are accepted and not yet committed; see OnFull. What is
+  // larger is let in when nothing else is pending.
+  std::uint64_t results_pending_bytes = 32ull * 1024 * 1024;
   MetricLogOptions metrics = {};
   // Nothing: only gc() gives space back. Needs read_write.
   std::optional<ReclaimOptions> reclaim = {};
@@ -332,6 +335,9 @@ class Store {
   Operations operations();
   // The error of a store that is closed.
   Result<Metrics> metrics();
+  // StoreOptions::memory_cache_bytes from now on. Needs read_write: a reader keeps nothing, because another process
+  // may write.
+  Status set_memory_cache_bytes(std::uint64_t bytes);
   Result<StoreStats> stats();
   // Gives back the space of what was removed: copies what is live out of the log's files with
   // the most dead content, and removes them. Takes turns with whatever else writes, beside
