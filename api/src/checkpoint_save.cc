@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Checkpoints::save: the values go through the writer's queue as others do; what stands for
-// them is a state, a snapshot and a ref instead of roots. And when it is time to save.
+// them is a state, a snapshot and a ref instead of roots, and results beside it. And when it is
+// time to save.
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "api/src/retention.h"
 #include "api/src/store_impl.h"
+#include "api/src/tables.h"
 #include "cairn/checkpoints.h"
 #include "engine/base/errors.h"
 #include "engine/write/async_writer.h"
@@ -24,12 +27,19 @@ std::int64_t wall_clock_ns() {
 
 class CheckpointEnd final : public GroupEnd {
  public:
-  CheckpointEnd(std::string name, std::uint64_t generation, Tags tags, RetentionPolicy retention, DigestKind digest)
+  struct Results {
+    LogEntryStore* entries = nullptr;  // null: there are none
+    std::vector<EntryChange> changes = {};
+  };
+
+  CheckpointEnd(std::string name, std::uint64_t generation, Tags tags, RetentionPolicy retention, DigestKind digest,
+                Results results)
       : name_(std::move(name)),
         generation_(generation),
         tags_(std::move(tags)),
         retention_(std::move(retention)),
-        digest_(digest) {}
+        digest_(digest),
+        results_(std::move(results)) {}
 
   Status append(BlockSink& sink, Index& index, std::vector<Root> values) override {
     StateManifest state;
@@ -59,12 +69,14 @@ class CheckpointEnd final : public GroupEnd {
     CAIRN_CHECK(sink.write_object(RecordKind::tree, snapshot.tree, tree));
     CAIRN_CHECK(sink.write_object(RecordKind::snapshot, id, encoded_snapshot));
     // Last: until it is synced, nothing refers to what was written.
-    return sink.write_ref({.name = name_,
-                           .version = generation_,
-                           .snapshot = id,
-                           .created_ns = snapshot.created_ns,
-                           .logical_bytes = snapshot.logical_bytes,
-                           .tags = tags_});
+    RefRecord ref{.name = name_,
+                  .version = generation_,
+                  .snapshot = id,
+                  .created_ns = snapshot.created_ns,
+                  .logical_bytes = snapshot.logical_bytes,
+                  .tags = tags_};
+    if (results_.entries == nullptr) return sink.write_ref(ref);
+    return results_.entries->write_with(sink, {.refs = {std::move(ref)}}, std::move(results_.changes));
   }
 
   std::pair<std::string, std::uint64_t> version() const override { return {name_, generation_}; }
@@ -100,7 +112,22 @@ class CheckpointEnd final : public GroupEnd {
   const Tags tags_;
   const RetentionPolicy retention_;
   const DigestKind digest_;
+  Results results_;
 };
+
+Result<CheckpointEnd::Results> results_of(StoreImpl& store, const std::vector<CheckpointResult>& results) {
+  if (results.empty()) return CheckpointEnd::Results();
+  CAIRN_TRY(StoreImpl::Tables * tables, store.tables());
+  CheckpointEnd::Results prepared{.entries = &tables->entries};
+  for (const CheckpointResult& result : results) {
+    ResultTable::Values one;
+    one.emplace_back(result.key, result.value);
+    CAIRN_TRY(auto changes, tables->results.prepare(result.name_space, std::move(one), result.options));
+    std::ranges::move(changes, std::back_inserter(prepared.changes));
+  }
+  CAIRN_CHECK(tables->entries.check(prepared.changes));
+  return prepared;
+}
 
 Result<Tags> tags_of(const SaveOptions& options) {
   Tags tags = options.metadata;
@@ -156,8 +183,10 @@ Ticket Checkpoints::save(std::uint64_t generation, std::vector<Put> state, const
   }
   const auto writer = store_->writer();
   if (!writer.ok()) return refused(state, writer.error());
+  auto results = results_of(*store_, options.results);
+  if (!results.ok()) return refused(state, Error(results.error()).with_context(name_));
   auto end = std::make_unique<CheckpointEnd>(name_, generation, std::move(tags).value(), options.retention,
-                                             store_->header().digest);
+                                             store_->header().digest, std::move(results).value());
   return Ticket((*writer)->queue().push(
       std::move(state), {.on_full = options.on_full, .durability = options.durability}, std::move(end)));
 }

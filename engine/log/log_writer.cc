@@ -26,6 +26,8 @@ constexpr std::uint64_t kWitnessBytes = kPageBytes;
 bool is_page(const NewRecord& record) {
   return reinterpret_cast<std::uintptr_t>(record.payload.data()) % kPageBytes == 0;
 }
+bool is_whole_pages(const NewRecord& record) { return record.codec == 0 && record.payload.size() % kPageBytes == 0; }
+std::size_t alignment_of(const NewRecord& record) { return is_whole_pages(record) ? kPageBytes : kPackAlign; }
 
 }  // namespace
 
@@ -75,33 +77,44 @@ Status LogWriter::poison(Status status) {
   return status;
 }
 
-Status LogWriter::append(const NewRecord& record) {
+Status LogWriter::append(std::span<const NewRecord> records) {
   if (failure_) return *failure_;
-  gives_back_ = record.gives_back;
+  gives_back_ = std::ranges::all_of(records, &NewRecord::gives_back);
   if (options_.room != nullptr && !gives_back_) CAIRN_CHECK(options_.room->open_to_all());
-  Status appended = append_record(record);
+  Status appended = append_together(records);
   // No segment is open: the next one could not be begun. The log ends where it did.
   if (!appended.ok() && appended.error().code == ErrorCode::no_space && !file_) return appended;
   return poison(std::move(appended));
 }
 
-Status LogWriter::append_record(const NewRecord& record) {
+// What the payload area of the open group takes with them.
+std::size_t LogWriter::payload_bytes_with(std::span<const NewRecord> records) const {
+  std::size_t used = group_.used;
+  for (const NewRecord& record : records) used = align_up(used, alignment_of(record)) + record.payload.size();
+  return used;
+}
+
+Status LogWriter::append_together(std::span<const NewRecord> records) {
   CAIRN_CHECK(open_segment());
-  const bool whole_pages = record.codec == 0 && record.payload.size() % kPageBytes == 0;
-  const std::size_t alignment = whole_pages ? kPageBytes : kPackAlign;
-  if (!group_.empty() && align_up(group_.used, alignment) + record.payload.size() > options_.group_bytes) {
-    CAIRN_CHECK(write_group());
-  }
-  CAIRN_CHECK(make_room(align_up(group_.used, alignment) + record.payload.size()));
-  const std::size_t at = align_up(group_.used, alignment);
-  const bool in_place = record.hold && whole_pages && record.payload.size() >= kInPlaceBytesMin && is_page(record);
+  if (!group_.empty() && payload_bytes_with(records) > options_.group_bytes) CAIRN_CHECK(write_group());
+  CAIRN_CHECK(make_room(records));
+  const std::size_t bytes = payload_bytes_with(records);
+  for (const NewRecord& record : records) CAIRN_CHECK(append_record(record, bytes));
+  return {};
+}
+
+// Into the open group, of which all that is appended at once makes `bytes_at_once`.
+Status LogWriter::append_record(const NewRecord& record, std::size_t bytes_at_once) {
+  const std::size_t at = align_up(group_.used, alignment_of(record));
+  const bool in_place =
+      record.hold && is_whole_pages(record) && record.payload.size() >= kInPlaceBytesMin && is_page(record);
   if (in_place) {
     group_.pad(at - group_.used);
     group_.parts.push_back(record.payload);
     group_.holds.push_back(record.hold);
     group_.used += record.payload.size();
   } else {
-    if (!group_.packed) group_.packed = take_buffer(std::max(options_.group_bytes, record.payload.size()));
+    if (!group_.packed) group_.packed = take_buffer(std::max(options_.group_bytes, bytes_at_once));
     if (!group_.packed) return make_error(ErrorCode::resource_exhausted, "no memory for a group of the log");
     group_.pack(record.payload, at - group_.used);
   }
@@ -205,12 +218,12 @@ Status LogWriter::create_segment(std::uint32_t segment) {
   return {};
 }
 
-// Before a record is added to the open group, which has `payload_bytes` with it: what is in
-// the group fits in its segment, at all times. So what was taken has its place, and only a
-// record that is not taken yet can meet a disk without room for the next segment.
-Status LogWriter::make_room(std::size_t payload_bytes) {
-  const GroupHeader grown{.record_count = static_cast<std::uint32_t>(group_.records.size() + 1),
-                          .payload_bytes = align_up(payload_bytes, kPageBytes)};
+// Before records are added to the open group: what is in the group fits in its segment, at all
+// times. So what was taken has its place, and only records that are not taken yet can meet a
+// disk without room for the next segment.
+Status LogWriter::make_room(std::span<const NewRecord> records) {
+  const GroupHeader grown{.record_count = static_cast<std::uint32_t>(group_.records.size() + records.size()),
+                          .payload_bytes = align_up(payload_bytes_with(records), kPageBytes)};
   const std::size_t table_records = end_.open_records.size() + grown.record_count;
   const std::uint64_t table_bytes = align_up(table_records * RecordDescriptor::kSize, kPageBytes) + kPageBytes;
   // The witness of a close must fit as well: it never comes to a new segment or a seal.

@@ -17,6 +17,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -73,9 +74,11 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Adds the record to the open group and may start writing it. When it fails for want of
-  // space and failed() is false, all is as before the call.
-  Status append(const NewRecord& record);
+  // Adds the records to one group, so that after a crash all of them are there or none, and may
+  // start writing groups. When it fails for want of space and failed() is false, all is as
+  // before the call.
+  Status append(std::span<const NewRecord> records);
+  Status append(const NewRecord& record) { return append(std::span(&record, 1)); }
 
   struct Synced {
     std::vector<std::pair<std::uint32_t, RecordDescriptor>> records;  // with their segments, in log order
@@ -137,14 +140,16 @@ class LogWriter {
     void pad(std::size_t zeros);
   };
 
-  Status append_record(const NewRecord& record);
+  Status append_together(std::span<const NewRecord> records);
+  Status append_record(const NewRecord& record, std::size_t bytes_at_once);
   Status reserve_open_segment();
   bool may_take_reserve(const Status& failed);
   Status open_segment();
   Status begin_segment(std::uint32_t segment);
   Status create_segment(std::uint32_t segment);
   Error refuse_segment(std::uint32_t segment, Error error);
-  Status make_room(std::size_t payload_bytes);
+  Status make_room(std::span<const NewRecord> records);
+  std::size_t payload_bytes_with(std::span<const NewRecord> records) const;
   Status write_group();
   Status grow_file(std::uint64_t through);
   Status write_zeros_ahead(std::uint64_t group_bytes);

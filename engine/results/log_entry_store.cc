@@ -213,19 +213,30 @@ Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> chang
   return accepted.written;
 }
 
+LogEntryStore::Write LogEntryStore::write_of(const PutOptions& options, std::uint64_t bytes,
+                                             std::function<void()> hurry) {
+  Write write{.bytes = bytes, .durability = options.durability, .accepted = Clock::now()};
+  write.ticket = std::make_shared<TicketState>(std::move(hurry));
+  write.ticket->reach(TicketState::kStaged);
+  return write;
+}
+
 Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> changes, const PutOptions& options,
                                                       std::unique_lock<std::mutex>& lock) {
   CAIRN_CHECK(check_process());
-  Write write{.durability = options.durability, .accepted = Clock::now()};
-  CAIRN_CHECK(check_changes(changes, write.bytes));
+  std::uint64_t bytes = 0;
+  CAIRN_CHECK(check_changes(changes, bytes));
   // What is grouped is on its way: only the lazy ones are asked for.
   std::function<void()> hurry;
   if (options.durability == Durability::lazy) hurry = [bell = bell_] { bell->ask(); };
-  write.ticket = std::make_shared<TicketState>(std::move(hurry));
-  write.ticket->reach(TicketState::kStaged);
+  Write write = write_of(options, bytes, std::move(hurry));
   lock = std::unique_lock(bell_->mutex);
-  CAIRN_CHECK(make_room(lock, write.bytes, options.on_full));
+  CAIRN_CHECK(make_room(lock, bytes, options.on_full));
   CAIRN_CHECK(check_versions(changes));
+  return enter(std::move(write), std::move(changes));
+}
+
+LogEntryStore::Accepted LogEntryStore::enter(Write write, std::vector<EntryChange> changes) {
   const std::uint64_t version = next_version_++;
   write.entries.reserve(changes.size());
   {
@@ -253,6 +264,37 @@ Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> c
   Accepted accepted{.written = {.version = version, .ticket = Ticket(write.ticket)}, .number = accepted_through_};
   queue_.push_back(std::move(write));
   return accepted;
+}
+
+Status LogEntryStore::write_with(BlockSink& sink, BlockSink::Statements others, std::vector<EntryChange> changes) {
+  std::uint64_t bytes = 0;
+  CAIRN_CHECK(check_changes(changes, bytes));
+  const auto taken = std::make_shared<Taken>();
+  {
+    std::unique_lock lock(bell_->mutex);
+    // What is accepted first is settled first, and what follows a write that failed fails with it.
+    bell_->done.wait(lock, [&] { return !settling_; });
+    if (error_) return *error_;
+    CAIRN_CHECK(check_versions(changes));
+    enter(write_of({}, bytes, {}), std::move(changes));
+    // The order of acceptance is that of the log: all that came before goes along.
+    taken->writes = std::exchange(queue_, {});
+    bell_->hurry = false;
+  }
+  sink.when_settled([this, taken](const Status& committed) {
+    std::unique_lock lock(bell_->mutex, std::defer_lock);
+    settle(lock, *taken, committed, false);
+  });
+  taken->status = append(sink, *taken, taken->writes.size() - 1);
+  if (taken->status.ok()) {
+    others.entries = record_of(taken->writes.back());
+    taken->status = sink.write(std::move(others));
+    if (taken->status.ok()) ++taken->appended;
+  }
+  if (taken->status.ok() || parts_.log->failed()) return taken->status;
+  // What failed is gone before anybody is told, and what was appended before it is not held up.
+  CAIRN_CHECK(sink.commit());
+  return taken->status;
 }
 
 Status LogEntryStore::settle() {
@@ -298,51 +340,51 @@ void LogEntryStore::run(int nice) {
 void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
   lock.unlock();
-  Status status;
-  std::size_t committed = 0;
-  std::deque<Write> writes;
+  Taken taken;
+  Status committed;
   {
     const std::unique_lock turn(parts_.turn);
     // What came while others had the turn goes along.
     lock.lock();
     bell_->hurry = false;
-    writes = std::exchange(queue_, {});
+    settling_ = true;
+    taken.writes = std::exchange(queue_, {});
     lock.unlock();
-    status = parts_.turn_began();
-    if (status.ok()) status = commit_all(writes, committed);
+    taken.status = parts_.turn_began();
+    if (taken.status.ok() && !taken.writes.empty()) {
+      BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
+      taken.status = append(sink, taken, taken.writes.size());
+      // Where the log had no room it is as it was: what was appended before is committed.
+      committed = !taken.status.ok() && parts_.log->failed() ? taken.status : sink.commit();
+    }
   }
-  for (std::size_t i = 0; i < committed; ++i) note_committed(writes[i]);
-  lock.lock();
-  settle(lock, writes, committed, status);
+  settle(lock, taken, committed, true);
 }
 
-// The first `committed` of them are, whatever is returned.
-Status LogEntryStore::commit_all(std::deque<Write>& writes, std::size_t& committed) {
-  BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
-  Status status;
-  std::size_t appended = 0;
-  while (appended < writes.size() && status.ok()) {
-    EntriesRecord record{.clock = time_->now()};
-    std::uint64_t bytes = 0;
-    std::size_t next = appended;
+EntriesRecord LogEntryStore::record_of(const Write& write) const {
+  return {.clock = time_->now(), .entries = write.entries};
+}
+
+Status LogEntryStore::append(BlockSink& sink, Taken& taken, std::size_t count) {
+  const std::deque<Write>& writes = taken.writes;
+  while (taken.appended < count) {
+    EntriesRecord record = record_of(writes[taken.appended]);
+    std::uint64_t bytes = writes[taken.appended].bytes;
+    std::size_t next = taken.appended + 1;
     // What only removes finds room on a full disk: it is not in one record with what does not.
-    const bool removes = only_removes(writes[appended].entries);
+    const bool removes = only_removes(record.entries);
     const auto joins = [&](const Write& write) {
       return bytes + write.bytes <= kRecordBytesMax && only_removes(write.entries) == removes;
     };
-    for (; next < writes.size() && (next == appended || joins(writes[next])); ++next) {
+    for (; next < count && joins(writes[next]); ++next) {
       bytes += writes[next].bytes;
       const auto& entries = writes[next].entries;
       record.entries.insert(record.entries.end(), entries.begin(), entries.end());
     }
-    status = sink.write_entries(std::move(record));
-    if (status.ok()) appended = next;
+    CAIRN_CHECK(sink.write_entries(std::move(record)));
+    taken.appended = next;
   }
-  // Where the log had no room it is as it was: what was appended before is committed.
-  if (!status.ok() && parts_.log->failed()) return status;
-  CAIRN_CHECK(sink.commit());
-  committed = appended;
-  return status;
+  return {};
 }
 
 void LogEntryStore::note_committed(const Write& write) {
@@ -363,31 +405,35 @@ void LogEntryStore::take_back(const Write& write) {
 }
 
 // What was accepted behind a write that failed may rely on it, and fails with it.
-void LogEntryStore::settle(std::unique_lock<std::mutex>& lock, std::deque<Write>& writes, std::size_t committed,
-                           const Status& status) {
-  if (!status.ok()) {
+void LogEntryStore::settle(std::unique_lock<std::mutex>& lock, Taken& taken, const Status& committed, bool leads) {
+  std::deque<Write>& writes = taken.writes;
+  const std::size_t good = committed.ok() ? taken.appended : 0;
+  const Status status = committed.ok() || taken.appended == 0 ? taken.status : committed;
+  for (std::size_t i = 0; i < good; ++i) note_committed(writes[i]);
+  lock.lock();
+  if (leads) leading_ = settling_ = false;
+  if (good < writes.size()) {
     for (Write& write : std::exchange(queue_, {})) writes.push_back(std::move(write));
     if (parts_.log->failed()) error_ = *parts_.log->failure();
-    for (std::size_t i = committed; i < writes.size(); ++i) take_back(writes[i]);
+    for (std::size_t i = good; i < writes.size(); ++i) take_back(writes[i]);
   }
   for (const Write& write : writes) stats_.pending_bytes -= write.bytes;
-  stats_.committed += committed;
-  stats_.failed += writes.size() - committed;
-  stats_.commits += committed > 0 ? 1 : 0;
+  stats_.committed += good;
+  stats_.failed += writes.size() - good;
+  stats_.commits += good > 0 ? 1 : 0;
   stats_.pending -= writes.size();
   settled_through_ += writes.size();
-  leading_ = false;
   const bool more = !queue_.empty() || closed_;
   lock.unlock();
   bell_->done.notify_all();
   if (more) bell_->rung.notify_one();
   const Clock::time_point now = Clock::now();
-  for (std::size_t i = 0; i < committed; ++i) {
+  for (std::size_t i = 0; i < good; ++i) {
     sync_time_.add(std::chrono::duration_cast<std::chrono::nanoseconds>(now - writes[i].accepted));
     writes[i].ticket->reach(TicketState::kSynced);
     writes[i].ticket->reach(TicketState::kCommitted);
   }
-  for (std::size_t i = committed; i < writes.size(); ++i) writes[i].ticket->fail(status.error(), false);
+  for (std::size_t i = good; i < writes.size(); ++i) writes[i].ticket->fail(status.error(), false);
   lock.lock();
 }
 

@@ -69,6 +69,17 @@ class LogEntryStore final : public EntryStore {
   Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
   std::uint64_t store_time_ns() override { return time_->now_ns(); }
 
+  // With the log's turn: appends the changes, and what was accepted before them, to `sink`, the
+  // changes so that after a crash they are there together with `others`, or neither. They are settled
+  // when the sink is. ErrorCode::conflict when a condition does not hold: then nothing was appended.
+  // After another error neither was, and what the sink has is committed, unless the log has failed.
+  Status write_with(BlockSink& sink, BlockSink::Statements others, std::vector<EntryChange> changes);
+  // Whether write() would take them, but for conditions and room.
+  Status check(const std::vector<EntryChange>& changes) const {
+    std::uint64_t bytes = 0;
+    return check_changes(changes, bytes);
+  }
+
   // Waits until what was accepted before is committed, or has failed. The error with which
   // everything fails, if there is one.
   Status settle();
@@ -111,9 +122,18 @@ class LogEntryStore final : public EntryStore {
     Written written;
     std::uint64_t number = 0;  // in the order of acceptance
   };
+  // Taken from the queue, in its order.
+  struct Taken {
+    std::deque<Write> writes;
+    std::size_t appended = 0;  // the first so many
+    Status status;             // of appending the others
+  };
   // With `lock` on the queue when it returns.
   Result<Accepted> accept(std::vector<EntryChange> changes, const PutOptions& options,
                           std::unique_lock<std::mutex>& lock);
+  static Write write_of(const PutOptions& options, std::uint64_t bytes, std::function<void()> hurry);
+  // Into the queue, whose mutex is held.
+  Accepted enter(Write write, std::vector<EntryChange> changes);
   Status check_changes(const std::vector<EntryChange>& changes, std::uint64_t& bytes) const;
   Status make_room(std::unique_lock<std::mutex>& lock, std::uint64_t bytes, OnFull on_full);
   Status check_versions(const std::vector<EntryChange>& changes);
@@ -121,9 +141,11 @@ class LogEntryStore final : public EntryStore {
   void run(int nice);
   // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
   void lead(std::unique_lock<std::mutex>& lock);
-  Status commit_all(std::deque<Write>& writes, std::size_t& committed);
-  void settle(std::unique_lock<std::mutex>& lock, std::deque<Write>& writes, std::size_t committed,
-              const Status& status);
+  // The first `count` of them.
+  Status append(BlockSink& sink, Taken& taken, std::size_t count);
+  EntriesRecord record_of(const Write& write) const;
+  // `lock` is the queue's, and locked afterwards. `committed`: of what was appended; `leads`: from lead().
+  void settle(std::unique_lock<std::mutex>& lock, Taken& taken, const Status& committed, bool leads);
   void note_committed(const Write& write);
   void take_back(const Write& write);
   void write_clock();
@@ -143,6 +165,7 @@ class LogEntryStore final : public EntryStore {
   std::uint64_t next_version_ = 1;
   std::uint64_t accepted_through_ = 0, settled_through_ = 0;  // writes, counted
   bool leading_ = false;                                      // somebody is in lead()
+  bool settling_ = false;                                     // and has taken what was in the queue
   bool closed_ = false;
   std::optional<Error> error_;
   Stats stats_;

@@ -175,6 +175,14 @@ Result<EntryStore::Written> ResultTable::commit(std::string_view name_space, Val
   return written;
 }
 
+Result<std::vector<EntryChange>> ResultTable::prepare(std::string_view name_space, Values values,
+                                                      const ResultOptions& options) {
+  const std::size_t count = values.size();
+  auto changes = changes_of(name_space, std::move(values), options);
+  if (changes.ok()) puts_ += count;
+  return changes;
+}
+
 Result<std::int64_t> ResultTable::add(std::string_view name_space, std::string_view key, std::int64_t by) {
   CAIRN_CHECK(check_key(name_space, key));
   for (;;) {

@@ -31,6 +31,8 @@ class ResultTable {
   Result<EntryStore::Written> put(std::string_view name_space, Values values, const ResultOptions& options);
   // The same, and waits until they are committed.
   Result<EntryStore::Written> commit(std::string_view name_space, Values values, const ResultOptions& options);
+  // What a put writes, for whoever writes it together with something else. It counts as put.
+  Result<std::vector<EntryChange>> prepare(std::string_view name_space, Values values, const ResultOptions& options);
   Result<std::optional<ResultValue>> get(std::string_view name_space, std::string_view key);
   Result<bool> has(std::string_view name_space, std::string_view key);
   Result<std::optional<ResultInfo>> info(std::string_view name_space, std::string_view key);

@@ -124,10 +124,12 @@ class AsyncWriter::Session {
     return written_.empty() ? sink_.commit_if_due() : Status();
   }
 
-  // Where the log had no room it is as it was: the values have failed, not the writer.
+  // Where the log had no room, or a condition did not hold, the log is as it was: the values have
+  // failed, not the writer.
   Status taken(PutGroup& group, const Status& appended) {
     if (appended.ok()) return {};
-    if (appended.error().code != ErrorCode::no_space || writer_.parts_.log.failed()) return appended;
+    const bool refused = appended.error().code == ErrorCode::no_space || appended.error().code == ErrorCode::conflict;
+    if (!refused || writer_.parts_.log.failed()) return appended;
     group.error = appended.error();
     return {};
   }
@@ -317,8 +319,9 @@ void AsyncWriter::run(int nice) {
   become_background_thread("cairn-writer", nice);
   while (queue_.wait_for_work()) {
     const std::unique_lock turn(parts_.turn);
+    Session session(*this);
     Status written = parts_.turn_began();
-    if (written.ok()) written = Session(*this).run();
+    if (written.ok()) written = session.run();
     if (written.ok()) continue;
     // The log's end is in doubt, or the index is: nothing may be built upon them.
     if (!parts_.log.failed()) parts_.log.fail(written.error());

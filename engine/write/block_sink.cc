@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "engine/base/errors.h"
 #include "engine/content/digester.h"
@@ -291,44 +292,44 @@ Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload)
   return commit_if_due();
 }
 
-Status BlockSink::write_ref(const RefRecord& ref) {
+Status BlockSink::write(Statements statements) {
   if (options_.dry_run) return {};
-  const std::vector<std::byte> payload = encode(ref);
-  if (payload.size() > kRefBytesMax) {
-    return make_error(ErrorCode::invalid_argument, "the tags of '" + printable(ref.name) + "' take more than 1 MiB");
+  std::deque<std::vector<std::byte>> payloads;  // that the records borrow
+  std::vector<NewRecord> records;
+  const auto add = [&](RecordKind kind, std::vector<std::byte> payload, const Digest& key, bool removes) {
+    const Bytes bytes = payloads.emplace_back(std::move(payload));
+    records.push_back({.kind = kind,
+                       .codec = 0,
+                       .logical_bytes = static_cast<std::uint32_t>(bytes.size()),
+                       .key = key,
+                       .payload = bytes,
+                       .gives_back = removes});
+  };
+  if (!statements.roots.empty()) {
+    RootsRecord record{.roots = std::move(statements.roots)};
+    std::vector<std::byte> payload = encode(record);
+    const Digest key = digest_of(options_.digest, payload);
+    add(RecordKind::roots, std::move(payload), key, std::ranges::all_of(record.roots, &Root::removed));
+    statements.roots = std::move(record.roots);
   }
-  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::ref,
-                                    .codec = 0,
-                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
-                                    .key = ref_key(options_.digest, ref.name, ref.version),
-                                    .payload = payload,
-                                    .gives_back = ref.removed}));
-  pending_refs_.push_back(ref);
-  return {};
-}
-
-Status BlockSink::write_roots(std::vector<Root> roots) {
-  RootsRecord record{.roots = std::move(roots)};
-  const std::vector<std::byte> payload = encode(record);
-  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::roots,
-                                    .codec = 0,
-                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
-                                    .key = digest_of(options_.digest, payload),
-                                    .payload = payload,
-                                    .gives_back = std::ranges::all_of(record.roots, &Root::removed)}));
-  pending_roots_.push_back(std::move(record.roots));
-  return {};
-}
-
-Status BlockSink::write_entries(EntriesRecord record) {
-  const std::vector<std::byte> payload = encode(record);
-  CAIRN_CHECK(log_.append(NewRecord{.kind = RecordKind::entries,
-                                    .codec = 0,
-                                    .logical_bytes = static_cast<std::uint32_t>(payload.size()),
-                                    .key = digest_of(options_.digest, payload),
-                                    .payload = payload,
-                                    .gives_back = std::ranges::all_of(record.entries, &StoredEntry::removed)}));
-  pending_entries_.push_back(std::move(record));
+  if (statements.entries) {
+    std::vector<std::byte> payload = encode(*statements.entries);
+    const Digest key = digest_of(options_.digest, payload);
+    add(RecordKind::entries, std::move(payload), key,
+        std::ranges::all_of(statements.entries->entries, &StoredEntry::removed));
+  }
+  for (const RefRecord& ref : statements.refs) {
+    std::vector<std::byte> payload = encode(ref);
+    if (payload.size() > kRefBytesMax) {
+      return make_error(ErrorCode::invalid_argument, "the tags of '" + printable(ref.name) + "' take more than 1 MiB");
+    }
+    add(RecordKind::ref, std::move(payload), ref_key(options_.digest, ref.name, ref.version), ref.removed);
+  }
+  if (records.empty()) return {};
+  CAIRN_CHECK(log_.append(records));
+  if (!statements.roots.empty()) pending_roots_.push_back(std::move(statements.roots));
+  if (statements.entries) pending_entries_.push_back(std::move(*statements.entries));
+  std::ranges::move(statements.refs, std::back_inserter(pending_refs_));
   return {};
 }
 
@@ -351,7 +352,16 @@ Status BlockSink::commit() {
   IndexBatch batch = batch_of(synced);
   CAIRN_INVARIANT(!has_statements());
   batch.seen = std::exchange(seen_, {});
-  return apply(synced, batch);
+  CAIRN_CHECK(apply(synced, batch));
+  for (const Settled& settled : std::exchange(settled_, {})) settled({});
+  return {};
+}
+
+// What was appended and not committed is in a log that has failed.
+BlockSink::~BlockSink() {
+  if (settled_.empty()) return;
+  const Status lost = log_.failure() ? *log_.failure() : make_error(ErrorCode::io, "the log was not committed");
+  for (const Settled& settled : settled_) settled(lost);
 }
 
 Status BlockSink::apply(const LogWriter::Synced& synced, const IndexBatch& batch) {

@@ -4,13 +4,16 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/base/buffer_pool.h"
@@ -58,6 +61,9 @@ class BlockSink {
 
   // `stored` says what objects that are in the log are made of.
   BlockSink(const WriteOptions& options, Index& index, LogWriter& log, ObjectParts& stored);
+  ~BlockSink();
+  BlockSink(const BlockSink&) = delete;
+  BlockSink& operator=(const BlockSink&) = delete;
 
   // Any thread: digest, known? encode. On failure nothing is claimed. What the store has never had, or
   // has forgotten, may become the difference from another; the source of `place` outlives append().
@@ -75,13 +81,22 @@ class BlockSink {
   // Objects that are known, and not quarantined, are not written again.
   Status write_object(RecordKind kind, const Digest& id, Bytes payload);
   Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
-  Status write_ref(const RefRecord& ref);
+  // What makes content visible. In one group of the log: all of it or, after a crash, none.
+  struct Statements {
+    std::vector<RefRecord> refs = {};
+    std::vector<Root> roots = {};  // in one record
+    std::optional<EntriesRecord> entries = {};
+  };
+  Status write(Statements statements);
+  Status write_ref(const RefRecord& ref) { return write({.refs = {ref}}); }
+  Status write_roots(std::vector<Root> roots) { return write({.roots = std::move(roots)}); }
+  Status write_entries(EntriesRecord record) { return write({.entries = std::move(record)}); }
   // Appended and not yet in the index, in the order of the log.
   const std::deque<RefRecord>& pending_refs() const noexcept { return pending_refs_; }
-  // In one record: all of them or none.
-  Status write_roots(std::vector<Root> roots);
-  // The same.
-  Status write_entries(EntriesRecord record);
+  // Called once: when everything appended before is in the index, or, with an error, when this ends
+  // without that.
+  using Settled = std::function<void(const Status& committed)>;
+  void when_settled(Settled settled) { settled_.push_back(std::move(settled)); }
   // Noted with the next commit.
   void remember(std::string path, SeenFile seen) { seen_.emplace_back(std::move(path), std::move(seen)); }
 
@@ -141,6 +156,7 @@ class BlockSink {
   std::deque<RefRecord> pending_refs_;
   std::deque<std::vector<Root>> pending_roots_;  // by record
   std::deque<EntriesRecord> pending_entries_;
+  std::vector<Settled> settled_;
   ObjectParts& stored_;
   Parts parts_;
   std::vector<std::pair<std::string, SeenFile>> seen_;

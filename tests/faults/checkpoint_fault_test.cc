@@ -36,11 +36,13 @@ class SaveScenario {
     for (std::uint64_t g = latest ? latest->generation + 1 : 0; g < kGenerations; ++g) {
       const std::string changing = changing_of(g), part = part_of(g);
       const TensorLayout layout{.dtype = DType::bf16, .shape = {changing.size() / 2}};
+      SaveOptions options{.retention = {.keep_last = kKept}};
+      options.results = results_of(g);
       const Ticket ticket = checkpoints.save(g,
                                              {{.bytes = bytes_of(changing), .tensor = layout, .name = "changing"},
                                               {.bytes = bytes_of(staying_), .name = "staying"},
                                               {.bytes = bytes_of(part), .name = "part"}},
-                                             {.retention = {.keep_last = kKept}});
+                                             options);
       CAIRN_CHECK(ticket.committed().wait());
       acknowledged_ = g + 1;
     }
@@ -82,6 +84,7 @@ class SaveScenario {
     for (std::uint64_t back = 1; back <= least; ++back) {
       if (!checkpoints.info(next - back).ok()) return "generation " + std::to_string(next - back) + " went too early";
     }
+    if (std::string wrong = wrong_results(store.results("run"), next); !wrong.empty()) return wrong;
     const Status closed = store.close();
     return closed.ok() ? std::string() : "close: " + closed.error().message;
   }
@@ -89,6 +92,26 @@ class SaveScenario {
  private:
   static std::string changing_of(std::uint64_t g) { return bf16_weights(60'000, g); }
   static std::string part_of(std::uint64_t g) { return random_bytes(3'000, g); }
+
+  // One of its own, and one that each takes from the one before.
+  static std::vector<CheckpointResult> results_of(std::uint64_t g) {
+    const ResultValue value = ResultValue::json(std::to_string(g));
+    return {{.name_space = "run", .key = "loss of " + std::to_string(g), .value = value, .options = {.if_version = 0}},
+            {.name_space = "run", .key = "newest", .value = value}};
+  }
+  // Generations below `next` were saved, and no others.
+  static std::string wrong_results(Results results, std::uint64_t next) {
+    for (std::uint64_t g = 0; g < kGenerations; ++g) {
+      const auto has = results.has("loss of " + std::to_string(g));
+      if (!has.ok()) return "result: " + has.error().message;
+      if (*has != (g < next)) return "generation " + std::to_string(g) + " and its result are not one commit";
+    }
+    const auto newest = results.get("newest");
+    if (!newest.ok()) return "result: " + newest.error().message;
+    const std::string text = *newest ? std::string((*newest)->text()) : "none";
+    if (text == (next == 0 ? "none" : std::to_string(next - 1))) return {};
+    return "the newest result is " + text + " beside " + std::to_string(next) + " generations";
+  }
 
   std::string wrong_with(Checkpoints& checkpoints, std::uint64_t g) const {
     const auto loaded = checkpoints.load(g);

@@ -42,6 +42,43 @@ TEST_F(LogWriterTest, SyncSaysWhereEveryRecordLies) {
   }
 }
 
+TEST_F(LogWriterTest, WhatIsAppendedAtOnceIsInOneGroupWhereverTheGroupOrTheSegmentEnds) {
+  LogWriter log = writer();
+  std::uint64_t n = 0;
+  std::set<std::uint64_t> seconds;  // sequences of the second of two
+  // Together they have room for neither the rest of most groups, nor that of many segments.
+  for (std::size_t before = 100; before < 16'000; before += 700) {
+    ASSERT_TRUE(append(log, n++, before).ok());
+    const auto first = payload_of(n, 9'000), second = payload_of(n + 1, before % 2'100 == 100 ? 12'288 : 6'000);
+    std::vector<NewRecord> pair;
+    for (const auto* payload : {&first, &second}) {
+      pair.push_back({.kind = RecordKind::block,
+                      .logical_bytes = static_cast<std::uint32_t>(payload->size()),
+                      .key = key_of(n++),
+                      .payload = *payload});
+    }
+    ASSERT_TRUE(log.append(pair).ok());
+    seconds.insert(n);
+  }
+  const auto report = synced(log);
+  ASSERT_EQ(report.records.size(), n);
+  std::uint64_t checked = 0;
+  for (std::uint64_t i = 0; i < n; ++i) {
+    EXPECT_TRUE(is_there(report.records[i].first, report.records[i].second, i)) << i;
+  }
+  for (std::uint32_t number = 1; number <= report.end_segment; ++number) {
+    for (const GroupHead& group : scan(fs, number).groups) {
+      for (std::size_t i = 0; i < group.records.size(); ++i) {
+        if (!seconds.contains(group.records[i].sequence)) continue;
+        ASSERT_GT(i, 0u) << "the second of two begins a group";
+        ++checked;
+      }
+    }
+  }
+  EXPECT_EQ(checked, seconds.size());
+  EXPECT_GT(report.end_segment, 1u);
+}
+
 TEST_F(LogWriterTest, NothingAppendedTouchesNothing) {
   const std::uint64_t before = fs.calls();
   LogWriter log = writer();

@@ -246,6 +246,21 @@ BUGS = [
     Bug("the index does not learn of the witness", "api/src/store_impl.cc",
         "Status ended = close_log();", "Status ended = log_->close().ok() ? Status() : Status();", "test_store",
         "ArchiveTest.*"),
+    Bug("what is appended at once may be in two groups", WRITER,
+        "  for (const NewRecord& record : records) CAIRN_CHECK(append_record(record, bytes));",
+        "  for (const NewRecord& record : records) {\n"
+        "    if (group_.used + record.payload.size() > options_.group_bytes) CAIRN_CHECK(write_group());\n"
+        "    CAIRN_CHECK(append_record(record, bytes));\n  }", "test_log", "LogWriterTest.*"),
+    Bug("a checkpoint's results are committed without it", ENTRIES,
+        "  taken->status = sink.write(std::move(others));",
+        "  taken->status = sink.write({.entries = std::move(others.entries)});\n"
+        "  if (taken->status.ok()) taken->status = sink.commit();\n"
+        "  if (taken->status.ok()) taken->status = sink.write({.refs = std::move(others.refs)});",
+        "test_faults", "CheckpointFaultTest.*"),
+    Bug("a checkpoint's results overtake what was accepted before them", ENTRIES,
+        "    taken->writes = std::exchange(queue_, {});",
+        "    taken->writes.push_back(std::move(queue_.back()));\n    queue_.pop_back();", "test_store",
+        "CheckpointResultsTest.*"),
     Bug("a seal is said to cover the segment after it", WRITER,
         "return record.first > sealed_->segment;", "return record.first > sealed_->segment + 1;",
         "test_log", "LogWriterTest.*"),

@@ -23,12 +23,21 @@
 #include "cairn/archive.h"
 #include "cairn/objects.h"
 #include "cairn/result.h"
+#include "cairn/results.h"
 #include "cairn/retention.h"
 #include "cairn/ticket.h"
 
 // A shared library shows what is declared from here on.
 #pragma GCC visibility push(default)
 namespace cairn {
+
+// A result that belongs to a checkpoint: its evaluation, say (Store::results(name_space)).
+struct CheckpointResult {
+  std::string name_space = {};
+  std::string key;
+  ResultValue value;
+  ResultOptions options = {};  // on_full and durability are the checkpoint's
+};
 
 struct SaveOptions {
   // Both become tags, which the archive's tag() may change later, so their names differ.
@@ -39,6 +48,11 @@ struct SaveOptions {
   RetentionPolicy retention = {};
   OnFull on_full = OnFull::block;
   Durability durability = Durability::grouped;
+  // Written in the commit that makes the checkpoint visible: after a crash both are there, or neither.
+  // Where the version of one is not the one that it asks for, the ticket has ErrorCode::conflict, and
+  // neither is. Keys are unique. TTLs begin when save() is called. At most 32 MiB, copied, which count
+  // in no budget. Whoever reads meanwhile may find a result shortly before the checkpoint.
+  std::vector<CheckpointResult> results = {};
 };
 
 struct CheckpointInfo {
