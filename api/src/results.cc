@@ -96,11 +96,15 @@ ResultCounters Results::counters() const {
   const auto tables = store_->tables();
   if (!tables.ok()) return {};
   ResultCounters counters = (*tables)->results.counters();
-  const EntryCacheStats memory = (*tables)->entries.cache().stats();
-  counters.memory_hits = memory.hits;
+  const LogEntryStore::Stats stats = (*tables)->entries.stats();
+  const EntryCacheStats& memory = stats.cache;
+  counters.memory_hits = memory.hits + stats.memory_only.hits;
   counters.memory_misses = memory.misses;
   counters.memory_bytes = memory.bytes;
   counters.memory_entries = memory.entries;
+  counters.memory_only_bytes = stats.memory_only.bytes;
+  counters.memory_only_entries = stats.memory_only.entries;
+  counters.memory_only_evicted = stats.memory_only.evicted;
   return counters;
 }
 

@@ -51,6 +51,7 @@ class ResultTable {
   struct Found {
     ResultEnvelope envelope;
     std::uint64_t version = 0;
+    bool memory_only = false;
   };
   // Nothing when it is not there, or its time is over.
   Result<std::optional<Found>> find(const std::string& entry_key);

@@ -51,6 +51,12 @@ struct ResultOptions {
   std::optional<std::uint64_t> if_version = {};
   OnFull on_full = OnFull::block;
   Durability durability = Durability::grouped;
+  // Is kept in the memory of this process and never written: gone when the store is closed, or as
+  // soon as others need its room (half of StoreOptions::memory_cache_bytes). What a key has last
+  // been put is the only value it has: one that it had on the disk is removed there, and the ticket
+  // is of that removal: when it fails, the old one is there as before. Such a value may be larger
+  // than 1 MiB. Everything finds it that finds others; its reads are not counted.
+  bool memory_only = false;
 };
 
 struct ResultInfo {
@@ -60,6 +66,7 @@ struct ResultInfo {
   std::optional<TensorLayout> tensor;
   std::uint64_t bytes = 0;
   std::string experiment;
+  bool memory_only = false;     // ResultOptions::memory_only
   std::int64_t created_ns = 0;  // since the Unix epoch, by the clock of the machine: for people
   // Of get() and get_many(), kept in memory and written now and then: what a crash takes away is
   // never a value.
@@ -77,6 +84,8 @@ struct ResultCounters {
   std::uint64_t puts = 0, hits = 0, misses = 0, removed = 0, expired = 0;
   // Of what was read, from the memory tier: the others were read from the index.
   std::uint64_t memory_hits = 0, memory_misses = 0, memory_bytes = 0, memory_entries = 0;
+  // Of values that are in memory only; they are among the memory_hits.
+  std::uint64_t memory_only_bytes = 0, memory_only_entries = 0, memory_only_evicted = 0;
 
   double hit_rate() const {
     return hits + misses == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(hits + misses);
