@@ -82,6 +82,11 @@ Result<std::uint64_t> Results::remove_expired() {
   return tables->results.remove_expired();
 }
 
+Result<EvictReport> Results::evict(const EvictOptions& options) {
+  CAIRN_TRY(StoreImpl::Tables * tables, store_->tables());
+  return tables->results.evict(options);
+}
+
 Result<std::int64_t> Results::add(const std::string& key, std::int64_t by) {
   CAIRN_TRY(StoreImpl::Tables * tables, store_->tables());
   return tables->results.add(name_space_, key, by);

@@ -9,6 +9,7 @@
 
 #include "engine/base/errors.h"
 #include "engine/results/entry_key.h"
+#include "engine/results/result_eviction.h"
 #include "engine/write/value_layout.h"
 
 namespace cairn {
@@ -142,11 +143,22 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
     envelope.expires_store_ns = entries_.store_time_ns() + static_cast<std::uint64_t>(options.ttl->count());
     change.index_keys.push_back(expiry_index().number(envelope.expires_store_ns).bytes());
   }
+  if (options.cost) {
+    if (options.cost->count() <= 0) return of_key(key, ErrorCode::invalid_argument, "a cost is above 0");
+    // What is in memory only goes by other rules.
+    if (!options.memory_only) {
+      envelope.cost_ns = static_cast<std::uint64_t>(options.cost->count());
+      CAIRN_TRY(envelope.eviction_clock, eviction_clock());
+    }
+  }
   if (!options.experiment.empty()) change.index_keys.push_back(experiment_index(options.experiment).bytes());
   if (options.memory_only && envelope.value.bytes.size() > kMemoryOnlyBytesMax) {
     return of_key(key, ErrorCode::invalid_argument, "a value in memory only has at most 1 GiB");
   }
   change.value = encode(envelope);
+  if (envelope.cost_ns != 0) {
+    change.index_keys.push_back(evictable_key(envelope, change.key.size() + change.value.size()));
+  }
   if (change.memory_only || change.value.size() <= kEntryValueBytesMax) return change;
   return of_key(key, ErrorCode::invalid_argument,
                 std::to_string(envelope.value.bytes.size()) + " bytes are above 1 MiB: put them as an object");
@@ -204,6 +216,7 @@ Result<std::int64_t> ResultTable::add(std::string_view name_space, std::string_v
       }
       options.experiment = found->envelope.experiment;
       options.memory_only = found->memory_only;
+      if (found->envelope.cost_ns != 0) options.cost = std::chrono::nanoseconds(found->envelope.cost_ns);
     }
     if (__builtin_add_overflow(sum, by, &sum)) {
       return of_key(key, ErrorCode::invalid_argument, "the sum leaves 64 bits");
@@ -254,7 +267,13 @@ Result<std::optional<ResultValue>> ResultTable::get(std::string_view name_space,
     return std::move(status).error();
   }
   ++hits_;
-  if (!found->memory_only) accesses_.note(entry_key, wall_clock_ns());
+  if (!found->memory_only) {
+    double clock = 0;
+    if (found->envelope.cost_ns != 0) {
+      CAIRN_TRY(clock, eviction_clock());
+    }
+    accesses_.note(entry_key, wall_clock_ns(), clock);
+  }
   return std::optional(std::move(found->envelope.value));
 }
 
@@ -276,6 +295,7 @@ Result<ResultInfo> ResultTable::info_of(std::string_view key, const std::string&
                   .created_ns = envelope.created_ns,
                   .accessed_ns = access.last_ns,
                   .access_count = access.count};
+  if (envelope.cost_ns != 0) info.cost = std::chrono::nanoseconds(envelope.cost_ns);
   if (envelope.expires_store_ns != 0) {
     const std::uint64_t now = entries_.store_time_ns();
     info.time_left = std::chrono::nanoseconds(envelope.expires_store_ns > now ? envelope.expires_store_ns - now : 0);
@@ -400,7 +420,8 @@ Result<std::uint64_t> ResultTable::remove_expired() {
 }
 
 ResultCounters ResultTable::counters() const {
-  return {.puts = puts_, .hits = hits_, .misses = misses_, .removed = removed_, .expired = expired_};
+  return {
+      .puts = puts_, .hits = hits_, .misses = misses_, .removed = removed_, .expired = expired_, .evicted = evicted_};
 }
 
 }  // namespace cairn

@@ -294,6 +294,27 @@ TEST_F(ResultsTest, MemoryForValuesThatAreNotWrittenHasALimit) {
   EXPECT_LE(counters.memory_only_bytes + counters.memory_bytes, 4u << 20);
 }
 
+TEST_F(ResultsTest, WhatIsEvictedIsGoneForGoodAndTheOthersAreWhole) {
+  const auto seconds = [](int n) { return ResultOptions{.cost = std::chrono::seconds(n)}; };
+  for (int i = 1; i <= 9; ++i) {
+    ASSERT_TRUE(results().put(std::to_string(i), text(std::string(100'000, 'x')), seconds(i)).ok());
+  }
+  ASSERT_TRUE(results("other").put("1", text(std::string(100'000, 'x')), seconds(1)).ok());
+  EXPECT_EQ(results().info("3").value()->cost, std::chrono::seconds(3));
+  const EvictReport report = results().evict({.budget_bytes = 600'000}).value();
+  EXPECT_EQ(report.evicted, 5u);
+  EXPECT_LE(report.bytes, 540'000u);
+  EXPECT_GT(report.bytes, 440'000u);
+  EXPECT_EQ(listed(), "5 6 7 8 9");
+  EXPECT_FALSE(results("other").has("1").value());
+  EXPECT_EQ(results().counters().evicted, 5u);
+  log_.reopen();
+  EXPECT_EQ(listed(), "5 6 7 8 9");
+  ASSERT_TRUE(log_.rebuild().empty());
+  EXPECT_EQ(listed(), "5 6 7 8 9");
+  EXPECT_EQ(wrong_with_counts(log_.store()), "");
+}
+
 TEST_F(ResultsTest, AStoreThatIsClosedOrReadOnlySaysSo) {
   ASSERT_TRUE(results().put("k", text("v")).ok());
   Results of_closed = results();
