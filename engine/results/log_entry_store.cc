@@ -21,8 +21,8 @@ constexpr std::uint64_t kRecordBytesMax = kEntriesBytesMax / 2;
 constexpr unsigned kVersionBits = 20;
 // Less than this is not worth a record when the store is closed.
 constexpr std::uint64_t kClockWrittenNs = 1'000'000'000;
-// Versions that what is in memory only may have between two sequence numbers; a record has room for the other half.
-constexpr std::uint64_t kMemoryVersionsMax = std::uint64_t{1} << (kVersionBits - 1);
+// So far beyond the log's next sequence what is in memory only may take versions; then the log hears of it.
+constexpr std::uint64_t kMemoryVersionsMax = std::uint64_t{1} << (kVersionBits - 4);
 // In such steps the memory tier lends its room.
 constexpr std::uint64_t kLentBytes = 1 << 20;
 

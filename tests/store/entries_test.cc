@@ -368,14 +368,15 @@ TEST_F(EntriesTest, VersionsInMemoryDoNotOvertakeTheLog) {
 }
 
 TEST_F(EntriesTest, ThreadsThatPutHereAndThereReadWhatWasPutLast) {
+  LogEntryStore& table = entries();
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, key = "k" + std::to_string(t)] {
       for (int i = 0; i < 200; ++i) {
         const bool in_memory = (i + i / 3) % 2 == 0;
-        const auto written = entries().write({{.key = key, .value = std::to_string(i), .memory_only = in_memory}});
+        const auto written = table.write({{.key = key, .value = std::to_string(i), .memory_only = in_memory}});
         ASSERT_TRUE(written.ok());
-        const auto found = entries().find(key).value();
+        const auto found = table.find(key).value();
         ASSERT_TRUE(found) << i;
         EXPECT_EQ(found->value, std::to_string(i));
         EXPECT_EQ(found->version, written->version);
