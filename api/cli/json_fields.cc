@@ -249,6 +249,7 @@ Json to_json(const ResultInfo& info) {
                {"experiment", info.experiment},
                {"created", utc_text(info.created_ns)},
                {"access_count", info.access_count}};
+  if (info.cost) json["cost_seconds"] = std::chrono::duration<double>(*info.cost).count();
   if (info.tensor) {
     json["dtype"] = dtype_name(info.tensor->dtype);
     json["shape"] = info.tensor->shape;

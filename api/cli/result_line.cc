@@ -89,15 +89,15 @@ Result<TensorLayout> tensor_members(const JsonMembers& members, std::size_t byte
   return wrong(fmt::format("{} {} does not have {} bytes", *dtype, shape_text(tensor.shape), bytes));
 }
 
-Result<std::optional<std::chrono::nanoseconds>> ttl_member(const JsonMembers& members) {
-  std::optional<std::chrono::nanoseconds> ttl;
-  const auto found = members.find("seconds_left");
-  if (found == members.end()) return ttl;
+Result<std::optional<std::chrono::nanoseconds>> seconds_member(const JsonMembers& members, const std::string& field) {
+  std::optional<std::chrono::nanoseconds> time;
+  const auto found = members.find(field);
+  if (found == members.end()) return time;
   const Json json = Json::parse(found->second);
   const double seconds = json.is_number() ? json.get<double>() : 0;
-  if (!(seconds > 0 && seconds <= kSecondsMax)) return wrong("seconds_left is not above 0 and at most 9e9");
-  ttl = std::chrono::nanoseconds(std::max(1LL, std::llround(seconds * 1e9)));
-  return ttl;
+  if (!(seconds > 0 && seconds <= kSecondsMax)) return wrong(field + " is not above 0 and at most 9e9");
+  time = std::chrono::nanoseconds(std::max(1LL, std::llround(seconds * 1e9)));
+  return time;
 }
 
 // As the store sees it: the parser takes a zero byte for the end, and a byte order mark for nothing.
@@ -125,6 +125,7 @@ std::string line_of(const std::string& name_space, const ResultInfo& info, const
   fields["version"] = info.version;
   fields["created"] = utc_text(info.created_ns);
   if (info.time_left) fields["seconds_left"] = std::chrono::duration<double>(*info.time_left).count();
+  if (info.cost) fields["cost_seconds"] = std::chrono::duration<double>(*info.cost).count();
   const std::string_view text = value.text();
   const bool is_json = value.serializer == "json" && is_utf8(text);
   if (is_json && fits_a_line(text)) {
@@ -156,7 +157,8 @@ Result<ResultLine> read_result_line(std::string_view text) {
   if (line.value.serializer == "tensor") {
     CAIRN_TRY(line.value.tensor, tensor_members(members, value.size()));
   }
-  CAIRN_TRY(line.ttl, ttl_member(members));
+  CAIRN_TRY(line.ttl, seconds_member(members, "seconds_left"));
+  CAIRN_TRY(line.cost, seconds_member(members, "cost_seconds"));
   return line;
 }
 

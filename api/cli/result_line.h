@@ -2,10 +2,10 @@
 //
 // A result as one line of JSON: what `results export` writes and `results import` reads.
 //
-// Fields: schema_version, namespace, key, serializer, experiment, version, created, and with a TTL seconds_left. Of a
-// tensor also dtype and shape. The value is in one of three: json, as JSON, byte for byte; json_text, the same as a
-// string, where line breaks or spaces around it would be lost; base64, everything else. Of a name that is no UTF-8
-// there is the base64, in a field with that at its end: key_base64.
+// Fields: schema_version, namespace, key, serializer, experiment, version, created, with a TTL seconds_left, and with a
+// cost cost_seconds. Of a tensor also dtype and shape. The value is in one of three: json, as JSON, byte for byte;
+// json_text, the same as a string, where line breaks or spaces around it would be lost; base64, everything else. Of a
+// name that is no UTF-8 there is the base64, in a field with that at its end: key_base64.
 #pragma once
 
 #include <chrono>
@@ -20,7 +20,7 @@ namespace cairn::cli {
 struct ResultLine {
   std::string name_space, key, experiment;
   ResultValue value;
-  std::optional<std::chrono::nanoseconds> ttl;
+  std::optional<std::chrono::nanoseconds> ttl, cost;
 
   // What it takes in the store, at least.
   std::size_t bytes() const;

@@ -83,7 +83,9 @@ class Batch {
 
   // Those from `at` on that have the same options and no key twice, in one write.
   Result<Ticket> put_alike(std::size_t& at) {
-    const auto options_of = [](const ResultLine& line) { return std::tie(line.name_space, line.experiment, line.ttl); };
+    const auto options_of = [](const ResultLine& line) {
+      return std::tie(line.name_space, line.experiment, line.ttl, line.cost);
+    };
     ResultLine& first = lines_[at];
     std::vector<std::pair<std::string, ResultValue>> values;
     std::set<std::string> keys;
@@ -92,7 +94,7 @@ class Batch {
       values.emplace_back(lines_[at].key, std::move(lines_[at].value));
     }
     return store_.results(first.name_space)
-        .put_many_async(std::move(values), {.ttl = first.ttl, .experiment = first.experiment});
+        .put_many_async(std::move(values), {.ttl = first.ttl, .experiment = first.experiment, .cost = first.cost});
   }
 
   Store& store_;

@@ -21,7 +21,7 @@ Result<std::uint64_t> export_results(Session& session, Store& store, const std::
 
 // How many were put, and are durable. Lines are read in batches of bounded size: when one of a batch is wrong, the
 // error names its number and nothing of the batch is put; the batches before it are, as the error says too. What is
-// put together has one experiment and one TTL, and is there together or not at all. `name_space`: puts all of them
+// put together has one experiment, TTL and cost, and is there together or not at all. `name_space`: puts all of them
 // there; empty: each in its own.
 Result<std::uint64_t> import_results(Store& store, InputFile& in, const std::string& name_space);
 

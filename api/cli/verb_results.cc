@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn results: small values under keys, listed, read, put, removed, exported and imported.
+// cairn results: small values under keys, listed, read, put, removed, evicted, exported and imported.
 #include <fmt/format.h>
 
 #include <memory>
@@ -15,10 +15,12 @@
 namespace cairn::cli {
 namespace {
 
+constexpr std::size_t kSecondsMax = 9'000'000'000;
+
 struct Options {
   std::string action, key;
   std::string name_space, experiment, serializer = "bytes", file = "-", out;
-  std::optional<std::size_t> limit, ttl;
+  std::optional<std::size_t> limit, ttl, cost, budget, low_water;
   bool matching = false;
 };
 
@@ -75,9 +77,12 @@ Result<int> put(Session& session, const Options& options) {
   const auto bytes = std::as_bytes(std::span(text));
   ResultOptions how{.experiment = options.experiment};
   if (options.ttl) {
-    constexpr std::size_t kSecondsMax = 9'000'000'000;
     if (*options.ttl == 0 || *options.ttl > kSecondsMax) return wrong_usage("--ttl is from 1 to 9000000000 seconds");
     how.ttl = std::chrono::seconds(*options.ttl);
+  }
+  if (options.cost) {
+    if (*options.cost == 0 || *options.cost > kSecondsMax) return wrong_usage("--cost is from 1 to 9000000000 seconds");
+    how.cost = std::chrono::seconds(*options.cost);
   }
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   Results results = store.results(options.name_space);
@@ -111,6 +116,21 @@ Result<int> remove(Session& session, const Options& options) {
   }
   CAIRN_CHECK(store.close());
   print_removed(session, removed, "result", "results");
+  return kExitDone;
+}
+
+Result<int> evict(Session& session, const Options& options) {
+  if (!options.budget) return wrong_usage("evict needs a --budget");
+  if (!options.key.empty()) return wrong_usage("evict takes no KEY: it is for all results that have a cost");
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  CAIRN_TRY(const EvictReport report,
+            store.results().evict({.budget_bytes = *options.budget, .low_water_bytes = options.low_water}));
+  CAIRN_CHECK(store.close());
+  session.summary(Json{{"evicted", report.evicted}, {"evicted_bytes", report.evicted_bytes}, {"bytes", report.bytes}});
+  if (!session.out().json()) {
+    session.out().report("Evicted " + count_text(report.evicted, "result", "results") + " of " +
+                         size_text(report.evicted_bytes) + "; " + size_text(report.bytes) + " are left\n");
+  }
   return kExitDone;
 }
 
@@ -152,6 +172,7 @@ Result<int> run_results(Session& session, const Options& options) {
     return options.key.empty() ? wrong_usage("import needs a FILE") : import_from(session, options);
   }
   if (options.action == "export") return export_to(session, options);
+  if (options.action == "evict") return evict(session, options);
   const bool needs_key = options.action != "list" && !(options.action == "rm" && !options.experiment.empty());
   if (needs_key && options.key.empty()) return wrong_usage(options.action + " needs a KEY");
   if (options.action == "list") return list(session, options);
@@ -159,13 +180,13 @@ Result<int> run_results(Session& session, const Options& options) {
   if (options.action == "info") return info(session, options);
   if (options.action == "put") return put(session, options);
   if (options.action == "rm") return remove(session, options);
-  return wrong_usage("results knows list, get, info, put, rm, export and import, not '" + printable(options.action) +
-                     "'");
+  return wrong_usage("results knows list, get, info, put, rm, evict, export and import, not '" +
+                     printable(options.action) + "'");
 }
 
 Run declare_results(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|get|info|put|rm|export|import", given->action, "What to do");
+  options.argument("list|get|info|put|rm|evict|export|import", given->action, "What to do");
   options.argument("KEY", given->key, "Whose value; list, export: a glob (* and ?); import: a FILE, or '-'",
                    Need::optional);
   options.option("--namespace", "NAME", given->name_space,
@@ -173,6 +194,10 @@ Run declare_results(VerbOptions& options) {
   options.option("--file", "FILE", given->file, "put: where the value is; '-' is standard input");
   options.option("--serializer", "NAME", given->serializer, "put: how the value is read: bytes or json");
   options.option("--ttl", "SECONDS", given->ttl, "put: the store's time after which it is gone");
+  options.option("--cost", "SECONDS", given->cost, "put: what computing it took; without it, evict never removes it");
+  options.option("--budget", "BYTES", given->budget,
+                 "evict: what results that have a cost may take, in all namespaces");
+  options.option("--low-water", "BYTES", given->low_water, "evict: down to so much; without it, 90% of the budget");
   options.option("--experiment", "NAME", given->experiment, "put: what it belongs to; rm: all that belongs to it");
   options.option("--limit", "N", given->limit, "list: at most so many");
   options.option("--out", "FILE", given->out, "export: write JSON Lines here; without it, to standard output");
@@ -184,12 +209,13 @@ Run declare_results(VerbOptions& options) {
 
 constinit const Verb kResults{
     .name = "results",
-    .summary = "List, read, put, remove, export and import small values under keys",
+    .summary = "List, read, put, remove, evict, export and import small values under keys",
     .examples =
         "  cairn results list 'eval/*'\n"
         "  cairn results get eval/llama-sft\n"
         "  echo '{\"loss\": 1.82}' | cairn results put eval/llama-sft --serializer json --ttl 86400\n"
         "  cairn --yes results rm 'eval/*' --matching\n"
+        "  cairn results evict --budget 100000000\n"
         "  cairn results export 'eval/*' --out eval.jsonl\n"
         "  cairn --store OTHER results import eval.jsonl\n",
     .lines = false,

@@ -120,6 +120,10 @@ Result<CheckpointEnd::Results> results_of(StoreImpl& store, const std::vector<Ch
   CAIRN_TRY(StoreImpl::Tables * tables, store.tables());
   CheckpointEnd::Results prepared{.entries = &tables->entries};
   for (const CheckpointResult& result : results) {
+    if (result.options.memory_only) {
+      return make_error(ErrorCode::invalid_argument, "result '" + printable(result.key.substr(0, 64)) +
+                                                         "': what is saved with a checkpoint is not in memory only");
+    }
     ResultTable::Values one;
     one.emplace_back(result.key, result.value);
     CAIRN_TRY(auto changes, tables->results.prepare(result.name_space, std::move(one), result.options));

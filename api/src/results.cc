@@ -82,6 +82,11 @@ Result<std::uint64_t> Results::remove_expired() {
   return tables->results.remove_expired();
 }
 
+Result<EvictReport> Results::evict(const EvictOptions& options) {
+  CAIRN_TRY(StoreImpl::Tables * tables, store_->tables());
+  return tables->results.evict(options);
+}
+
 Result<std::int64_t> Results::add(const std::string& key, std::int64_t by) {
   CAIRN_TRY(StoreImpl::Tables * tables, store_->tables());
   return tables->results.add(name_space_, key, by);
@@ -96,11 +101,15 @@ ResultCounters Results::counters() const {
   const auto tables = store_->tables();
   if (!tables.ok()) return {};
   ResultCounters counters = (*tables)->results.counters();
-  const EntryCacheStats memory = (*tables)->entries.cache().stats();
-  counters.memory_hits = memory.hits;
+  const LogEntryStore::Stats stats = (*tables)->entries.stats();
+  const EntryCacheStats& memory = stats.cache;
+  counters.memory_hits = memory.hits + stats.memory_only.hits;
   counters.memory_misses = memory.misses;
   counters.memory_bytes = memory.bytes;
   counters.memory_entries = memory.entries;
+  counters.memory_only_bytes = stats.memory_only.bytes;
+  counters.memory_only_entries = stats.memory_only.entries;
+  counters.memory_only_evicted = stats.memory_only.evicted;
   return counters;
 }
 

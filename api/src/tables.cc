@@ -85,9 +85,7 @@ Result<Metrics> Store::metrics() {
 
 Status Store::set_memory_cache_bytes(std::uint64_t bytes) {
   CAIRN_TRY(StoreImpl::Tables * tables, impl_->tables());
-  if (!tables->entries.writable()) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
-  tables->entries.cache().set_limit(bytes);
-  return {};
+  return tables->entries.set_memory_bytes(bytes);
 }
 
 Status StoreImpl::close_tables() {

@@ -2,6 +2,8 @@
 #include "engine/results/access_counts.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <utility>
 
 #include "engine/base/endian.h"
@@ -13,6 +15,8 @@ namespace {
 
 // So many results at most are counted before they are written, and in one write.
 constexpr std::size_t kCountedMax = 8192;
+// The bits of what is no number.
+constexpr std::uint64_t kNoClock = 0x7ff8'0000'0000'0000;
 
 std::string access_key(const std::string& key) { return EntryKey(EntrySpace::accesses).rest(key).bytes(); }
 
@@ -21,18 +25,24 @@ std::string encode(const ResultAccess& access) {
   ByteWriter out(bytes);
   out.put(access.count);
   out.put(static_cast<std::uint64_t>(access.last_ns));
+  if (access.eviction_clock != 0) out.put(std::bit_cast<std::uint64_t>(access.eviction_clock));
   return std::string(as_text(bytes));
+}
+
+void add(const ResultAccess& more, ResultAccess& access) {
+  access.count += more.count;
+  access.last_ns = std::max(access.last_ns, more.last_ns);
+  access.eviction_clock = std::max(access.eviction_clock, more.eviction_clock);
 }
 
 }  // namespace
 
-void AccessCounts::note(const std::string& key, std::int64_t now_ns) {
+void AccessCounts::note(const std::string& key, std::int64_t now_ns, double eviction_clock) {
   bool full = false;
   {
     const std::lock_guard lock(mutex_);
     ResultAccess& access = counted_[key];
-    ++access.count;
-    access.last_ns = std::max(access.last_ns, now_ns);
+    add({.count = 1, .last_ns = now_ns, .eviction_clock = eviction_clock}, access);
     full = counted_.size() >= kCountedMax;
   }
   // Counts are worth no wait, and no failure of the read that made them.
@@ -45,8 +55,12 @@ Result<ResultAccess> AccessCounts::written(const std::string& key) {
   ByteReader in(as_bytes(entry->value));
   const auto count = in.get<std::uint64_t>();
   const auto last_ns = in.get<std::uint64_t>();
-  if (!in.exhausted()) return make_error(ErrorCode::corruption, "entry: the accesses of a result are damaged");
-  return ResultAccess{.count = *count, .last_ns = static_cast<std::int64_t>(*last_ns)};
+  double clock = 0;
+  if (last_ns && !in.exhausted()) clock = std::bit_cast<double>(in.get<std::uint64_t>().value_or(kNoClock));
+  if (!count || !last_ns || !in.exhausted() || !std::isfinite(clock) || clock < 0) {
+    return make_error(ErrorCode::corruption, "entry: the accesses of a result are damaged");
+  }
+  return ResultAccess{.count = *count, .last_ns = static_cast<std::int64_t>(*last_ns), .eviction_clock = clock};
 }
 
 Result<ResultAccess> AccessCounts::of(const std::string& key) {
@@ -55,8 +69,7 @@ Result<ResultAccess> AccessCounts::of(const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto counted = counted_.find(key);
   if (counted == counted_.end()) return access;
-  access.count += counted->second.count;
-  access.last_ns = std::max(access.last_ns, counted->second.last_ns);
+  add(counted->second, access);
   return access;
 }
 
@@ -81,8 +94,7 @@ Status AccessCounts::flush() {
   std::vector<EntryChange> changes;
   for (const auto& [key, access] : counted) {
     CAIRN_TRY(ResultAccess sum, written(key));
-    sum.count += access.count;
-    sum.last_ns = std::max(sum.last_ns, access.last_ns);
+    add(access, sum);
     changes.push_back({.key = access_key(key), .value = encode(sum)});
   }
   CAIRN_TRY(const auto written,

@@ -16,7 +16,8 @@ namespace cairn {
 
 struct ResultAccess {
   std::uint64_t count = 0;
-  std::int64_t last_ns = 0;  // wall clock; for people
+  std::int64_t last_ns = 0;   // wall clock; for people
+  double eviction_clock = 0;  // at the last one (result_eviction.h)
 };
 
 // Any number of threads.
@@ -25,7 +26,7 @@ class AccessCounts {
   explicit AccessCounts(EntryStore& entries) : entries_(entries) {}
 
   // `key` is that of the result's entry.
-  void note(const std::string& key, std::int64_t now_ns);
+  void note(const std::string& key, std::int64_t now_ns, double eviction_clock = 0);
   Result<ResultAccess> of(const std::string& key);
   // The change with which a result's removal forgets them.
   EntryChange removal(const std::string& key);

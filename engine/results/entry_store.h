@@ -33,12 +33,17 @@ struct EntryChange {
   std::vector<Reference> references = {};
   // ErrorCode::conflict unless the entry has this version (0: unless it is not there).
   std::optional<std::uint64_t> if_version = {};
+  // Is in the memory of this process and nowhere else, until room is needed there. Its value may
+  // be larger; it refers to nothing. What the key had on the disk is removed there: that is what
+  // the ticket is of.
+  bool memory_only = false;
 };
 
 struct Entry {
   std::string value;
   std::uint64_t version = 0;  // higher than that of every write that was committed before; never 0
   std::vector<Reference> references;
+  bool memory_only = false;
 };
 
 // Any number of threads.
@@ -60,7 +65,8 @@ class EntryStore {
   // disk to do so.
   virtual Result<std::optional<Entry>> find(std::string_view key) = 0;
   // Every key that starts with `prefix`, bytewise; `from` (empty: the first) is included in
-  // either order. Waits until what was accepted before is committed.
+  // either order. Waits until what was accepted before is committed. What is put on the disk
+  // in the place of what was in memory only, while the scan runs, may be passed over.
   virtual Status scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) = 0;
   // The same over index keys; entries that share one come by key.
   virtual Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) = 0;

@@ -21,7 +21,12 @@ constexpr std::uint64_t kRecordBytesMax = kEntriesBytesMax / 2;
 constexpr unsigned kVersionBits = 20;
 // Less than this is not worth a record when the store is closed.
 constexpr std::uint64_t kClockWrittenNs = 1'000'000'000;
+// So far beyond the log's next sequence what is in memory only may take versions; then the log hears of it.
+constexpr std::uint64_t kMemoryVersionsMax = std::uint64_t{1} << (kVersionBits - 4);
+// In such steps the memory tier lends its room.
+constexpr std::uint64_t kLentBytes = 1 << 20;
 
+// Of a record.
 std::uint64_t bytes_of(const EntryChange& change) {
   std::uint64_t bytes = 64 + change.key.size() + change.value.size() + 33 * change.references.size();
   for (const std::string& index_key : change.index_keys) bytes += 4 + index_key.size();
@@ -47,7 +52,10 @@ LogEntryStore::LogEntryStore(const Parts& parts, const Options& options, Machine
       options_(options),
       machine_(std::move(machine)),
       fork_generation_(fork_generation()),
-      cache_(parts.log ? options.cache_bytes : 0) {}
+      cache_(parts.log ? options.cache_bytes : 0),
+      memory_bytes_(options.cache_bytes),
+      cache_limit_(options.cache_bytes),
+      memory_only_(options.cache_bytes / 2) {}
 
 Status LogEntryStore::start(int nice) {
   CAIRN_TRY(const auto clock, parts_.index.clock());
@@ -100,6 +108,7 @@ Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   if (pending_entries_.load(std::memory_order_acquire) > 0) {
     const std::shared_lock lock(pending_mutex_);
+    if (const auto kept = memory_only_.find(key)) return std::optional(*kept);
     const auto found = pending_.find(key);
     if (found != pending_.end()) return found->second.entry;
   }
@@ -117,8 +126,29 @@ Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_vie
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   // Reading goes on after the log has failed.
   static_cast<void>(settle().ok());
-  const auto each = [&](const Placed<StoredEntry>& stored) { return visit(stored.key, entry_of(stored)); };
-  return parts_.index.for_each_entry(prefix, order_of(order), from, each);
+  // Looked at behind the beginning of the walk over the disk: what was removed there to be in memory only is there.
+  std::optional<MemoryOnlyWalk> memory;
+  const auto begin = [&] {
+    if (!memory) memory.emplace(memory_rows(prefix, order, from, false));
+  };
+  bool goes_on = true;
+  const auto each = [&](const Placed<StoredEntry>& stored) -> Result<bool> {
+    begin();
+    while (const auto* row = memory->not_behind(stored.key, stored.key)) {
+      // Of both, what was put last.
+      if (row->key == stored.key && row->entry->version < stored.version) break;
+      CAIRN_TRY(goes_on, visit(row->key, *row->entry));
+      if (!goes_on || row->key == stored.key) return goes_on;
+    }
+    CAIRN_TRY(goes_on, visit(stored.key, entry_of(stored)));
+    return goes_on;
+  };
+  CAIRN_CHECK(parts_.index.for_each_entry(prefix, order_of(order), from, each));
+  begin();
+  while (const auto* row = goes_on ? memory->next() : nullptr) {
+    CAIRN_TRY(goes_on, visit(row->key, *row->entry));
+  }
+  return {};
 }
 
 Status LogEntryStore::scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) {
@@ -126,7 +156,37 @@ Status LogEntryStore::scan_index(std::string_view prefix, Order order, std::stri
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   // Reading goes on after the log has failed.
   static_cast<void>(settle().ok());
-  return parts_.index.for_each_index_key(prefix, order_of(order), from, visit);
+  std::optional<MemoryOnlyWalk> memory;
+  const auto begin = [&] {
+    if (!memory) memory.emplace(memory_rows(prefix, order, from, true));
+  };
+  bool goes_on = true;
+  const auto each = [&](std::string_view index_key, std::string_view key) -> Result<bool> {
+    begin();
+    while (const auto* row = memory->not_behind(index_key, key)) {
+      if (row->place == index_key && row->key == key) break;
+      CAIRN_TRY(goes_on, visit(row->place, row->key));
+      if (!goes_on) return false;
+    }
+    CAIRN_TRY(goes_on, visit(index_key, key));
+    return goes_on;
+  };
+  CAIRN_CHECK(parts_.index.for_each_index_key(prefix, order_of(order), from, each));
+  begin();
+  while (const auto* row = goes_on ? memory->next() : nullptr) {
+    CAIRN_TRY(goes_on, visit(row->place, row->key));
+  }
+  return {};
+}
+
+MemoryOnlyWalk LogEntryStore::memory_rows(std::string_view prefix, Order order, std::string_view from,
+                                          bool of_index) const {
+  std::vector<MemoryOnlyEntries::Row> rows;
+  if (pending_entries_.load(std::memory_order_acquire) > 0) {
+    const std::shared_lock lock(pending_mutex_);
+    rows = of_index ? memory_only_.scan_index(prefix, order, from) : memory_only_.scan(prefix, order, from);
+  }
+  return {order, std::move(rows)};
 }
 
 // --- Writing ---
@@ -141,14 +201,24 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
     if (!fits(change.key) || !std::ranges::all_of(change.index_keys, fits)) {
       return make_error(ErrorCode::invalid_argument, name + " or an index key of it is empty, or above 4096 bytes");
     }
-    if (change.value.size() > kEntryValueBytesMax) {
+    if (change.memory_only && !change.references.empty()) {
+      return make_error(ErrorCode::invalid_argument, name + " is in memory only, and refers to nothing");
+    }
+    const std::uint64_t memory_bytes = MemoryOnlyEntries::bytes_of(change.key, change.value, change.index_keys);
+    if (change.memory_only && memory_bytes > memory_only_.limit()) {
+      return make_error(ErrorCode::invalid_argument, name + ": " + std::to_string(memory_bytes) +
+                                                         " bytes are above half of the memory tier, " +
+                                                         std::to_string(memory_only_.limit()));
+    }
+    if (!change.memory_only && change.value.size() > kEntryValueBytesMax) {
       return make_error(ErrorCode::invalid_argument, name + ": a value of " + std::to_string(change.value.size()) +
                                                          " bytes is above 1 MiB: put it as an object");
     }
     if (!keys.insert(change.key).second) {
       return make_error(ErrorCode::invalid_argument, name + " occurs twice in one write");
     }
-    bytes += bytes_of(change);
+    // Nothing but a removal of what is in memory only is ever written.
+    if (!change.memory_only) bytes += bytes_of(change);
   }
   if (bytes <= kRecordBytesMax) return {};
   return make_error(ErrorCode::invalid_argument, "one write has at most 32 MiB, not " + std::to_string(bytes));
@@ -173,6 +243,42 @@ Status LogEntryStore::make_room(std::unique_lock<std::mutex>& lock, std::uint64_
   Error full = make_error(ErrorCode::overloaded, "entries: " + std::to_string(stats_.pending_bytes) + " bytes pending");
   full.retryable = true;
   return full;
+}
+
+Result<bool> LogEntryStore::is_written(const EntryChange& change) const {
+  if (!change.memory_only && !change.removed) return true;
+  {
+    const std::shared_lock lock(pending_mutex_);
+    // Whoever relies on a removal that is pending fails with it.
+    if (pending_.contains(change.key)) return true;
+    if (memory_only_.contains(change.key) && change.removed) return false;
+  }
+  if (change.removed) return true;
+  // Versions must not run away from a log that stands still: the next opening would give them again.
+  const std::uint64_t sequence = std::max(parts_.index.next_sequence(), std::uint64_t{1});
+  if (next_version_ >= (sequence << kVersionBits) + kMemoryVersionsMax) return true;
+  {
+    const std::shared_lock lock(pending_mutex_);
+    if (memory_only_.contains(change.key)) return false;
+  }
+  CAIRN_TRY(const auto stored, parts_.index.find_entry(change.key));
+  return stored.has_value();
+}
+
+void LogEntryStore::note_pending() {
+  pending_entries_.store(pending_.size() + memory_only_.size(), std::memory_order_release);
+  const std::uint64_t used = (memory_only_.bytes() + kLentBytes - 1) / kLentBytes * kLentBytes;
+  const std::uint64_t rest = memory_bytes_ - std::min(used, memory_bytes_);
+  if (rest != std::exchange(cache_limit_, rest)) cache_.set_limit(rest);
+}
+
+Status LogEntryStore::set_memory_bytes(std::uint64_t bytes) {
+  if (parts_.log == nullptr) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
+  const std::unique_lock lock(pending_mutex_);
+  memory_bytes_ = bytes;
+  memory_only_.set_limit(bytes / 2);
+  note_pending();
+  return {};
 }
 
 // With the queue's mutex: nobody is accepted in between.
@@ -236,34 +342,56 @@ Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> c
   return enter(std::move(write), std::move(changes));
 }
 
-LogEntryStore::Accepted LogEntryStore::enter(Write write, std::vector<EntryChange> changes) {
+Result<LogEntryStore::Accepted> LogEntryStore::enter(Write write, std::vector<EntryChange> changes) {
+  std::vector<bool> written(changes.size(), true);
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    CAIRN_TRY(written[i], is_written(changes[i]));
+    if (changes[i].memory_only && written[i]) write.bytes += bytes_of({.key = changes[i].key, .removed = true});
+  }
   const std::uint64_t version = next_version_++;
   write.entries.reserve(changes.size());
   {
     const std::unique_lock pending(pending_mutex_);
-    for (EntryChange& change : changes) {
-      StoredEntry& stored = write.entries.emplace_back();
-      stored.key = std::move(change.key);
-      stored.removed = change.removed;
-      stored.version = version;
-      if (!change.removed) {
-        stored.value = std::move(change.value);
-        stored.index_keys = std::move(change.index_keys);
-        stored.references = std::move(change.references);
-      }
-      Pending& now = pending_[stored.key];
-      now.version = version;
-      now.entry = stored.removed ? std::nullopt : std::optional(entry_of(stored));
-    }
-    pending_entries_.store(pending_.size(), std::memory_order_release);
+    for (std::size_t i = 0; i < changes.size(); ++i) take(std::move(changes[i]), written[i], version, write.entries);
+    note_pending();
+  }
+  Accepted accepted{.written = {.version = version, .ticket = Ticket(write.ticket)}};
+  if (write.entries.empty()) {
+    write.ticket->reach(TicketState::kSynced);
+    write.ticket->reach(TicketState::kCommitted);
+    return accepted;
   }
   ++stats_.accepted;
   ++stats_.pending;
   stats_.pending_bytes += write.bytes;
-  ++accepted_through_;
-  Accepted accepted{.written = {.version = version, .ticket = Ticket(write.ticket)}, .number = accepted_through_};
+  accepted.number = ++accepted_through_;
   queue_.push_back(std::move(write));
   return accepted;
+}
+
+void LogEntryStore::take(EntryChange change, bool written, std::uint64_t version, std::vector<StoredEntry>& entries) {
+  const bool removed = change.removed || change.memory_only;
+  Entry entry{.value = std::move(change.value), .version = version, .references = std::move(change.references)};
+  entry.memory_only = change.memory_only;
+  if (written) {
+    StoredEntry& stored = entries.emplace_back();
+    stored.key = change.key;
+    stored.removed = removed;
+    stored.version = version;
+    if (!removed) {
+      stored.value = entry.value;
+      stored.index_keys = std::move(change.index_keys);
+      stored.references = entry.references;
+    }
+    Pending& now = pending_[change.key];
+    now.version = version;
+    now.entry = removed ? std::nullopt : std::optional(std::move(entry));
+  }
+  if (change.memory_only) {
+    memory_only_.put(change.key, std::move(entry), std::move(change.index_keys));
+  } else {
+    memory_only_.erase(change.key);
+  }
 }
 
 Status LogEntryStore::write_with(BlockSink& sink, BlockSink::Statements others, std::vector<EntryChange> changes) {
@@ -276,7 +404,7 @@ Status LogEntryStore::write_with(BlockSink& sink, BlockSink::Statements others, 
     bell_->done.wait(lock, [&] { return !settling_; });
     if (error_) return *error_;
     CAIRN_CHECK(check_versions(changes));
-    enter(write_of({}, bytes, {}), std::move(changes));
+    CAIRN_CHECK(enter(write_of({}, bytes, {}), std::move(changes)));
     // The order of acceptance is that of the log: all that came before goes along.
     taken->writes = std::exchange(queue_, {});
     bell_->hurry = false;
@@ -315,6 +443,8 @@ LogEntryStore::Stats LogEntryStore::stats() const {
   Stats stats = stats_;
   stats.sync_time = sync_time_.read();
   stats.cache = cache_.stats();
+  const std::shared_lock pending(pending_mutex_);
+  stats.memory_only = memory_only_.stats();
   return stats;
 }
 
@@ -395,13 +525,14 @@ void LogEntryStore::note_committed(const Write& write) {
     const auto pending = pending_.find(stored.key);
     if (pending != pending_.end() && pending->second.version == write.entries.front().version) pending_.erase(pending);
   }
-  pending_entries_.store(pending_.size(), std::memory_order_release);
+  note_pending();
 }
 
 void LogEntryStore::take_back(const Write& write) {
   const std::unique_lock lock(pending_mutex_);
   for (const StoredEntry& stored : write.entries) pending_.erase(stored.key);
-  pending_entries_.store(pending_.size(), std::memory_order_release);
+  for (const StoredEntry& stored : write.entries) memory_only_.erase(stored.key);
+  note_pending();
 }
 
 // What was accepted behind a write that failed may rely on it, and fails with it.

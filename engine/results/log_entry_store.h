@@ -21,6 +21,7 @@
 #include "engine/base/fair_mutex.h"
 #include "engine/results/entry_cache.h"
 #include "engine/results/entry_store.h"
+#include "engine/results/memory_only_entries.h"
 #include "engine/results/store_time.h"
 #include "engine/write/block_sink.h"
 
@@ -43,7 +44,8 @@ class LogEntryStore final : public EntryStore {
   struct Options {
     DigestKind digest = DigestKind::blake3;
     std::uint64_t pending_bytes_max = 32 * MiB;  // accepted and not committed; see OnFull
-    std::uint64_t cache_bytes = 64 * MiB;        // of the memory tier
+    // Of the memory tier; half of it at most is for what is in memory only.
+    std::uint64_t cache_bytes = 64 * MiB;
   };
   struct Stats {
     std::uint64_t accepted = 0, committed = 0, failed = 0;  // writes
@@ -52,6 +54,7 @@ class LogEntryStore final : public EntryStore {
     std::uint64_t pending = 0, pending_bytes = 0;
     Histogram sync_time;  // from acceptance until synced()
     EntryCacheStats cache;
+    MemoryOnlyEntries::Stats memory_only;
   };
 
   LogEntryStore(const Parts& parts, const Options& options, MachineClock machine);
@@ -86,6 +89,8 @@ class LogEntryStore final : public EntryStore {
   // Takes nothing more; returns when what was accepted is committed or has failed.
   void close();
   bool writable() const noexcept { return parts_.log != nullptr; }
+  // Options::cache_bytes from now on.
+  Status set_memory_bytes(std::uint64_t bytes);
   Stats stats() const;
   EntryCache& cache() noexcept { return cache_; }
 
@@ -133,10 +138,18 @@ class LogEntryStore final : public EntryStore {
                           std::unique_lock<std::mutex>& lock);
   static Write write_of(const PutOptions& options, std::uint64_t bytes, std::function<void()> hurry);
   // Into the queue, whose mutex is held.
-  Accepted enter(Write write, std::vector<EntryChange> changes);
+  Result<Accepted> enter(Write write, std::vector<EntryChange> changes);
   Status check_changes(const std::vector<EntryChange>& changes, std::uint64_t& bytes) const;
   Status make_room(std::unique_lock<std::mutex>& lock, std::uint64_t bytes, OnFull on_full);
   Status check_versions(const std::vector<EntryChange>& changes);
+  // Whether the log has to know of it: not of what is in memory only and has nothing on the disk. With the queue's
+  // mutex.
+  Result<bool> is_written(const EntryChange& change) const;
+  // What is seen of it from now on, and what is to be written.
+  void take(EntryChange change, bool written, std::uint64_t version, std::vector<StoredEntry>& entries);
+  // With a lock of its own on pending_mutex_, after a change of what it guards.
+  void note_pending();
+  MemoryOnlyWalk memory_rows(std::string_view prefix, Order order, std::string_view from, bool of_index) const;
   bool due() const;
   void run(int nice);
   // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
@@ -176,7 +189,11 @@ class LogEntryStore final : public EntryStore {
     std::size_t operator()(std::string_view key) const noexcept { return std::hash<std::string_view>()(key); }
   };
   std::unordered_map<std::string, Pending, Hash, std::equal_to<>> pending_;
-  std::atomic<std::size_t> pending_entries_ = 0;  // its size: readers look first
+  // Guarded like pending_. What is here has no entry on the disk, or one whose removal is pending.
+  std::uint64_t memory_bytes_;  // of the memory tier
+  std::uint64_t cache_limit_;   // of it, what memory_only_ leaves
+  MemoryOnlyEntries memory_only_;
+  std::atomic<std::size_t> pending_entries_ = 0;  // the size of both: readers look first
   AtomicHistogram sync_time_;
   std::thread thread_;
 };

@@ -9,6 +9,7 @@
 
 #include "engine/base/errors.h"
 #include "engine/results/entry_key.h"
+#include "engine/results/result_eviction.h"
 #include "engine/write/value_layout.h"
 
 namespace cairn {
@@ -17,6 +18,7 @@ namespace {
 // Of one write that removes.
 constexpr std::size_t kRemovedAtOnce = 4096;
 constexpr std::size_t kNameBytesMax = 255;
+constexpr std::size_t kMemoryOnlyBytesMax = std::size_t{1} << 30;
 
 std::int64_t wall_clock_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -127,6 +129,7 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
     return of_key(key, ErrorCode::invalid_argument, "an experiment's name has at most 255 bytes");
   }
   EntryChange change{.key = key_of(name_space, key), .if_version = options.if_version};
+  change.memory_only = options.memory_only;
   if (options.if_version == 0) {
     // What has expired is there for nobody, but an entry still.
     CAIRN_TRY(const auto entry, entries_.find(change.key));
@@ -140,9 +143,23 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
     envelope.expires_store_ns = entries_.store_time_ns() + static_cast<std::uint64_t>(options.ttl->count());
     change.index_keys.push_back(expiry_index().number(envelope.expires_store_ns).bytes());
   }
+  if (options.cost) {
+    if (options.cost->count() <= 0) return of_key(key, ErrorCode::invalid_argument, "a cost is above 0");
+    // What is in memory only goes by other rules.
+    if (!options.memory_only) {
+      envelope.cost_ns = static_cast<std::uint64_t>(options.cost->count());
+      CAIRN_TRY(envelope.eviction_clock, eviction_clock());
+    }
+  }
   if (!options.experiment.empty()) change.index_keys.push_back(experiment_index(options.experiment).bytes());
+  if (options.memory_only && envelope.value.bytes.size() > kMemoryOnlyBytesMax) {
+    return of_key(key, ErrorCode::invalid_argument, "a value in memory only has at most 1 GiB");
+  }
   change.value = encode(envelope);
-  if (change.value.size() <= kEntryValueBytesMax) return change;
+  if (envelope.cost_ns != 0) {
+    change.index_keys.push_back(evictable_key(envelope, change.key.size() + change.value.size()));
+  }
+  if (change.memory_only || change.value.size() <= kEntryValueBytesMax) return change;
   return of_key(key, ErrorCode::invalid_argument,
                 std::to_string(envelope.value.bytes.size()) + " bytes are above 1 MiB: put them as an object");
 }
@@ -153,6 +170,11 @@ Result<std::vector<EntryChange>> ResultTable::changes_of(std::string_view name_s
   changes.reserve(values.size());
   for (auto& [key, value] : values) {
     CAIRN_TRY(EntryChange change, change_of(name_space, key, std::move(value), options));
+    if (options.memory_only) {
+      // Nobody counts who reads it; what was counted before goes with what was on the disk.
+      CAIRN_TRY(const auto before, entries_.find(change.key));
+      if (before && !before->memory_only) changes.push_back(accesses_.removal(change.key));
+    }
     changes.push_back(std::move(change));
   }
   return changes;
@@ -201,6 +223,8 @@ Result<std::int64_t> ResultTable::add(std::string_view name_space, std::string_v
         return of_key(key, ErrorCode::invalid_argument, "is no whole number of 64 bits");
       }
       options.experiment = found->envelope.experiment;
+      options.memory_only = found->memory_only;
+      if (found->envelope.cost_ns != 0) options.cost = std::chrono::nanoseconds(found->envelope.cost_ns);
     }
     if (__builtin_add_overflow(sum, by, &sum)) {
       return of_key(key, ErrorCode::invalid_argument, "the sum leaves 64 bits");
@@ -229,7 +253,8 @@ Result<std::optional<ResultTable::Found>> ResultTable::opened(const Entry& entry
   CAIRN_TRY(ResultEnvelope envelope, decode_result(entry.value));
   const std::uint64_t expires = envelope.expires_store_ns;
   if (expires != 0 && expires <= entries_.store_time_ns()) return std::optional<Found>();
-  return std::optional(Found{.envelope = std::move(envelope), .version = entry.version});
+  return std::optional(
+      Found{.envelope = std::move(envelope), .version = entry.version, .memory_only = entry.memory_only});
 }
 
 Result<std::optional<ResultTable::Found>> ResultTable::find(const std::string& entry_key) {
@@ -250,7 +275,13 @@ Result<std::optional<ResultValue>> ResultTable::get(std::string_view name_space,
     return std::move(status).error();
   }
   ++hits_;
-  accesses_.note(entry_key, wall_clock_ns());
+  if (!found->memory_only) {
+    double clock = 0;
+    if (found->envelope.cost_ns != 0) {
+      CAIRN_TRY(clock, eviction_clock());
+    }
+    accesses_.note(entry_key, wall_clock_ns(), clock);
+  }
   return std::optional(std::move(found->envelope.value));
 }
 
@@ -268,9 +299,11 @@ Result<ResultInfo> ResultTable::info_of(std::string_view key, const std::string&
                   .tensor = envelope.value.tensor,
                   .bytes = envelope.value.bytes.size(),
                   .experiment = envelope.experiment,
+                  .memory_only = found.memory_only,
                   .created_ns = envelope.created_ns,
                   .accessed_ns = access.last_ns,
                   .access_count = access.count};
+  if (envelope.cost_ns != 0) info.cost = std::chrono::nanoseconds(envelope.cost_ns);
   if (envelope.expires_store_ns != 0) {
     const std::uint64_t now = entries_.store_time_ns();
     info.time_left = std::chrono::nanoseconds(envelope.expires_store_ns > now ? envelope.expires_store_ns - now : 0);
@@ -325,7 +358,7 @@ Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>
       CAIRN_TRY(const auto found, opened(*entry));
       if (found && !goes(*found)) continue;
       changes.push_back({.key = entry_keys[i], .removed = true, .if_version = entry->version});
-      changes.push_back(accesses_.removal(entry_keys[i]));
+      if (!entry->memory_only) changes.push_back(accesses_.removal(entry_keys[i]));
       counted += found ? 1 : 0;
     }
     if (!changes.empty()) {
@@ -372,6 +405,7 @@ Result<std::uint64_t> ResultTable::remove_expired() {
   std::uint64_t removed = 0;
   for (;;) {
     std::vector<EntryChange> changes;
+    std::uint64_t count = 0;
     const std::string end = expiry_index().number(entries_.store_time_ns()).bytes();
     const auto visit = [&](std::string_view index_key, std::string_view key) -> Result<bool> {
       if (index_key > end) return false;
@@ -380,12 +414,11 @@ Result<std::uint64_t> ResultTable::remove_expired() {
       CAIRN_TRY(const auto put_again, opened(*entry));
       if (put_again) return true;
       changes.push_back({.key = std::string(key), .removed = true, .if_version = entry->version});
-      changes.push_back(accesses_.removal(std::string(key)));
-      return changes.size() < 2 * kRemovedAtOnce;
+      if (!entry->memory_only) changes.push_back(accesses_.removal(std::string(key)));
+      return ++count < kRemovedAtOnce;
     };
     CAIRN_CHECK(entries_.scan_index(expiry_index().bytes(), EntryStore::Order::ascending, {}, visit));
     if (changes.empty()) return removed;
-    const std::size_t count = changes.size() / 2;
     const auto written = entries_.commit(std::move(changes));
     if (!written.ok() && written.error().code == ErrorCode::conflict) continue;
     if (!written.ok()) return written.error();
@@ -395,7 +428,8 @@ Result<std::uint64_t> ResultTable::remove_expired() {
 }
 
 ResultCounters ResultTable::counters() const {
-  return {.puts = puts_, .hits = hits_, .misses = misses_, .removed = removed_, .expired = expired_};
+  return {
+      .puts = puts_, .hits = hits_, .misses = misses_, .removed = removed_, .expired = expired_, .evicted = evicted_};
 }
 
 }  // namespace cairn

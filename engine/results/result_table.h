@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -42,6 +43,7 @@ class ResultTable {
   Result<std::uint64_t> remove_matching(std::string_view name_space, std::string_view glob);
   Result<std::uint64_t> remove_experiment(std::string_view name_space, const std::string& experiment);
   Result<std::uint64_t> remove_expired();
+  Result<EvictReport> evict(const EvictOptions& options);
   Result<std::int64_t> add(std::string_view name_space, std::string_view key, std::int64_t by);
   Status register_serializer(const std::string& name, Check check);
 
@@ -53,6 +55,7 @@ class ResultTable {
   struct Found {
     ResultEnvelope envelope;
     std::uint64_t version = 0;
+    bool memory_only = false;
   };
   // Nothing when it is not there, or its time is over.
   Result<std::optional<Found>> find(const std::string& entry_key);
@@ -66,11 +69,20 @@ class ResultTable {
   using Goes = std::function<bool(const Found& found)>;
   Result<std::uint64_t> remove_entries(const std::vector<std::string>& entry_keys, const Goes& goes);
 
+  struct Candidate;
+  Result<double> eviction_clock();
+  Result<std::vector<Candidate>> least_worth(std::uint64_t bytes);
+  Status evict_candidates(std::vector<Candidate> candidates, EvictReport& report);
+
   EntryStore& entries_;
   AccessCounts accesses_;
+  std::mutex evicting_;     // held by the one that evicts
+  std::mutex clock_mutex_;  // of reading the clock for the first time
+  std::atomic<bool> clock_is_known_ = false;
+  std::atomic<double> eviction_clock_ = 0;
   mutable std::shared_mutex serializers_mutex_;
   std::map<std::string, Check, std::less<>> serializers_;
-  std::atomic<std::uint64_t> puts_ = 0, hits_ = 0, misses_ = 0, removed_ = 0, expired_ = 0;
+  std::atomic<std::uint64_t> puts_ = 0, hits_ = 0, misses_ = 0, removed_ = 0, expired_ = 0, evicted_ = 0;
 };
 
 // '*' is any number of characters, '?' one; everything else is itself.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/results/result_value.h"
 
+#include <bit>
+#include <cmath>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +13,8 @@
 namespace cairn {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+// What has no cost is written as version 1.
+constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kRowMajor = 0;
 constexpr std::size_t kDimensionsMax = 64;
 
@@ -20,11 +23,16 @@ constexpr std::size_t kDimensionsMax = 64;
 std::string encode(const ResultEnvelope& envelope) {
   std::vector<std::byte> bytes;
   ByteWriter out(bytes);
-  out.put(kVersion);
+  const bool has_cost = envelope.cost_ns != 0;
+  out.put(static_cast<std::uint8_t>(has_cost ? kVersion : 1));
   out.put_string(envelope.value.serializer);
   out.put_string(envelope.experiment);
   out.put(static_cast<std::uint64_t>(envelope.created_ns));
   out.put(envelope.expires_store_ns);
+  if (has_cost) {
+    out.put(envelope.cost_ns);
+    out.put(std::bit_cast<std::uint64_t>(envelope.eviction_clock));
+  }
   const auto& tensor = envelope.value.tensor;
   out.put(static_cast<std::uint8_t>(tensor ? 1 : 0));
   if (tensor) {
@@ -48,6 +56,13 @@ Result<ResultEnvelope> decode_result(std::string_view bytes) {
   CAIRN_TRY(envelope.experiment, in.get_string("experiment"));
   CAIRN_TRY(envelope.created_ns, in.get_signed("created_ns"));
   CAIRN_TRY(envelope.expires_store_ns, in.get<std::uint64_t>("expires_store_ns"));
+  if (version == kVersion) {
+    CAIRN_TRY(envelope.cost_ns, in.get<std::uint64_t>("cost_ns"));
+    if (envelope.cost_ns == 0) return in.wrong("is zero");
+    CAIRN_TRY(const auto clock, in.get<std::uint64_t>("eviction_clock"));
+    envelope.eviction_clock = std::bit_cast<double>(clock);
+    if (!std::isfinite(envelope.eviction_clock) || envelope.eviction_clock < 0) return in.wrong("is no time per byte");
+  }
   CAIRN_TRY(const bool is_tensor, in.get_bool("is a tensor"));
   if (is_tensor) {
     TensorLayout tensor;

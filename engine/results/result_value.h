@@ -17,6 +17,8 @@ struct ResultEnvelope {
   std::string experiment;
   std::int64_t created_ns = 0;         // wall clock; for people
   std::uint64_t expires_store_ns = 0;  // by the store's clock; 0: never
+  std::uint64_t cost_ns = 0;           // of computing it; 0: it is never evicted
+  double eviction_clock = 0;           // when it was put (result_eviction.h); of one that has a cost
 };
 
 std::string encode(const ResultEnvelope& envelope);

@@ -73,9 +73,11 @@ class MemoryEntryStore final : public EntryStore {
       remove(change.key);
       if (change.removed) continue;
       for (const std::string& index_key : change.index_keys) index_.emplace(index_key, change.key);
-      entries_[change.key] = {
-          .entry = {.value = std::move(change.value), .version = version_, .references = std::move(change.references)},
-          .index_keys = std::move(change.index_keys)};
+      entries_[change.key] = {.entry = {.value = std::move(change.value),
+                                        .version = version_,
+                                        .references = std::move(change.references),
+                                        .memory_only = change.memory_only},
+                              .index_keys = std::move(change.index_keys)};
     }
     auto done = std::make_shared<TicketState>();
     for (const auto step : {TicketState::kStaged, TicketState::kSynced, TicketState::kCommitted}) done->reach(step);

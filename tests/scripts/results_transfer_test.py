@@ -60,7 +60,7 @@ put(original, [
     *(line(key, serializer="json", json_text=text.decode()) for key, text in values.items()),
     line("raw", base64=base64.b64encode(blob).decode(), experiment="search", seconds_left=5000),
     line("raw2", base64=base64.b64encode(blob[:-1]).decode(), experiment="search", seconds_left=7000.5),
-    line("raw1", base64=base64.b64encode(blob[:-2]).decode()),
+    line("raw1", base64=base64.b64encode(blob[:-2]).decode(), cost_seconds=2.5),
     line("largest", base64=base64.b64encode(largest).decode()),
     line("nothing", base64=""),
     line("mine", serializer="my own", experiment_base64="/w=="),
@@ -73,6 +73,7 @@ first = exported(original)
 claim(len(first) == 16, f"16 results are exported as {len(first)}")
 by_key = {row.get("key"): row for row in first}
 claim(4900 < by_key["raw"]["seconds_left"] <= 5000, by_key["raw"]["seconds_left"])
+claim(by_key["raw1"]["cost_seconds"] == 2.5, by_key["raw1"])
 claim("json" in by_key["exact"] and "json_text" in by_key["lines"], "JSON is not exported as JSON")
 for key, text in values.items():
     claim(value(original, key) == text, f"{key} is not what was imported")
@@ -96,6 +97,10 @@ claim(json.loads(copy.run("results", "info", "half").out)["shape"] == [3], "a te
 claim([row["key"] for row in exported(copy, "raw?")] == ["raw1", "raw2"], "a pattern exports other keys")
 copy.run("--yes", "results", "rm", "--experiment", "search")
 claim(not exported(copy, "raw2") and exported(copy, "raw1"), "an experiment is lost by the copy")
+claim(copy.run("results", "evict", "--budget", "200000").document()["evicted"] == 0, "what fits is evicted")
+evicted = copy.run("results", "evict", "--budget", "100000").document()
+claim(evicted["evicted"] == 1 and not exported(copy, "raw1"), f"what has a cost is not evicted: {evicted}")
+claim(exported(copy, "largest"), "what has no cost is evicted")
 
 # Namespaces: that of the line, unless another is given. Of one key twice, the later.
 spaces = Store(folder / "spaces")

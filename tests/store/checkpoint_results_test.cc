@@ -77,6 +77,7 @@ TEST_F(CheckpointResultsTest, WhatIsWrongWithThemIsSaidByTheTicketAndNothingIsSa
     return status.ok() ? std::optional<ErrorCode>() : status.error().code;
   };
   EXPECT_EQ(code_of({number("", 1)}), ErrorCode::invalid_argument);
+  EXPECT_EQ(code_of({number("k", 1, {.memory_only = true})}), ErrorCode::invalid_argument);
   EXPECT_EQ(code_of({number("twice", 1), number("twice", 2)}), ErrorCode::invalid_argument);
   EXPECT_EQ(code_of({{.key = "k", .value = {.serializer = "unheard of"}}}), ErrorCode::unsupported);
   EXPECT_EQ(code_of({{.key = "k", .value = ResultValue::json("{")}}), ErrorCode::invalid_argument);

@@ -331,5 +331,65 @@ TEST_F(EntriesTest, AfterAFailureOfTheLogNothingIsAcceptedAndWhatIsCommittedIsRe
   static_cast<void>(log_.store().close().ok());
 }
 
+TEST_F(EntriesTest, WhenARemovalFailsWhatReliedOnItIsGoneFromMemory) {
+  write({{.key = "k", .value = "1"}});
+  log_.fs().fail_at(1, {.code = ErrorCode::io, .message = "planned EIO"}, Repeat::forever);
+  // The second relies on the first one's removal, and has its fate.
+  const auto first =
+      entries().write({{.key = "k", .value = "2", .memory_only = true}}, {.durability = Durability::lazy});
+  const auto second =
+      entries().write({{.key = "k", .value = "3", .memory_only = true}}, {.durability = Durability::lazy});
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_EQ(value_of("k"), "3");
+  EXPECT_FALSE(second->ticket.committed().wait().ok());
+  EXPECT_FALSE(first->ticket.committed().wait().ok());
+  EXPECT_EQ(value_of("k"), "1");
+  log_.fs().clear_faults();
+  static_cast<void>(log_.store().close().ok());
+}
+
+TEST_F(EntriesTest, VersionsInMemoryDoNotOvertakeTheLog) {
+  std::uint64_t version = 0;
+  // With each record the versions of the next opening begin so much further on.
+  for (int i = 0; i < 1 << 20; ++i) {
+    const auto written = entries().write({{.key = "m", .value = "v", .memory_only = true}});
+    ASSERT_TRUE(written.ok());
+    ASSERT_GT(written->version, version);
+    version = written->version;
+    if (i % 4096 == 0 && entries().stats().accepted > 0) break;
+  }
+  EXPECT_GT(entries().stats().accepted, 0u) << "the log stands still";
+  EXPECT_EQ(value_of("m"), "v");
+  const std::uint64_t last = write({{.key = "k", .value = "2"}});
+  EXPECT_GT(last, version);
+  log_.reopen();
+  EXPECT_EQ(value_of("m"), "(none)");
+  EXPECT_GT(write({{.key = "k", .value = "3"}}), last);
+}
+
+TEST_F(EntriesTest, ThreadsThatPutHereAndThereReadWhatWasPutLast) {
+  LogEntryStore& table = entries();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, key = "k" + std::to_string(t)] {
+      for (int i = 0; i < 200; ++i) {
+        const bool in_memory = (i + i / 3) % 2 == 0;
+        const auto written = table.write({{.key = key, .value = std::to_string(i), .memory_only = in_memory}});
+        ASSERT_TRUE(written.ok());
+        const auto found = table.find(key).value();
+        ASSERT_TRUE(found) << i;
+        EXPECT_EQ(found->value, std::to_string(i));
+        EXPECT_EQ(found->version, written->version);
+        if (i % 16 == 0) {
+          EXPECT_TRUE(written->ticket.committed().wait().ok());
+        }
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(keys("k"), "k0 k1 k2 k3");
+  EXPECT_EQ(keys("k", Order::descending, "k2"), "k2 k1 k0");
+}
+
 }  // namespace
 }  // namespace cairn::testing

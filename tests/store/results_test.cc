@@ -195,6 +195,126 @@ TEST_F(ResultsTest, GcTakesTheSpaceOfWhatExpired) {
   EXPECT_EQ(wrong_with_counts(log_.store()), "");
 }
 
+TEST_F(ResultsTest, WhatIsInMemoryOnlyIsFoundAndNeverWritten) {
+  ASSERT_TRUE(results().put("disk", text("d"), {.experiment = "e"}).ok());
+  const std::uint64_t log_bytes = log_.store().writer_stats().log_bytes;
+  const std::string large(2 << 20, 'x');
+  const std::uint64_t version =
+      results()
+          .put("memory", text(large), {.ttl = std::chrono::hours(1), .experiment = "e", .memory_only = true})
+          .value();
+  EXPECT_EQ(get("memory"), large);
+  EXPECT_TRUE(results().has("memory").value());
+  const ResultInfo info = results().info("memory").value().value();
+  EXPECT_TRUE(info.memory_only);
+  EXPECT_EQ(info.version, version);
+  EXPECT_TRUE(info.time_left);
+  EXPECT_FALSE(results().info("disk").value()->memory_only);
+  EXPECT_EQ(listed(), "disk memory");
+  EXPECT_EQ(listed("*", 1), "disk ... disk");
+  EXPECT_EQ(results().counters().memory_only_entries, 1u);
+  EXPECT_EQ(results().put("memory", text("y"), {.if_version = 0, .memory_only = true}).error().code,
+            ErrorCode::conflict);
+  EXPECT_EQ(log_.store().writer_stats().log_bytes, log_bytes);
+  log_.reopen();
+  EXPECT_EQ(get("memory"), "(none)");
+  EXPECT_EQ(listed(), "disk");
+}
+
+TEST_F(ResultsTest, TheLastPutIsTheOnlyValueWhereverItIs) {
+  const ResultOptions in_memory{.memory_only = true};
+  ASSERT_TRUE(results().put("k", text("1")).ok());
+  EXPECT_EQ(get("k"), "1");
+  const std::uint64_t second = results().put("k", text("2"), in_memory).value();
+  EXPECT_EQ(get("k"), "2");
+  EXPECT_EQ(listed(), "k");
+  EXPECT_EQ(results().info("k").value()->access_count, 0u);
+  // What it stood for does not come back when it goes to make room, nor after an opening.
+  for (int i = 0; i < 20; ++i) {
+    const std::string other = "other" + std::to_string(i);
+    ASSERT_TRUE(results().put(other, text(std::string(4 << 20, 'x')), in_memory).ok());
+    ASSERT_TRUE(results().has(other).value());
+  }
+  ASSERT_GT(results().counters().memory_only_evicted, 0u);
+  EXPECT_EQ(get("k"), "(none)");
+  const std::uint64_t third = results().put("k", text("3"), in_memory).value();
+  EXPECT_GT(third, second);
+  EXPECT_GT(results().put("k", text("4"), {.if_version = third}).value(), third);
+  EXPECT_EQ(get("k"), "4");
+  EXPECT_FALSE(results().info("k").value()->memory_only);
+  log_.reopen();
+  EXPECT_EQ(get("k"), "4");
+  ASSERT_TRUE(results().put("k", text("5"), in_memory).ok());
+  log_.reopen();
+  EXPECT_EQ(get("k"), "(none)");
+  EXPECT_EQ(wrong_with_counts(log_.store()), "");
+}
+
+TEST_F(ResultsTest, WhatIsInMemoryOnlyIsRemovedAsOthersAre) {
+  using std::chrono::nanoseconds;
+  const auto put = [&](const std::string& key, std::optional<nanoseconds> ttl = {}) {
+    ASSERT_TRUE(results().put(key, text("v"), {.ttl = ttl, .experiment = "e", .memory_only = true}).ok());
+  };
+  ASSERT_TRUE(results().put("disk", text("v"), {.experiment = "e"}).ok());
+  const std::uint64_t log_bytes = log_.store().writer_stats().log_bytes;
+  put("a");
+  put("b");
+  put("gone", nanoseconds(1));
+  EXPECT_EQ(get("gone"), "(none)");
+  EXPECT_EQ(results().remove_expired().value(), 1u);
+  EXPECT_TRUE(results().remove("a").value());
+  EXPECT_FALSE(results().remove("a").value());
+  EXPECT_EQ(results().remove_matching("b*").value(), 1u);
+  EXPECT_EQ(results().counters().memory_only_entries, 0u);
+  EXPECT_EQ(log_.store().writer_stats().log_bytes, log_bytes) << "none of them was on the disk";
+  put("c");
+  EXPECT_EQ(results().remove_experiment("e").value(), 2u);
+  EXPECT_EQ(listed(), "");
+}
+
+TEST_F(ResultsTest, ANumberStaysInMemoryWhenItIsThere) {
+  ASSERT_TRUE(results().put("n", ResultValue::json("1"), {.memory_only = true}).ok());
+  EXPECT_EQ(results().add("n", 2).value(), 3);
+  EXPECT_TRUE(results().info("n").value()->memory_only);
+}
+
+TEST_F(ResultsTest, MemoryForValuesThatAreNotWrittenHasALimit) {
+  log_.reopen({.memory_cache_bytes = 4 << 20});
+  const auto refused = results().put("k", text(std::string(2 << 20, 'x')), {.memory_only = true});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(results().put(std::to_string(i), text(std::string(100'000, 'x')), {.memory_only = true}).ok());
+    ASSERT_TRUE(results().has(std::to_string(i)).value());
+    ASSERT_TRUE(results().put("disk" + std::to_string(i), text(std::string(100'000, 'x'))).ok());
+  }
+  const ResultCounters counters = results().counters();
+  EXPECT_LE(counters.memory_only_bytes, 2u << 20);
+  EXPECT_GT(counters.memory_only_entries, 10u);
+  EXPECT_LE(counters.memory_only_bytes + counters.memory_bytes, 4u << 20);
+}
+
+TEST_F(ResultsTest, WhatIsEvictedIsGoneForGoodAndTheOthersAreWhole) {
+  const auto seconds = [](int n) { return ResultOptions{.cost = std::chrono::seconds(n)}; };
+  for (int i = 1; i <= 9; ++i) {
+    ASSERT_TRUE(results().put(std::to_string(i), text(std::string(100'000, 'x')), seconds(i)).ok());
+  }
+  ASSERT_TRUE(results("other").put("1", text(std::string(100'000, 'x')), seconds(1)).ok());
+  EXPECT_EQ(results().info("3").value()->cost, std::chrono::seconds(3));
+  const EvictReport report = results().evict({.budget_bytes = 600'000}).value();
+  EXPECT_EQ(report.evicted, 5u);
+  EXPECT_LE(report.bytes, 540'000u);
+  EXPECT_GT(report.bytes, 440'000u);
+  EXPECT_EQ(listed(), "5 6 7 8 9");
+  EXPECT_FALSE(results("other").has("1").value());
+  EXPECT_EQ(results().counters().evicted, 5u);
+  log_.reopen();
+  EXPECT_EQ(listed(), "5 6 7 8 9");
+  ASSERT_TRUE(log_.rebuild().empty());
+  EXPECT_EQ(listed(), "5 6 7 8 9");
+  EXPECT_EQ(wrong_with_counts(log_.store()), "");
+}
+
 TEST_F(ResultsTest, AStoreThatIsClosedOrReadOnlySaysSo) {
   ASSERT_TRUE(results().put("k", text("v")).ok());
   Results of_closed = results();

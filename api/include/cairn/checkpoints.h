@@ -36,7 +36,7 @@ struct CheckpointResult {
   std::string name_space = {};
   std::string key;
   ResultValue value;
-  ResultOptions options = {};  // on_full and durability are the checkpoint's
+  ResultOptions options = {};  // on_full and durability are the checkpoint's; not memory_only
 };
 
 struct SaveOptions {

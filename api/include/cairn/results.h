@@ -47,10 +47,18 @@ struct ResultOptions {
   // opened it, by a clock that nobody can set. Nothing: it stays.
   std::optional<std::chrono::nanoseconds> ttl = {};
   std::string experiment = {};  // for remove_experiment(); may be empty
+  // The time that computing it took, above 0: evict() may remove it. Nothing: never.
+  std::optional<std::chrono::nanoseconds> cost = {};
   // ErrorCode::conflict unless the value has this version (0: unless there is none).
   std::optional<std::uint64_t> if_version = {};
   OnFull on_full = OnFull::block;
   Durability durability = Durability::grouped;
+  // Is kept in the memory of this process and never written: gone when the store is closed, or as
+  // soon as others need its room (half of StoreOptions::memory_cache_bytes). What a key has last
+  // been put is the only value it has: one that it had on the disk is removed there, and the ticket
+  // is of that removal: when it fails, the old one is there as before. Such a value may be larger
+  // than 1 MiB. Everything finds it that finds others; its reads are not counted.
+  bool memory_only = false;
 };
 
 struct ResultInfo {
@@ -60,12 +68,14 @@ struct ResultInfo {
   std::optional<TensorLayout> tensor;
   std::uint64_t bytes = 0;
   std::string experiment;
+  bool memory_only = false;     // ResultOptions::memory_only
   std::int64_t created_ns = 0;  // since the Unix epoch, by the clock of the machine: for people
   // Of get() and get_many(), kept in memory and written now and then: what a crash takes away is
   // never a value.
   std::int64_t accessed_ns = 0;  // 0: never
   std::uint64_t access_count = 0;
   std::optional<std::chrono::nanoseconds> time_left;  // nothing: it stays
+  std::optional<std::chrono::nanoseconds> cost;       // nothing: it is never evicted
 };
 
 struct ResultPage {
@@ -74,13 +84,28 @@ struct ResultPage {
 };
 
 struct ResultCounters {
-  std::uint64_t puts = 0, hits = 0, misses = 0, removed = 0, expired = 0;
+  std::uint64_t puts = 0, hits = 0, misses = 0, removed = 0, expired = 0, evicted = 0;
   // Of what was read, from the memory tier: the others were read from the index.
   std::uint64_t memory_hits = 0, memory_misses = 0, memory_bytes = 0, memory_entries = 0;
+  // Of values that are in memory only; they are among the memory_hits.
+  std::uint64_t memory_only_bytes = 0, memory_only_entries = 0, memory_only_evicted = 0;
 
   double hit_rate() const {
     return hits + misses == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(hits + misses);
   }
+};
+
+struct EvictOptions {
+  // What the results that have a cost may take on the disk, in all namespaces: of their values and
+  // keys, before compression. Up to that nothing is evicted.
+  std::uint64_t budget_bytes = 0;
+  // Otherwise as many as it takes to come down to this; nothing: nine tenths of the budget.
+  std::optional<std::uint64_t> low_water_bytes = {};
+};
+
+struct EvictReport {
+  std::uint64_t evicted = 0, evicted_bytes = 0;
+  std::uint64_t bytes = 0;  // that are left of the results that have a cost
 };
 
 class StoreImpl;
@@ -118,6 +143,13 @@ class Results {
   Result<std::uint64_t> clear();
   // Those whose time is over, in every namespace: gc() does so too.
   Result<std::uint64_t> remove_expired();
+  // Removes what is worth least until the others fit: GreedyDual-Size-Frequency (Cherkasova 1998),
+  // which weighs the cost and the reads of a result against its bytes, and forgets reads of long
+  // ago as others are evicted. Only what has a cost, in every namespace, and what expired first.
+  // Nothing runs it but a call; what it gives up is dead, and its space comes back with gc(). One
+  // pass over the index keys of these results; after a failure or a crash, some are removed and
+  // the others whole. What is put again meanwhile stays.
+  Result<EvictReport> evict(const EvictOptions& options);
 
   // Adds to a number, which begins at 0, and returns the sum. A "json" value for everybody else.
   // ErrorCode::invalid_argument when the value is something else, or the sum leaves 64 bits.
