@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -89,9 +90,17 @@ void MetricBlockWriter::cut(Run& run) {
 }
 
 Status MetricBlockWriter::write(Clock::time_point now, bool all) {
+  const auto has_waited = [&](const Run& run, Clock::duration time) {
+    return run.rows.rows() != 0 && now - run.oldest >= time;
+  };
+  // Of many runs that log slowly each would have a write of its own: with one whose rows have waited long enough go
+  // those that have waited half of it.
+  bool some = all;
+  for (const auto& [id, run] : runs_) some = some || has_waited(run, options_.flush_interval);
   for (auto& [id, run] : runs_) {
-    const bool is_due = all || run.rows.rows() >= options_.flush_rows || now - run.oldest >= options_.flush_interval;
-    if (is_due) cut(run);
+    if (all || run.rows.rows() >= options_.flush_rows || (some && has_waited(run, options_.flush_interval / 2))) {
+      cut(run);
+    }
   }
   Status status = write_ready();
   if (!status.ok()) count_failure(status.error());
@@ -145,24 +154,67 @@ Status MetricBlockWriter::write_once() {
   return {};
 }
 
+// Those of many runs in one write: each write takes whole pages of the log, and one sync.
 Status MetricBlockWriter::join(bool closes) {
-  Status first;
+  std::vector<Run*> due;
   for (auto& [id, run] : runs_) {
-    if (!std::exchange(run.is_new, closes)) continue;
-    for (std::size_t joined = 1; joined != 0;) {
-      if (!run.blocks.loaded()) break;  // the next block's writing looks anew
-      auto result = run.blocks.join(store_, MetricBlocks::kJoined);
-      if (result.ok() && *result == 0 && closes) result = run.blocks.join(store_, 2);
-      if (!result.ok()) {
-        count_failure(result.error());
-        if (first.ok()) first = result.error();
-        break;
+    // The next block's writing looks anew at what is not known.
+    const bool is_due = std::exchange(run.is_new, false) || closes;
+    if (is_due && run.blocks.loaded()) due.push_back(&run);
+  }
+  Status first;
+  const auto failed = [&](const Error& error) {
+    count_failure(error);
+    if (first.ok()) first = error;
+  };
+  while (!due.empty()) {
+    std::vector<Run*> more;  // that may have something to join still
+    std::vector<std::pair<Run*, MetricBlocks::Join>> joins;
+    std::vector<EntryChange> changes;
+    std::size_t bytes = 0;
+    for (Run* const run : due) {
+      if (bytes >= kWriteBytesMax) {
+        more.push_back(run);
+        continue;
       }
-      joined = *result;
-      counts_.joined += joined;
+      auto join = run->blocks.next_join(store_, MetricBlocks::kJoined);
+      if (join.ok() && join->count == 0 && closes) join = run->blocks.next_join(store_, 2);
+      if (!join.ok()) {
+        failed(join.error());
+      } else if (join->count != 0) {
+        bytes += join->bytes;
+        std::ranges::move(join->changes, std::back_inserter(changes));
+        joins.emplace_back(run, *std::move(join));
+      }
     }
+    if (!joins.empty()) {
+      if (Status written = write_joins(joins, std::move(changes)); !written.ok()) {
+        failed(written.error());
+      } else {
+        for (const auto& [run, join] : joins) more.push_back(run);
+      }
+    }
+    due = std::move(more);
   }
   return first;
+}
+
+Status MetricBlockWriter::write_joins(const std::vector<std::pair<Run*, MetricBlocks::Join>>& joins,
+                                      std::vector<EntryChange> changes) {
+  const auto written = [&]() -> Result<std::uint64_t> {
+    CAIRN_TRY(const auto accepted, store_.write(std::move(changes)));
+    CAIRN_CHECK(accepted.ticket.committed().wait());
+    return accepted.version;
+  }();
+  for (const auto& [run, join] : joins) {
+    if (!written.ok()) {
+      run->blocks.forget();  // somebody else may have written one of them
+    } else {
+      run->blocks.joined(join, *written);
+      counts_.joined += join.count;
+    }
+  }
+  return written.ok() ? Status() : Status(written.error());
 }
 
 }  // namespace cairn

@@ -83,6 +83,7 @@ class MetricBlockWriter {
   void cut(Run& run);
   Status write_ready();
   Status write_once();
+  Status write_joins(const std::vector<std::pair<Run*, MetricBlocks::Join>>& joins, std::vector<EntryChange> changes);
 
   EntryStore& store_;
   const MetricNames& names_;

@@ -73,17 +73,20 @@ unsigned MetricBlocks::size_class(const Block& block) {
 }
 
 std::size_t MetricBlocks::first_of_join(std::size_t least) const {
-  // A writer that ends joins what is small only: it would write the large ones anew each time.
-  const unsigned largest = least < kJoined ? 2 : kClasses;
-  for (unsigned limit = 0; limit < largest; ++limit) {
-    std::size_t first = blocks_.size();
-    while (first > 0 && size_class(blocks_[first - 1]) <= limit) --first;
-    if (blocks_.size() - first >= least) return first;
+  // A writer that ends joins what is small only, whatever its size: it would write the large ones anew each time.
+  const bool ends = least < kJoined;
+  for (unsigned limit = 0; limit < (ends ? 2 : kClasses); ++limit) {
+    std::size_t first = blocks_.size(), counted = 0;
+    for (; first > 0 && size_class(blocks_[first - 1]) <= limit; --first) {
+      // Small ones behind a large one are no reason to write that again: each row is written once in each size.
+      if (ends || size_class(blocks_[first - 1]) == limit) ++counted;
+    }
+    if (counted >= least) return first;
   }
   return blocks_.size();
 }
 
-Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
+Result<MetricBlocks::Join> MetricBlocks::next_join(EntryStore& store, std::size_t least) {
   const std::size_t first = first_of_join(least);
   MetricRows rows;
   std::uint64_t bytes = 0;
@@ -94,7 +97,7 @@ Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
     CAIRN_TRY(const auto entry, store.find(metric_block_key(run_, blocks_[end].number)));
     if (!entry || entry->version != blocks_[end].version) {
       forget();  // somebody else has joined them
-      return std::size_t{0};
+      return Join();
     }
     auto decoded = decode_metric_block(as_bytes(entry->value));
     if (!decoded.ok()) {
@@ -105,29 +108,26 @@ Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
     if (rows.rows() + more.rows() > kMetricBlockRowsMax || rows.points() + more.points() > kMetricBlockPointsMax) break;
     rows.append(more);
   }
-  if (first == end) return std::size_t{0};
+  if (first == end) return Join();
   auto joined = encode_metric_block(rows);
   if (end - first < 2 || !joined.ok() || joined->size() > kEntryValueBytesMax) {
     for (std::size_t i = first; i < std::max(end, first + 1); ++i) blocks_[i].full = true;
-    return std::size_t{0};
+    return Join();
   }
-  const std::uint64_t size = joined->size();
-  std::vector<EntryChange> changes{
-      block_change(run_, blocks_[first].number, *std::move(joined), blocks_[first].version)};
+  Join join{.first = first, .count = end - first, .rows = rows.rows(), .bytes = joined->size(), .changes = {}};
+  join.changes.push_back(block_change(run_, blocks_[first].number, *std::move(joined), blocks_[first].version));
   for (std::size_t i = first + 1; i < end; ++i) {
-    changes.push_back({.key = metric_block_key(run_, blocks_[i].number), .removed = true});
-    changes.back().if_version = blocks_[i].version;
+    join.changes.push_back({.key = metric_block_key(run_, blocks_[i].number), .removed = true});
+    join.changes.back().if_version = blocks_[i].version;
   }
-  auto written = store.write(std::move(changes));
-  if (!written.ok()) {
-    forget();
-    return std::move(written).error();
-  }
-  CAIRN_CHECK(written->ticket.committed().wait());
-  blocks_[first] = {.number = blocks_[first].number, .version = written->version, .rows = rows.rows(), .bytes = size};
-  blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-                blocks_.begin() + static_cast<std::ptrdiff_t>(end));
-  return end - first;
+  return join;
+}
+
+void MetricBlocks::joined(const Join& join, std::uint64_t version) {
+  Block& block = blocks_[join.first];
+  block = {.number = block.number, .version = version, .rows = join.rows, .bytes = join.bytes};
+  const auto behind = blocks_.begin() + static_cast<std::ptrdiff_t>(join.first) + 1;
+  blocks_.erase(behind, behind + static_cast<std::ptrdiff_t>(join.count) - 1);
 }
 
 }  // namespace cairn

@@ -36,9 +36,16 @@ class MetricBlocks {
   EntryChange next_block(std::vector<std::byte> bytes, std::size_t ahead) const;
   void written(std::uint64_t version, std::uint64_t rows, std::uint64_t bytes);
 
-  // Joins what is due, in one write: `least` or more blocks at the end that are no larger than the largest of them may
-  // be. Returns how many became part of another; 0 when nothing is due.
-  Result<std::size_t> join(EntryStore& store, std::size_t least = kJoined);
+  // Blocks that are to become one.
+  struct Join {
+    std::size_t first = 0, count = 0;  // none: nothing is due
+    std::uint64_t rows = 0, bytes = 0;
+    std::vector<EntryChange> changes;  // to be written together
+  };
+  // What is due: `least` or more blocks of one size, with the smaller ones behind them; with `least` below kJoined, that
+  // many small ones. Once it is written, joined() has to be called, before anything else.
+  Result<Join> next_join(EntryStore& store, std::size_t least = kJoined);
+  void joined(const Join& join, std::uint64_t version);
 
   std::size_t count() const noexcept { return blocks_.size(); }
 

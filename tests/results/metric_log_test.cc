@@ -246,6 +246,38 @@ TEST_F(MetricLogTest, ManySmallBlocksOfARunBecomeFew) {
   EXPECT_GT(log.stats().joined, 90u);
 }
 
+TEST_F(MetricLogTest, ARowIsWrittenAgainOnceForEachSizeOfBlocks) {
+  MetricLog log(store_, lazy());
+  const MetricSeries series = series_of(log, "run", "loss");
+  constexpr int kRows = 30'000;  // three sizes: 100, 800, 6400
+  for (int i = 0; i < kRows; ++i) {
+    ASSERT_TRUE(log.push(series, i, i));
+    if (i % 100 == 99) {
+      ASSERT_TRUE(log.flush().ok());
+    }
+  }
+  // Into 37 blocks of 800, and those into 4 of 6400.
+  EXPECT_EQ(log.stats().joined, 37u * 8 + 4u * 8);
+}
+
+TEST_F(MetricLogTest, BlocksOfManyRunsAreJoinedInOneWrite) {
+  MetricLog log(store_, lazy());
+  std::vector<MetricSeries> series;
+  for (int run = 0; run < 50; ++run) series.push_back(series_of(log, "run" + std::to_string(run), "loss"));
+  for (int block = 0; block < 8; ++block) {
+    for (const MetricSeries& one : series) ASSERT_TRUE(log.push(one, block, block));
+    ASSERT_TRUE(log.flush().ok());
+  }
+  ASSERT_TRUE(log.close().ok());
+  EXPECT_EQ(log.stats().joined, 50u * 8);
+  EXPECT_EQ(store_.inner.writes(), 8u + 1u);
+  for (int run = 0; run < 50; ++run) {
+    const auto [rows, blocks] = rows_of_run(store_, "run" + std::to_string(run));
+    EXPECT_EQ(blocks, 1u);
+    EXPECT_EQ(rows.rows(), 8u);
+  }
+}
+
 TEST_F(MetricLogTest, ARunThatIsGoneOnWithIsAppendedTo) {
   for (int session = 0; session < 20; ++session) {
     MetricLog log(store_, lazy());
