@@ -9,6 +9,7 @@
 #include "engine/base/background_thread.h"
 #include "engine/base/errors.h"
 #include "engine/base/fork_generation.h"
+#include "engine/content/digester.h"
 #include "engine/write/ticket_state.h"
 
 namespace cairn {
@@ -24,6 +25,7 @@ constexpr std::uint64_t kClockWrittenNs = 1'000'000'000;
 
 std::uint64_t bytes_of(const EntryChange& change) {
   std::uint64_t bytes = 64 + change.key.size() + change.value.size() + 33 * change.references.size();
+  if (!change.content.empty()) bytes += 33 + change.content.size();
   for (const std::string& index_key : change.index_keys) bytes += 4 + index_key.size();
   return bytes;
 }
@@ -129,6 +131,14 @@ Status LogEntryStore::scan_index(std::string_view prefix, Order order, std::stri
   return parts_.index.for_each_index_key(prefix, order_of(order), from, visit);
 }
 
+Result<std::string> LogEntryStore::content(const Reference& reference) {
+  CAIRN_CHECK(check_process());
+  if (parts_.follow) CAIRN_CHECK(parts_.follow());
+  // What is accepted is in the log when it is committed.
+  if (pending_entries_.load(std::memory_order_acquire) > 0) static_cast<void>(settle().ok());
+  return parts_.read_block(reference.id);
+}
+
 // --- Writing ---
 
 Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std::uint64_t& bytes) const {
@@ -144,6 +154,10 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
     if (change.value.size() > kEntryValueBytesMax) {
       return make_error(ErrorCode::invalid_argument, name + ": a value of " + std::to_string(change.value.size()) +
                                                          " bytes is above 1 MiB: put it as an object");
+    }
+    if (change.content.size() > content_bytes_max() || (change.removed && !change.content.empty())) {
+      return make_error(ErrorCode::invalid_argument,
+                        name + ": content of " + std::to_string(change.content.size()) + " bytes cannot be put along");
     }
     if (!keys.insert(change.key).second) {
       return make_error(ErrorCode::invalid_argument, name + " occurs twice in one write");
@@ -223,6 +237,11 @@ Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> c
   if (options.durability == Durability::lazy) hurry = [bell = bell_] { bell->ask(); };
   write.ticket = std::make_shared<TicketState>(std::move(hurry));
   write.ticket->reach(TicketState::kStaged);
+  for (EntryChange& change : changes) {
+    if (change.content.empty()) continue;
+    write.contents.push_back(std::make_shared<const std::string>(std::move(change.content)));
+    change.references.push_back({RecordKind::blob, digest_of(options_.digest, as_bytes(*write.contents.back()))});
+  }
   lock = std::unique_lock(bell_->mutex);
   CAIRN_CHECK(make_room(lock, write.bytes, options.on_full));
   CAIRN_CHECK(check_versions(changes));
@@ -316,6 +335,14 @@ void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
   settle(lock, writes, committed, status);
 }
 
+Status LogEntryStore::append_contents(BlockSink& sink, const Write& write) {
+  for (const auto& content : write.contents) {
+    CAIRN_TRY(const BlockSink::Block block, sink.prepare(content, as_bytes(*content), DType::opaque));
+    CAIRN_CHECK(sink.append(block));
+  }
+  return {};
+}
+
 // The first `committed` of them are, whatever is returned.
 Status LogEntryStore::commit_all(std::deque<Write>& writes, std::size_t& committed) {
   BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
@@ -331,12 +358,16 @@ Status LogEntryStore::commit_all(std::deque<Write>& writes, std::size_t& committ
       return bytes + write.bytes <= kRecordBytesMax && only_removes(write.entries) == removes;
     };
     for (; next < writes.size() && (next == appended || joins(writes[next])); ++next) {
+      status = append_contents(sink, writes[next]);
+      if (!status.ok()) break;
       bytes += writes[next].bytes;
       const auto& entries = writes[next].entries;
       record.entries.insert(record.entries.end(), entries.begin(), entries.end());
     }
-    status = sink.write_entries(std::move(record));
-    if (status.ok()) appended = next;
+    if (record.entries.empty()) break;
+    const Status written = sink.write_entries(std::move(record));
+    if (written.ok()) appended = next;
+    if (status.ok()) status = written;
   }
   // Where the log had no room it is as it was: what was appended before is committed.
   if (!status.ok() && parts_.log->failed()) return status;

@@ -36,14 +36,16 @@ class LogEntryStore final : public EntryStore {
     Index& index;
     LogWriter* log = nullptr;  // null: read-only
     ObjectParts& stored;
-    FairMutex& turn;                     // held by whoever writes to the log
-    std::function<Status()> turn_began;  // called with the turn, before anything else
-    std::function<Status()> follow;      // before each reading: for a reader beside a writer
+    FairMutex& turn;                                               // held by whoever writes to the log
+    std::function<Status()> turn_began;                            // called with the turn, before anything else
+    std::function<Status()> follow;                                // before each reading: for a reader beside a writer
+    std::function<Result<std::string>(const Digest&)> read_block;  // that is committed
   };
   struct Options {
     DigestKind digest = DigestKind::blake3;
     std::uint64_t pending_bytes_max = 32 * MiB;  // accepted and not committed; see OnFull
     std::uint64_t cache_bytes = 64 * MiB;        // of the memory tier
+    std::uint32_t block_bytes = MiB;             // the store's largest block
   };
   struct Stats {
     std::uint64_t accepted = 0, committed = 0, failed = 0;  // writes
@@ -67,6 +69,8 @@ class LogEntryStore final : public EntryStore {
   Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) override;
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
   Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
+  std::size_t content_bytes_max() const override { return options_.block_bytes; }
+  Result<std::string> content(const Reference& reference) override;
   std::uint64_t store_time_ns() override { return time_->now_ns(); }
 
   // Waits until what was accepted before is committed, or has failed. The error with which
@@ -82,6 +86,7 @@ class LogEntryStore final : public EntryStore {
   using Clock = std::chrono::steady_clock;
   struct Write {
     std::vector<StoredEntry> entries;
+    std::vector<std::shared_ptr<const std::string>> contents;  // what was put along
     std::uint64_t bytes = 0;
     Durability durability = Durability::grouped;
     Clock::time_point accepted;
@@ -121,6 +126,8 @@ class LogEntryStore final : public EntryStore {
   void run(int nice);
   // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
   void lead(std::unique_lock<std::mutex>& lock);
+  // Content is in the log before what refers to it.
+  static Status append_contents(BlockSink& sink, const Write& write);
   Status commit_all(std::deque<Write>& writes, std::size_t& committed);
   void settle(std::unique_lock<std::mutex>& lock, std::deque<Write>& writes, std::size_t committed,
               const Status& status);

@@ -56,11 +56,7 @@ void MetricBlockWriter::add_row(std::int64_t step, std::int64_t time_ns, std::si
       run.rows.columns().size() + values_.size() > kMetricBlockColumnsMax) {
     cut(run);
   }
-  if (run.rows.rows() == 0) {
-    run.oldest = now;
-    run.ring = ring;
-  }
-  run.is_mixed = run.is_mixed || run.ring != ring;
+  if (run.rows.rows() == 0) run.oldest = now;
   run.rows.begin_row(step, round_down(time_ns, std::max<std::int64_t>(options_.time_resolution.count(), 1)));
   for (const Value& value : values_) {
     const MetricNames::Series* const series = series_of(value.tag.series);
@@ -74,19 +70,28 @@ void MetricBlockWriter::add_row(std::int64_t step, std::int64_t time_ns, std::si
         break;
     }
   }
+  run.keys.resize(run.rows.rows(), key_of(run, ring, time_ns));
+}
+
+std::int64_t MetricBlockWriter::key_of(Run& run, std::size_t ring, std::int64_t time_ns) {
+  for (auto& [known, key] : run.rings) {
+    if (known == ring) return key = std::max(key, time_ns);
+  }
+  run.rings.emplace_back(ring, time_ns);
+  return time_ns;
 }
 
 void MetricBlockWriter::cut(Run& run) {
   if (run.rows.rows() == 0) return;
-  // Each ring is in order; what several threads have logged is put in the order of time.
-  if (run.is_mixed) run.rows.sort_by_time();
+  run.rows.sort_by(run.keys);
   auto bytes = encode_metric_block(run.rows);
   CAIRN_INVARIANT(bytes.ok() && bytes->size() <= kEntryValueBytesMax);
   ready_bytes_ += bytes->size();
   run.ready.push_back({*std::move(bytes), run.rows.rows(), run.rows.points()});
   run.rows = {};
   run.columns.clear();
-  run.is_mixed = false;
+  run.keys.clear();
+  run.rings.clear();
 }
 
 Status MetricBlockWriter::write(Clock::time_point now, bool all) {
@@ -133,7 +138,7 @@ Status MetricBlockWriter::write_once() {
     for (const Block& block : run.ready) {
       if (bytes >= kWriteBytesMax) break;
       bytes += block.bytes.size();
-      changes.push_back(run.blocks.next_block(block.bytes, taken.back().second++));
+      changes.push_back(run.blocks.next_block(store_, block.bytes, taken.back().second++));
     }
   }
   CAIRN_TRY(const auto written, store_.write(std::move(changes)));

@@ -71,8 +71,8 @@ Result<std::optional<MetricPoint>> Metrics::last(std::string_view run, std::stri
   return MetricReader(*entries_, log_).last(run, series);
 }
 
-Result<std::uint64_t> Metrics::rows(std::string_view run, std::uint64_t passed, const VisitMetricRow& visit) {
-  return MetricReader(*entries_, log_).rows_behind(run, passed, visit);
+Status Metrics::rows(std::string_view run, MetricCursor& cursor, const VisitMetricRow& visit) {
+  return MetricReader(*entries_, log_).rows_behind(run, cursor, visit);
 }
 
 Status Metrics::export_to(std::span<const std::string> runs, MetricFormat format, const MetricOutput& output) {

@@ -50,7 +50,7 @@ TEST(MetricsTest, WhoFollowsARunIsGivenEveryRowOnceAlsoWhenBlocksAreJoinedBetwee
   auto run = metrics.run("sft");
   ASSERT_TRUE(run.ok());
   std::vector<std::string> logged, seen;
-  std::uint64_t passed = 0;
+  MetricCursor cursor;
   const auto visit = [&](const MetricRow& row) {
     seen.push_back(text_of(row));
     return Status();
@@ -67,12 +67,72 @@ TEST(MetricsTest, WhoFollowsARunIsGivenEveryRowOnceAlsoWhenBlocksAreJoinedBetwee
     // A block for each few rows, so that some are joined while others are passed.
     if (step % 4 != 3) continue;
     ASSERT_TRUE(metrics.flush().ok());
-    if (step % 12 == 3) passed = metrics.rows("sft", passed, visit).value();
+    if (step % 12 == 3) {
+      ASSERT_TRUE(metrics.rows("sft", cursor, visit).ok());
+    }
   }
   EXPECT_GT(metrics.stats().joined, 0u);
-  EXPECT_EQ(metrics.rows("sft", passed, visit).value(), 200u);
+  ASSERT_TRUE(metrics.rows("sft", cursor, visit).ok());
+  EXPECT_EQ(cursor.passed(), 200u);
   EXPECT_EQ(seen, logged);
-  EXPECT_EQ(metrics.rows("none", 0, visit).error().code, ErrorCode::not_found);
+  // Whoever knows only how many there were goes on from there.
+  seen.clear();
+  MetricCursor told(197);
+  ASSERT_TRUE(metrics.rows("sft", told, visit).ok());
+  EXPECT_EQ(seen, std::vector<std::string>(logged.begin() + 197, logged.end()));
+  MetricCursor none;
+  EXPECT_EQ(metrics.rows("none", none, visit).error().code, ErrorCode::not_found);
+}
+
+TEST(MetricsTest, FollowingARunReadsOnlyWhatIsNew) {
+  GatedEntryStore store;
+  MetricLog log(store);
+  Metrics metrics(store, &log);
+  auto run = metrics.run("sft");
+  ASSERT_TRUE(run.ok());
+  MetricCursor cursor;
+  std::uint64_t rows = 0;
+  const auto visit = [&](const MetricRow& row) {
+    EXPECT_EQ(row.step, static_cast<std::int64_t>(rows++));
+    return Status();
+  };
+  for (int step = 0; step < 7'000; ++step) {
+    ASSERT_TRUE(run->log(step, {{"x", step}}).ok());
+    if (step % 100 != 99) continue;
+    ASSERT_TRUE(metrics.flush().ok());
+    const std::uint64_t before = store.scanned;
+    ASSERT_TRUE(metrics.rows("sft", cursor, visit).ok());
+    // The last block that was seen, which may be part of another now, the one behind it, and the look for the first.
+    EXPECT_LE(store.scanned - before, 3u) << step;
+  }
+  EXPECT_EQ(rows, 7'000u);
+}
+
+TEST(MetricsTest, AFollowersErrorEndsTheWalkBehindTheRowsThatItTook) {
+  GatedEntryStore store;
+  MetricLog log(store);
+  Metrics metrics(store, &log);
+  auto run = metrics.run("sft");
+  ASSERT_TRUE(run.ok());
+  for (int step = 0; step < 20; ++step) ASSERT_TRUE(run->log(step, {{"x", step}}).ok());
+  MetricCursor cursor;
+  std::vector<std::int64_t> seen;
+  // Of a kind that reading is tried again for.
+  Error enough = make_error(ErrorCode::conflict, "enough");
+  const auto visit = [&](const MetricRow& row) -> Status {
+    if (seen.size() == 7) return enough;
+    seen.push_back(row.step);
+    return {};
+  };
+  EXPECT_EQ(metrics.rows("sft", cursor, visit).error().message, "enough");
+  EXPECT_EQ(cursor.passed(), 7u);
+  const auto rest = [&](const MetricRow& row) {
+    seen.push_back(row.step);
+    return Status();
+  };
+  ASSERT_TRUE(metrics.rows("sft", cursor, rest).ok());
+  ASSERT_EQ(seen.size(), 20u);
+  for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], static_cast<std::int64_t>(i));
 }
 
 TEST(MetricsTest, WhoReadsOnlyDoesNotLog) {
