@@ -133,8 +133,7 @@ Status LogEntryStore::scan_index(std::string_view prefix, Order order, std::stri
 
 Result<std::string> LogEntryStore::content(const Reference& reference) {
   CAIRN_CHECK(check_process());
-  if (parts_.follow) CAIRN_CHECK(parts_.follow());
-  // What is accepted is in the log when it is committed.
+  // What is accepted is in the log when it is committed. Who reads beside a writer has followed to the entry.
   if (pending_entries_.load(std::memory_order_acquire) > 0) static_cast<void>(settle().ok());
   return parts_.read_block(reference.id);
 }

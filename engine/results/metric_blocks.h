@@ -22,6 +22,10 @@ Result<MetricBlockHead> metric_block_head(const Entry& entry);
 // The whole block. not_found when it is content and the entry has been replaced since.
 Result<std::string> metric_block_bytes(EntryStore& store, const Entry& entry);
 
+// All blocks of a run, from the last to the first, so that what remains of it after a crash is its first rows. How many
+// rows they had. not_found when there is no such run; conflict when somebody writes it meanwhile.
+Result<std::uint64_t> remove_metric_run(EntryStore& store, std::string_view run);
+
 // One thread at a time; what other writers of the run did is learned by load().
 class MetricBlocks {
  public:

@@ -279,6 +279,12 @@ class Metrics {
   // new in it. A run that was removed and has fewer rows now is followed from its first.
   Status rows(std::string_view run, MetricCursor& cursor, const VisitMetricRow& visit);
 
+  // Removes a run with all its series; how many rows it had. Durable once this returns; gc() gives the room back. After
+  // a failure the run is as it was, or, when it was very long, has its first rows only: removing it again goes on.
+  // not_found when there is no such run, conflict when it was asked for by run() or imported since the store was
+  // opened: it is being recorded. Whoever reads it meanwhile may see it end early.
+  Result<std::uint64_t> remove(std::string_view run);
+
   // A table with a row for each that was logged: run, step, time_ns (in Parquet a timestamp, time), and a column for
   // each series. conflict when rows that do not fit the table's columns were logged meanwhile.
   Status export_to(std::span<const std::string> runs, MetricFormat format, const MetricOutput& output);
