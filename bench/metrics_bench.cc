@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "bench/random.h"
+#include "engine/base/errors.h"
 #include "engine/results/entry_store.h"
 #include "engine/results/metric_block.h"
 #include "engine/results/metric_export.h"
@@ -55,6 +56,10 @@ class MapEntryStore final : public EntryStore {
     return {};
   }
   Status scan_index(std::string_view, Order, std::string_view, const VisitIndex&) override { return {}; }
+  std::size_t content_bytes_max() const override { return 0; }
+  Result<std::string> content(const Reference&) override {
+    return make_error(ErrorCode::not_found, "a map has no content");
+  }
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions&) override {
     const std::lock_guard lock(mutex_);
     ++version_;

@@ -3,7 +3,7 @@
 // cairn metrics watch: the rows of a run as another process logs them.
 //
 // The store is open for reading only, beside whoever writes. At each look it follows the log as far as that is synced,
-// so that what is printed is durable, and passes over what was printed without decoding it.
+// so that what is printed is durable, and reads no block before the last that it has seen.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -96,10 +96,11 @@ Result<int> watch_metrics(Session& session, const WatchOptions& options) {
     printer.print(row);
     return session.check_stop();
   };
-  std::uint64_t passed = 0;
+  MetricCursor cursor;
   bool is_told = session.out().quiet();
   for (Clock::time_point last_new = Clock::now();;) {
-    const auto rows = metrics.rows(options.run, passed, visit);
+    const std::uint64_t before = cursor.passed();
+    const Status rows = metrics.rows(options.run, cursor, visit);
     // A run that has not begun may still do so.
     const bool has_begun = rows.ok() || rows.error().code != ErrorCode::not_found;
     if (!rows.ok() && has_begun) return rows.error();
@@ -111,10 +112,7 @@ Result<int> watch_metrics(Session& session, const WatchOptions& options) {
       print_note("run '" + options.run + "' has none of this so far: waiting for it");
       is_told = true;
     }
-    if (rows.ok() && *rows > passed) {
-      passed = *rows;
-      last_new = Clock::now();
-    }
+    if (cursor.passed() != before) last_new = Clock::now();
     // Whoever reads wants them now; and nobody is left to read when this fails.
     CAIRN_CHECK(session.out().finish());
     if (options.idle && Clock::now() - last_new >= std::chrono::seconds(*options.idle)) {

@@ -113,9 +113,21 @@ Result<int> import_run(Session& session, const Options& options) {
   return kExitDone;
 }
 
+Result<int> remove(Session& session, const Options& options) {
+  if (options.run.empty()) return wrong_usage("rm needs a RUN");
+  CAIRN_CHECK(session.confirm("remove the run " + options.run + " with all its series"));
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  CAIRN_TRY(Metrics metrics, store.metrics());
+  CAIRN_TRY(const std::uint64_t rows, metrics.remove(options.run));
+  CAIRN_CHECK(store.close());
+  print_removed(session, rows, "row", "rows");
+  return kExitDone;
+}
+
 Result<int> run_metrics(Session& session, const Options& options) {
   if (options.action == "list") return list(session, options);
   if (options.action == "export") return export_runs(session, options);
+  if (options.action == "rm") return remove(session, options);
   if (options.action == "get") {
     if (options.run.empty() || options.series.size() != 1) return wrong_usage("get needs a RUN and a SERIES");
     return get(session, options);
@@ -137,13 +149,13 @@ Result<int> run_metrics(Session& session, const Options& options) {
     if (options.run.empty() || options.file.empty()) return wrong_usage("import needs a RUN and --file");
     return import_run(session, options);
   }
-  return wrong_usage("metrics knows list, get, plot, watch, export and import, not '" + printable(options.action) +
+  return wrong_usage("metrics knows list, get, plot, watch, export, import and rm, not '" + printable(options.action) +
                      "'");
 }
 
 Run declare_metrics(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("list|get|plot|watch|export|import", given->action, "What to do");
+  options.argument("list|get|plot|watch|export|import|rm", given->action, "What to do");
   options.argument("RUN", given->run, "Which run; list, export: all without it", Need::optional);
   options.arguments("SERIES", given->series, "get: which series; plot: one or more; watch: all without it",
                     Need::optional);
@@ -160,17 +172,19 @@ Run declare_metrics(VerbOptions& options) {
 
 }  // namespace
 
-constinit const Verb kMetrics{.name = "metrics",
-                              .summary = "List, read, plot, watch, export and import the series of training runs",
-                              .examples =
-                                  "  cairn metrics list\n"
-                                  "  cairn metrics get run7 train_loss --buckets 100\n"
-                                  "  cairn metrics plot run7 train_loss\n"
-                                  "  cairn metrics plot run7 train_loss val_loss --out loss.svg\n"
-                                  "  cairn metrics watch run7 train_loss --idle 600\n"
-                                  "  cairn metrics export run7 --format parquet > run7.parquet\n"
-                                  "  cairn metrics import run8 --format tensorboard --file events.out.tfevents.1\n",
-                              .lines = false,
-                              .declare = declare_metrics};
+constinit const Verb kMetrics{
+    .name = "metrics",
+    .summary = "List, read, plot, watch, remove, export and import the series of training runs",
+    .examples =
+        "  cairn metrics list\n"
+        "  cairn metrics get run7 train_loss --buckets 100\n"
+        "  cairn metrics plot run7 train_loss\n"
+        "  cairn metrics plot run7 train_loss val_loss --out loss.svg\n"
+        "  cairn metrics watch run7 train_loss --idle 600\n"
+        "  cairn metrics export run7 --format parquet > run7.parquet\n"
+        "  cairn metrics import run8 --format tensorboard --file events.out.tfevents.1\n"
+        "  cairn metrics rm run8\n",
+    .lines = false,
+    .declare = declare_metrics};
 
 }  // namespace cairn::cli

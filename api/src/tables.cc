@@ -54,10 +54,15 @@ Result<StoreImpl::Tables*> StoreImpl::tables() {
   LogEntryStore::Parts parts{.index = *index_, .log = log_.get(), .stored = *parts_, .turn = writing_};
   parts.turn_began = [this] { return quarantine_what_was_found(); };
   if (log_ == nullptr) parts.follow = [this] { return follow(); };
+  parts.read_block = [this](const Digest& digest) -> Result<std::string> {
+    CAIRN_TRY(const Block block, blocks_->read_block(digest));
+    return std::string(as_text(block.content));
+  };
   auto tables =
       std::make_shared<Tables>(parts, LogEntryStore::Options{.digest = header_.digest,
                                                              .pending_bytes_max = options_.results_pending_bytes,
-                                                             .cache_bytes = options_.memory_cache_bytes});
+                                                             .cache_bytes = options_.memory_cache_bytes,
+                                                             .block_bytes = header_.block_bytes});
   CAIRN_TRY(const auto clock, index_->clock());
   CAIRN_CHECK(tables->start(options_.nice, clock.has_value()));
   tables_ = std::move(tables);

@@ -4,7 +4,7 @@
 //
 //   build/release/bench/ingest [--dir DIR] [--rounds N] [SUBJECT...]
 //
-// SUBJECT is caller_cost, durable_rate, large_values, small_values, results, evaluations, series, training,
+// SUBJECT is caller_cost, durable_rate, large_values, small_values, results, evaluations, series, loop, training,
 // live_reader, recovery, checkpoints, retention or memory; all without one. Each runs in a process of its own, so that
 // none inherits the memory of another. The first lines of each subject's file say what is held constant and what to
 // expect.
@@ -31,6 +31,7 @@ constexpr Subject kSubjects[] = {{"caller_cost", bench::caller_cost},
                                  {"results", bench::results},
                                  {"evaluations", bench::evaluations},
                                  {"series", bench::series},
+                                 {"loop", bench::loop},
                                  {"training", bench::training},
                                  {"live_reader", bench::live_reader},
                                  {"recovery", bench::recovery},

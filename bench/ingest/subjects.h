@@ -19,6 +19,7 @@ void small_values(const Setup& setup);  // values of a line or a page beside oth
 void results(const Setup& setup);       // results under keys beside other stores, and what reading one costs
 void evaluations(const Setup& setup);   // a million evaluations of an experiment
 void series(const Setup& setup);        // ten million points of metrics in a thousand runs
+void loop(const Setup& setup);          // what logging metrics after every step costs a loop of work
 void training(const Setup& setup);      // what saving after every step costs a training process
 void live_reader(const Setup& setup);   // how far a reader in another process is behind, and what it costs the writer
 void recovery(const Setup& setup);      // what opening costs after a writer was killed

@@ -56,6 +56,22 @@ std::uint64_t disk_bytes(cairn::Store& store) {
   return stats->disk_bytes;
 }
 
+// Where they are: the log, what of it is dead, the index. Of a store that is closed: who writes has room ahead.
+void disk_rows(const std::string& folder, const std::string& when, std::uint64_t points) {
+  auto store = cairn::Store::open(folder, {.access = cairn::Access::read_only});
+  check(store);
+  const auto stats = store->stats();
+  check(stats);
+  const auto each = [&](std::uint64_t bytes) {
+    return text("%.2f", static_cast<double>(bytes) / static_cast<double>(points));
+  };
+  row({"bytes on the disk for each point, " + when, each(stats->disk_bytes - stats->reserve_bytes)});
+  row({"- of them the log", each(stats->log_bytes)});
+  row({"- - of its records, what is dead", each(stats->dead_bytes)});
+  row({"- of them the index", each(stats->disk_bytes - stats->log_bytes - stats->reserve_bytes)});
+  check(store->close());
+}
+
 template <class Call>
 double median_us(int calls, const Call& call) {
   Samples us;
@@ -145,8 +161,12 @@ void series(const Setup& setup) {
         "point)",
         {"", ""});
     row({"pushed by one thread, durable, per second", text("%.0f", kRuns * kSteps / seconds)});
+    const cairn::MetricLogStats stats = metrics->stats();
+    row({"bytes for each point in blocks as they were first written",
+         text("%.2f", static_cast<double>(stats.block_bytes) / static_cast<double>(stats.written))});
     check(store.close());
   }
+  disk_rows(folder, "closed", kRuns * kSteps);
   row({"open, ms (median)", text("%.1f", open_ms(folder, 5))});
   const std::size_t before = open_files();
   cairn::Store store = open(folder);
@@ -160,10 +180,9 @@ void series(const Setup& setup) {
   };
   row({"one series of 10,000 points, ms", text("%.2f", median_us(200, query) / 1e3)});
   row({"files that are open for it", text("%zu", open_files() - before)});
-  row({"bytes on the disk for each point", text("%.2f", static_cast<double>(disk_bytes(store)) / (kRuns * kSteps))});
   check(store.gc());
-  row({"the same after gc()", text("%.2f", static_cast<double>(disk_bytes(store)) / (kRuns * kSteps))});
   check(store.close());
+  disk_rows(folder, "closed after gc()", kRuns * kSteps);
   check(cairn::Store::destroy(folder));
 }
 

@@ -31,6 +31,9 @@ struct EntryChange {
   std::vector<std::string> index_keys = {};
   // Content that lives as long as the entry.
   std::vector<Reference> references = {};
+  // Content that is put along, at most content_bytes_max(), and referred to behind the others.
+  // For what is seldom read and never looked for: an index has a copy of a value, not of this.
+  std::string content = {};
   // ErrorCode::conflict unless the entry has this version (0: unless it is not there).
   std::optional<std::uint64_t> if_version = {};
   // Is in the memory of this process and nowhere else, until room is needed there. Its value may
@@ -76,7 +79,11 @@ class EntryStore {
   // version one has ErrorCode::conflict; then nothing was written. A key occurs once.
   virtual Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) = 0;
 
-  // The same, and waits until it is committed. Sooner than write() and the ticket: who waits here
+  virtual std::size_t content_bytes_max() const = 0;
+  // What was put along with an entry, by what the entry refers to. not_found once the entry is gone.
+  virtual Result<std::string> content(const Reference& reference) = 0;
+
+  // The same as write(), and waits until it is committed. Sooner than write() and the ticket: who waits here
   // does the work itself, for all who wait, where nobody does it already.
   virtual Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) {
     CAIRN_TRY(Written written, write(std::move(changes), options));

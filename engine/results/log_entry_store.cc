@@ -9,6 +9,7 @@
 #include "engine/base/background_thread.h"
 #include "engine/base/errors.h"
 #include "engine/base/fork_generation.h"
+#include "engine/content/digester.h"
 #include "engine/write/ticket_state.h"
 
 namespace cairn {
@@ -29,6 +30,7 @@ constexpr std::uint64_t kLentBytes = 1 << 20;
 // Of a record.
 std::uint64_t bytes_of(const EntryChange& change) {
   std::uint64_t bytes = 64 + change.key.size() + change.value.size() + 33 * change.references.size();
+  if (!change.content.empty()) bytes += 33 + change.content.size();
   for (const std::string& index_key : change.index_keys) bytes += 4 + index_key.size();
   return bytes;
 }
@@ -189,6 +191,13 @@ MemoryOnlyWalk LogEntryStore::memory_rows(std::string_view prefix, Order order, 
   return {order, std::move(rows)};
 }
 
+Result<std::string> LogEntryStore::content(const Reference& reference) {
+  CAIRN_CHECK(check_process());
+  // What is accepted is in the log when it is committed. Who reads beside a writer has followed to the entry.
+  if (pending_entries_.load(std::memory_order_acquire) > 0) static_cast<void>(settle().ok());
+  return parts_.read_block(reference.id);
+}
+
 // --- Writing ---
 
 Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std::uint64_t& bytes) const {
@@ -201,7 +210,7 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
     if (!fits(change.key) || !std::ranges::all_of(change.index_keys, fits)) {
       return make_error(ErrorCode::invalid_argument, name + " or an index key of it is empty, or above 4096 bytes");
     }
-    if (change.memory_only && !change.references.empty()) {
+    if (change.memory_only && !(change.references.empty() && change.content.empty())) {
       return make_error(ErrorCode::invalid_argument, name + " is in memory only, and refers to nothing");
     }
     const std::uint64_t memory_bytes = MemoryOnlyEntries::bytes_of(change.key, change.value, change.index_keys);
@@ -213,6 +222,10 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
     if (!change.memory_only && change.value.size() > kEntryValueBytesMax) {
       return make_error(ErrorCode::invalid_argument, name + ": a value of " + std::to_string(change.value.size()) +
                                                          " bytes is above 1 MiB: put it as an object");
+    }
+    if (change.content.size() > content_bytes_max() || (change.removed && !change.content.empty())) {
+      return make_error(ErrorCode::invalid_argument,
+                        name + ": content of " + std::to_string(change.content.size()) + " bytes cannot be put along");
     }
     if (!keys.insert(change.key).second) {
       return make_error(ErrorCode::invalid_argument, name + " occurs twice in one write");
@@ -320,10 +333,15 @@ Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> chang
 }
 
 LogEntryStore::Write LogEntryStore::write_of(const PutOptions& options, std::uint64_t bytes,
-                                             std::function<void()> hurry) {
+                                             std::function<void()> hurry, std::vector<EntryChange>& changes) const {
   Write write{.bytes = bytes, .durability = options.durability, .accepted = Clock::now()};
   write.ticket = std::make_shared<TicketState>(std::move(hurry));
   write.ticket->reach(TicketState::kStaged);
+  for (EntryChange& change : changes) {
+    if (change.content.empty()) continue;
+    write.contents.push_back(std::make_shared<const std::string>(std::move(change.content)));
+    change.references.push_back({RecordKind::blob, digest_of(options_.digest, as_bytes(*write.contents.back()))});
+  }
   return write;
 }
 
@@ -335,7 +353,7 @@ Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> c
   // What is grouped is on its way: only the lazy ones are asked for.
   std::function<void()> hurry;
   if (options.durability == Durability::lazy) hurry = [bell = bell_] { bell->ask(); };
-  Write write = write_of(options, bytes, std::move(hurry));
+  Write write = write_of(options, bytes, std::move(hurry), changes);
   lock = std::unique_lock(bell_->mutex);
   CAIRN_CHECK(make_room(lock, bytes, options.on_full));
   CAIRN_CHECK(check_versions(changes));
@@ -398,13 +416,14 @@ Status LogEntryStore::write_with(BlockSink& sink, BlockSink::Statements others, 
   std::uint64_t bytes = 0;
   CAIRN_CHECK(check_changes(changes, bytes));
   const auto taken = std::make_shared<Taken>();
+  Write write = write_of({}, bytes, {}, changes);
   {
     std::unique_lock lock(bell_->mutex);
     // What is accepted first is settled first, and what follows a write that failed fails with it.
     bell_->done.wait(lock, [&] { return !settling_; });
     if (error_) return *error_;
     CAIRN_CHECK(check_versions(changes));
-    CAIRN_CHECK(enter(write_of({}, bytes, {}), std::move(changes)));
+    CAIRN_CHECK(enter(std::move(write), std::move(changes)));
     // The order of acceptance is that of the log: all that came before goes along.
     taken->writes = std::exchange(queue_, {});
     bell_->hurry = false;
@@ -414,8 +433,9 @@ Status LogEntryStore::write_with(BlockSink& sink, BlockSink::Statements others, 
     settle(lock, *taken, committed, false);
   });
   taken->status = append(sink, *taken, taken->writes.size() - 1);
+  if (taken->status.ok()) taken->status = append_contents(sink, taken->writes.back());
   if (taken->status.ok()) {
-    others.entries = record_of(taken->writes.back());
+    others.entries = EntriesRecord{.clock = time_->now(), .entries = taken->writes.back().entries};
     taken->status = sink.write(std::move(others));
     if (taken->status.ok()) ++taken->appended;
   }
@@ -491,28 +511,36 @@ void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
   settle(lock, taken, committed, true);
 }
 
-EntriesRecord LogEntryStore::record_of(const Write& write) const {
-  return {.clock = time_->now(), .entries = write.entries};
+Status LogEntryStore::append_contents(BlockSink& sink, const Write& write) {
+  for (const auto& content : write.contents) {
+    CAIRN_TRY(const BlockSink::Block block, sink.prepare(content, as_bytes(*content), DType::opaque));
+    CAIRN_CHECK(sink.append(block));
+  }
+  return {};
 }
 
 Status LogEntryStore::append(BlockSink& sink, Taken& taken, std::size_t count) {
   const std::deque<Write>& writes = taken.writes;
   while (taken.appended < count) {
-    EntriesRecord record = record_of(writes[taken.appended]);
-    std::uint64_t bytes = writes[taken.appended].bytes;
-    std::size_t next = taken.appended + 1;
+    EntriesRecord record{.clock = time_->now()};
+    Status status;
+    std::uint64_t bytes = 0;
+    std::size_t next = taken.appended;
     // What only removes finds room on a full disk: it is not in one record with what does not.
-    const bool removes = only_removes(record.entries);
+    const bool removes = only_removes(writes[next].entries);
     const auto joins = [&](const Write& write) {
       return bytes + write.bytes <= kRecordBytesMax && only_removes(write.entries) == removes;
     };
-    for (; next < count && joins(writes[next]); ++next) {
+    for (; next < count && (next == taken.appended || joins(writes[next])); ++next) {
+      status = append_contents(sink, writes[next]);
+      if (!status.ok()) break;
       bytes += writes[next].bytes;
       const auto& entries = writes[next].entries;
       record.entries.insert(record.entries.end(), entries.begin(), entries.end());
     }
-    CAIRN_CHECK(sink.write_entries(std::move(record)));
+    if (!record.entries.empty()) CAIRN_CHECK(sink.write_entries(std::move(record)));
     taken.appended = next;
+    CAIRN_CHECK(status);
   }
   return {};
 }

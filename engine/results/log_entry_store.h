@@ -37,15 +37,17 @@ class LogEntryStore final : public EntryStore {
     Index& index;
     LogWriter* log = nullptr;  // null: read-only
     ObjectParts& stored;
-    FairMutex& turn;                     // held by whoever writes to the log
-    std::function<Status()> turn_began;  // called with the turn, before anything else
-    std::function<Status()> follow;      // before each reading: for a reader beside a writer
+    FairMutex& turn;                                               // held by whoever writes to the log
+    std::function<Status()> turn_began;                            // called with the turn, before anything else
+    std::function<Status()> follow;                                // before each reading: for a reader beside a writer
+    std::function<Result<std::string>(const Digest&)> read_block;  // that is committed
   };
   struct Options {
     DigestKind digest = DigestKind::blake3;
     std::uint64_t pending_bytes_max = 32 * MiB;  // accepted and not committed; see OnFull
     // Of the memory tier; half of it at most is for what is in memory only.
     std::uint64_t cache_bytes = 64 * MiB;
+    std::uint32_t block_bytes = MiB;  // the store's largest block
   };
   struct Stats {
     std::uint64_t accepted = 0, committed = 0, failed = 0;  // writes
@@ -70,6 +72,8 @@ class LogEntryStore final : public EntryStore {
   Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) override;
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
   Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
+  std::size_t content_bytes_max() const override { return options_.block_bytes; }
+  Result<std::string> content(const Reference& reference) override;
   std::uint64_t store_time_ns() override { return time_->now_ns(); }
 
   // With the log's turn: appends the changes, and what was accepted before them, to `sink`, the
@@ -98,6 +102,7 @@ class LogEntryStore final : public EntryStore {
   using Clock = std::chrono::steady_clock;
   struct Write {
     std::vector<StoredEntry> entries;
+    std::vector<std::shared_ptr<const std::string>> contents;  // what was put along
     std::uint64_t bytes = 0;
     Durability durability = Durability::grouped;
     Clock::time_point accepted;
@@ -136,7 +141,9 @@ class LogEntryStore final : public EntryStore {
   // With `lock` on the queue when it returns.
   Result<Accepted> accept(std::vector<EntryChange> changes, const PutOptions& options,
                           std::unique_lock<std::mutex>& lock);
-  static Write write_of(const PutOptions& options, std::uint64_t bytes, std::function<void()> hurry);
+  // Takes the content out of the changes, which refer to it then.
+  Write write_of(const PutOptions& options, std::uint64_t bytes, std::function<void()> hurry,
+                 std::vector<EntryChange>& changes) const;
   // Into the queue, whose mutex is held.
   Result<Accepted> enter(Write write, std::vector<EntryChange> changes);
   Status check_changes(const std::vector<EntryChange>& changes, std::uint64_t& bytes) const;
@@ -154,9 +161,10 @@ class LogEntryStore final : public EntryStore {
   void run(int nice);
   // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
   void lead(std::unique_lock<std::mutex>& lock);
+  // Content is in the log before what refers to it.
+  static Status append_contents(BlockSink& sink, const Write& write);
   // The first `count` of them.
   Status append(BlockSink& sink, Taken& taken, std::size_t count);
-  EntriesRecord record_of(const Write& write) const;
   // `lock` is the queue's, and locked afterwards. `committed`: of what was appended; `leads`: from lead().
   void settle(std::unique_lock<std::mutex>& lock, Taken& taken, const Status& committed, bool leads);
   void note_committed(const Write& write);

@@ -35,6 +35,8 @@ struct MetricColumnHead {
 };
 
 struct MetricBlockHead {
+  std::uint64_t bytes = 0;            // of the whole block
+  std::uint64_t directory_bytes = 0;  // of them, what is in front and makes the head
   std::uint32_t rows = 0;
   std::int64_t min_step = 0, max_step = 0;  // both 0 without rows, as the times
   std::int64_t min_time_ns = 0, max_time_ns = 0;
@@ -47,6 +49,8 @@ Result<std::vector<std::byte>> encode_metric_block(const MetricRows& rows);
 
 // Reads nothing behind the head.
 Result<MetricBlockHead> read_metric_block_head(Bytes block);
+// The same of the block's directory alone, which is its first bytes.
+Result<MetricBlockHead> read_metric_block_directory(Bytes directory);
 
 // With `wanted`, only the columns of series for which it is true; the rows are all there.
 using WantedSeries = std::function<bool(std::string_view name)>;

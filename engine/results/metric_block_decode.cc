@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -88,20 +89,24 @@ Status read_shapes(FieldReader& reader, std::uint32_t count, Directory& director
   return {};
 }
 
-// Bodies follow each other without gaps up to the block's end.
-Status place_bodies(Directory& directory, std::uint64_t at, std::uint64_t block_bytes) {
+// Bodies follow each other without gaps up to the block's end, when that is known.
+Status place_bodies(Directory& directory, std::uint64_t at, std::optional<std::uint64_t> block_bytes) {
   std::vector<ColumnPlace*> order{&directory.steps, &directory.times, &directory.shape_of_rows};
   for (ColumnPlace& place : directory.places) order.push_back(&place);
   for (ColumnPlace* place : order) {
     place->body_at = at;
     at += place->body_bytes;  // at most 4099 times 4 GiB: no overflow
   }
-  if (at == block_bytes) return {};
+  directory.head.bytes = at;
+  const std::uint64_t bytes = block_bytes.value_or(at);
+  if (at == bytes) return {};
   return wrong_field(kStructure, "body_bytes", kFixedBytes,
-                     "makes " + std::to_string(at) + " bytes of a block that has " + std::to_string(block_bytes));
+                     "makes " + std::to_string(at) + " bytes of a block that has " + std::to_string(bytes));
 }
 
-Result<Directory> read_directory(Bytes block) {
+enum class Given : std::uint8_t { block, directory };
+
+Result<Directory> read_directory(Bytes block, Given given = Given::block) {
   Bytes front = block;
   if (block.size() >= kFixedBytes) {
     const auto declared = load_le<std::uint32_t>(block.data() + kDirectoryBytesAt);
@@ -136,7 +141,12 @@ Result<Directory> read_directory(Bytes block) {
   CAIRN_TRY(directory.times.body_bytes, reader.get<std::uint32_t>("times_bytes"));
   CAIRN_TRY(directory.shape_of_rows.body_bytes, reader.get<std::uint32_t>("shape_of_rows_bytes"));
   CAIRN_CHECK(reader.expect_end());
-  CAIRN_CHECK(place_bodies(directory, front.size(), block.size()));
+  head.directory_bytes = front.size();
+  if (given == Given::directory && front.size() != block.size()) {
+    return wrong_field(kStructure, "directory_bytes", kDirectoryBytesAt, "is not that of all there is");
+  }
+  const auto block_bytes = given == Given::block ? std::optional<std::uint64_t>(block.size()) : std::nullopt;
+  CAIRN_CHECK(place_bodies(directory, front.size(), block_bytes));
   return directory;
 }
 
@@ -272,6 +282,11 @@ class MetricBlockDecoder {
 
 Result<MetricBlockHead> read_metric_block_head(Bytes block) {
   CAIRN_TRY(Directory directory, read_directory(block));
+  return std::move(directory.head);
+}
+
+Result<MetricBlockHead> read_metric_block_directory(Bytes bytes) {
+  CAIRN_TRY(Directory directory, read_directory(bytes, Given::directory));
   return std::move(directory.head);
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -55,11 +56,7 @@ void MetricBlockWriter::add_row(std::int64_t step, std::int64_t time_ns, std::si
       run.rows.columns().size() + values_.size() > kMetricBlockColumnsMax) {
     cut(run);
   }
-  if (run.rows.rows() == 0) {
-    run.oldest = now;
-    run.ring = ring;
-  }
-  run.is_mixed = run.is_mixed || run.ring != ring;
+  if (run.rows.rows() == 0) run.oldest = now;
   run.rows.begin_row(step, round_down(time_ns, std::max<std::int64_t>(options_.time_resolution.count(), 1)));
   for (const Value& value : values_) {
     const MetricNames::Series* const series = series_of(value.tag.series);
@@ -73,25 +70,42 @@ void MetricBlockWriter::add_row(std::int64_t step, std::int64_t time_ns, std::si
         break;
     }
   }
+  run.keys.resize(run.rows.rows(), key_of(run, ring, time_ns));
+}
+
+std::int64_t MetricBlockWriter::key_of(Run& run, std::size_t ring, std::int64_t time_ns) {
+  for (auto& [known, key] : run.rings) {
+    if (known == ring) return key = std::max(key, time_ns);
+  }
+  run.rings.emplace_back(ring, time_ns);
+  return time_ns;
 }
 
 void MetricBlockWriter::cut(Run& run) {
   if (run.rows.rows() == 0) return;
-  // Each ring is in order; what several threads have logged is put in the order of time.
-  if (run.is_mixed) run.rows.sort_by_time();
+  run.rows.sort_by(run.keys);
   auto bytes = encode_metric_block(run.rows);
   CAIRN_INVARIANT(bytes.ok() && bytes->size() <= kEntryValueBytesMax);
   ready_bytes_ += bytes->size();
   run.ready.push_back({*std::move(bytes), run.rows.rows(), run.rows.points()});
   run.rows = {};
   run.columns.clear();
-  run.is_mixed = false;
+  run.keys.clear();
+  run.rings.clear();
 }
 
 Status MetricBlockWriter::write(Clock::time_point now, bool all) {
+  const auto has_waited = [&](const Run& run, Clock::duration time) {
+    return run.rows.rows() != 0 && now - run.oldest >= time;
+  };
+  // Of many runs that log slowly each would have a write of its own: with one whose rows have waited long enough go
+  // those that have waited half of it.
+  bool some = all;
+  for (const auto& [id, run] : runs_) some = some || has_waited(run, options_.flush_interval);
   for (auto& [id, run] : runs_) {
-    const bool is_due = all || run.rows.rows() >= options_.flush_rows || now - run.oldest >= options_.flush_interval;
-    if (is_due) cut(run);
+    if (all || run.rows.rows() >= options_.flush_rows || (some && has_waited(run, options_.flush_interval / 2))) {
+      cut(run);
+    }
   }
   Status status = write_ready();
   if (!status.ok()) count_failure(status.error());
@@ -124,7 +138,7 @@ Status MetricBlockWriter::write_once() {
     for (const Block& block : run.ready) {
       if (bytes >= kWriteBytesMax) break;
       bytes += block.bytes.size();
-      changes.push_back(run.blocks.next_block(block.bytes, taken.back().second++));
+      changes.push_back(run.blocks.next_block(store_, block.bytes, taken.back().second++));
     }
   }
   CAIRN_TRY(const auto written, store_.write(std::move(changes)));
@@ -145,24 +159,67 @@ Status MetricBlockWriter::write_once() {
   return {};
 }
 
+// Those of many runs in one write: each write takes whole pages of the log, and one sync.
 Status MetricBlockWriter::join(bool closes) {
-  Status first;
+  std::vector<Run*> due;
   for (auto& [id, run] : runs_) {
-    if (!std::exchange(run.is_new, closes)) continue;
-    for (std::size_t joined = 1; joined != 0;) {
-      if (!run.blocks.loaded()) break;  // the next block's writing looks anew
-      auto result = run.blocks.join(store_, MetricBlocks::kJoined);
-      if (result.ok() && *result == 0 && closes) result = run.blocks.join(store_, 2);
-      if (!result.ok()) {
-        count_failure(result.error());
-        if (first.ok()) first = result.error();
-        break;
+    // The next block's writing looks anew at what is not known.
+    const bool is_due = std::exchange(run.is_new, false) || closes;
+    if (is_due && run.blocks.loaded()) due.push_back(&run);
+  }
+  Status first;
+  const auto failed = [&](const Error& error) {
+    count_failure(error);
+    if (first.ok()) first = error;
+  };
+  while (!due.empty()) {
+    std::vector<Run*> more;  // that may have something to join still
+    std::vector<std::pair<Run*, MetricBlocks::Join>> joins;
+    std::vector<EntryChange> changes;
+    std::size_t bytes = 0;
+    for (Run* const run : due) {
+      if (bytes >= kWriteBytesMax) {
+        more.push_back(run);
+        continue;
       }
-      joined = *result;
-      counts_.joined += joined;
+      auto join = run->blocks.next_join(store_, MetricBlocks::kJoined);
+      if (join.ok() && join->count == 0 && closes) join = run->blocks.next_join(store_, 2);
+      if (!join.ok()) {
+        failed(join.error());
+      } else if (join->count != 0) {
+        bytes += join->bytes;
+        std::ranges::move(join->changes, std::back_inserter(changes));
+        joins.emplace_back(run, *std::move(join));
+      }
     }
+    if (!joins.empty()) {
+      if (Status written = write_joins(joins, std::move(changes)); !written.ok()) {
+        failed(written.error());
+      } else {
+        for (const auto& [run, join] : joins) more.push_back(run);
+      }
+    }
+    due = std::move(more);
   }
   return first;
+}
+
+Status MetricBlockWriter::write_joins(const std::vector<std::pair<Run*, MetricBlocks::Join>>& joins,
+                                      std::vector<EntryChange> changes) {
+  const auto written = [&]() -> Result<std::uint64_t> {
+    CAIRN_TRY(const auto accepted, store_.write(std::move(changes)));
+    CAIRN_CHECK(accepted.ticket.committed().wait());
+    return accepted.version;
+  }();
+  for (const auto& [run, join] : joins) {
+    if (!written.ok()) {
+      run->blocks.forget();  // somebody else may have written one of them
+    } else {
+      run->blocks.joined(join, *written);
+      counts_.joined += join.count;
+    }
+  }
+  return written.ok() ? Status() : Status(written.error());
 }
 
 }  // namespace cairn

@@ -67,14 +67,17 @@ class MetricBlockWriter {
     MetricRows rows;
     // Columns of `rows`, plus one, by the series' place and the kind.
     std::vector<std::uint32_t> columns;
-    std::size_t ring = 0;  // that all of `rows` came from
-    bool is_mixed = false;
+    // Of each of `rows`, the latest time that its ring had in the block by then: by it the rows of several threads are
+    // put into one order, which keeps that of each, also when somebody sets the clock back.
+    std::vector<std::int64_t> keys;
+    std::vector<std::pair<std::size_t, std::int64_t>> rings;  // that rows are from, and the last key of each
     Clock::time_point oldest;
     std::deque<Block> ready;
     bool is_new = false;  // written since the last join()
   };
 
   void add_row(std::int64_t step, std::int64_t time_ns, std::size_t ring, Clock::time_point now);
+  static std::int64_t key_of(Run& run, std::size_t ring, std::int64_t time_ns);
   std::size_t column_of(Run& run, const MetricNames::Series& series, MetricKind kind);
   Run& run_of(std::uint32_t id);
   // Null when this log has no such series.
@@ -83,6 +86,7 @@ class MetricBlockWriter {
   void cut(Run& run);
   Status write_ready();
   Status write_once();
+  Status write_joins(const std::vector<std::pair<Run*, MetricBlocks::Join>>& joins, std::vector<EntryChange> changes);
 
   EntryStore& store_;
   const MetricNames& names_;

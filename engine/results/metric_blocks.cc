@@ -8,7 +8,6 @@
 
 #include "engine/base/errors.h"
 #include "engine/results/entry_key.h"
-#include "engine/results/metric_block.h"
 
 namespace cairn {
 namespace {
@@ -19,13 +18,28 @@ constexpr std::uint64_t kRowsBelow[kClasses] = {512, 4096, 32768, 65536};
 constexpr std::uint64_t kFullBytes = 384 * KiB;
 constexpr std::uint64_t kJoinedBytesMax = 768 * KiB;
 
-EntryChange block_change(const std::string& run, std::uint64_t number, std::vector<std::byte> bytes,
+// From here on a block is content: the log has it once, and the index where it is.
+constexpr std::size_t kContentBytesMin = 8 * KiB;
+
+EntryChange block_change(EntryStore& store, const std::string& run, std::uint64_t number, Bytes block,
                          std::uint64_t if_version) {
   EntryChange change{.key = metric_block_key(run, number)};
-  change.value.assign(as_text(bytes));
+  if (block.size() < kContentBytesMin || block.size() > store.content_bytes_max()) {
+    change.value.assign(as_text(block));
+  } else {
+    const auto head = read_metric_block_head(block);
+    CAIRN_INVARIANT(head.ok());
+    change.value.assign(as_text(block.first(head->directory_bytes)));
+    change.content.assign(as_text(block));
+  }
   if (number == 0) change.index_keys.push_back(metric_run_prefix(run));
   change.if_version = if_version;
   return change;
+}
+
+Result<MetricRows> decoded_block(EntryStore& store, const Entry& entry) {
+  CAIRN_TRY(const std::string block, metric_block_bytes(store, entry));
+  return decode_metric_block(as_bytes(block));
 }
 
 }  // namespace
@@ -36,6 +50,18 @@ std::string metric_block_key(std::string_view run, std::uint64_t number) {
   return EntryKey(EntrySpace::metrics).text(run).number(number).bytes();
 }
 
+Result<MetricBlockHead> metric_block_head(const Entry& entry) {
+  const Bytes value = as_bytes(entry.value);
+  return entry.references.empty() ? read_metric_block_head(value) : read_metric_block_directory(value);
+}
+
+Result<std::string> metric_block_bytes(EntryStore& store, const Entry& entry) {
+  if (entry.references.empty()) return entry.value;
+  CAIRN_TRY(std::string block, store.content(entry.references.front()));
+  if (block.starts_with(entry.value)) return block;
+  return make_error(ErrorCode::corruption, "metric block: its content does not begin with its directory");
+}
+
 Status MetricBlocks::load(EntryStore& store) {
   blocks_.clear();
   next_ = 0;
@@ -44,12 +70,12 @@ Status MetricBlocks::load(EntryStore& store) {
     static_cast<void>(reader.text());
     const auto number = reader.number();
     if (!number || !reader.rest().empty()) return true;  // no block; queries say so
-    const auto head = read_metric_block_head(as_bytes(entry.value));
+    const auto head = metric_block_head(entry);
     // A damaged block stays as it is, and the run goes on behind it.
     blocks_.push_back({.number = *number,
                        .version = entry.version,
                        .rows = head.ok() ? head->rows : 0,
-                       .bytes = entry.value.size(),
+                       .bytes = head.ok() ? head->bytes : entry.value.size(),
                        .full = !head.ok()});
     next_ = *number + 1;
     return true;
@@ -59,8 +85,8 @@ Status MetricBlocks::load(EntryStore& store) {
   return {};
 }
 
-EntryChange MetricBlocks::next_block(std::vector<std::byte> bytes, std::size_t ahead) const {
-  return block_change(run_, next_ + ahead, std::move(bytes), 0);
+EntryChange MetricBlocks::next_block(EntryStore& store, Bytes block, std::size_t ahead) const {
+  return block_change(store, run_, next_ + ahead, block, 0);
 }
 
 void MetricBlocks::written(std::uint64_t version, std::uint64_t rows, std::uint64_t bytes) {
@@ -73,17 +99,20 @@ unsigned MetricBlocks::size_class(const Block& block) {
 }
 
 std::size_t MetricBlocks::first_of_join(std::size_t least) const {
-  // A writer that ends joins what is small only: it would write the large ones anew each time.
-  const unsigned largest = least < kJoined ? 2 : kClasses;
-  for (unsigned limit = 0; limit < largest; ++limit) {
-    std::size_t first = blocks_.size();
-    while (first > 0 && size_class(blocks_[first - 1]) <= limit) --first;
-    if (blocks_.size() - first >= least) return first;
+  // A writer that ends joins what is small only, whatever its size: it would write the large ones anew each time.
+  const bool ends = least < kJoined;
+  for (unsigned limit = 0; limit < (ends ? 2 : kClasses); ++limit) {
+    std::size_t first = blocks_.size(), counted = 0;
+    for (; first > 0 && size_class(blocks_[first - 1]) <= limit; --first) {
+      // Small ones behind a large one are no reason to write that again: each row is written once in each size.
+      if (ends || size_class(blocks_[first - 1]) == limit) ++counted;
+    }
+    if (counted >= least) return first;
   }
   return blocks_.size();
 }
 
-Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
+Result<MetricBlocks::Join> MetricBlocks::next_join(EntryStore& store, std::size_t least) {
   const std::size_t first = first_of_join(least);
   MetricRows rows;
   std::uint64_t bytes = 0;
@@ -94,10 +123,15 @@ Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
     CAIRN_TRY(const auto entry, store.find(metric_block_key(run_, blocks_[end].number)));
     if (!entry || entry->version != blocks_[end].version) {
       forget();  // somebody else has joined them
-      return std::size_t{0};
+      return Join();
     }
-    auto decoded = decode_metric_block(as_bytes(entry->value));
+    auto decoded = decoded_block(store, *entry);
     if (!decoded.ok()) {
+      const auto again = store.find(metric_block_key(run_, blocks_[end].number));
+      if (!again.ok() || !*again || (*again)->version != blocks_[end].version) {
+        forget();  // the same
+        return Join();
+      }
       blocks_[end].full = true;  // left alone, and not looked at again
       return std::move(decoded).error().with_context("run " + run_);
     }
@@ -105,29 +139,26 @@ Result<std::size_t> MetricBlocks::join(EntryStore& store, std::size_t least) {
     if (rows.rows() + more.rows() > kMetricBlockRowsMax || rows.points() + more.points() > kMetricBlockPointsMax) break;
     rows.append(more);
   }
-  if (first == end) return std::size_t{0};
+  if (first == end) return Join();
   auto joined = encode_metric_block(rows);
   if (end - first < 2 || !joined.ok() || joined->size() > kEntryValueBytesMax) {
     for (std::size_t i = first; i < std::max(end, first + 1); ++i) blocks_[i].full = true;
-    return std::size_t{0};
+    return Join();
   }
-  const std::uint64_t size = joined->size();
-  std::vector<EntryChange> changes{
-      block_change(run_, blocks_[first].number, *std::move(joined), blocks_[first].version)};
+  Join join{.first = first, .count = end - first, .rows = rows.rows(), .bytes = joined->size(), .changes = {}};
+  join.changes.push_back(block_change(store, run_, blocks_[first].number, *joined, blocks_[first].version));
   for (std::size_t i = first + 1; i < end; ++i) {
-    changes.push_back({.key = metric_block_key(run_, blocks_[i].number), .removed = true});
-    changes.back().if_version = blocks_[i].version;
+    join.changes.push_back({.key = metric_block_key(run_, blocks_[i].number), .removed = true});
+    join.changes.back().if_version = blocks_[i].version;
   }
-  auto written = store.write(std::move(changes));
-  if (!written.ok()) {
-    forget();
-    return std::move(written).error();
-  }
-  CAIRN_CHECK(written->ticket.committed().wait());
-  blocks_[first] = {.number = blocks_[first].number, .version = written->version, .rows = rows.rows(), .bytes = size};
-  blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-                blocks_.begin() + static_cast<std::ptrdiff_t>(end));
-  return end - first;
+  return join;
+}
+
+void MetricBlocks::joined(const Join& join, std::uint64_t version) {
+  Block& block = blocks_[join.first];
+  block = {.number = block.number, .version = version, .rows = join.rows, .bytes = join.bytes};
+  const auto behind = blocks_.begin() + static_cast<std::ptrdiff_t>(join.first) + 1;
+  blocks_.erase(behind, behind + static_cast<std::ptrdiff_t>(join.count) - 1);
 }
 
 }  // namespace cairn

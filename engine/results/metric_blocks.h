@@ -10,12 +10,21 @@
 
 #include "engine/base/bytes.h"
 #include "engine/results/entry_store.h"
+#include "engine/results/metric_block.h"
 
 namespace cairn {
 
 std::string metric_block_key(std::string_view run, std::uint64_t number);
 // Of all blocks of a run.
 std::string metric_run_prefix(std::string_view run);
+// A small block is its entry's value. Of a large one the value is the directory alone, and the block is content.
+Result<MetricBlockHead> metric_block_head(const Entry& entry);
+// The whole block. not_found when it is content and the entry has been replaced since.
+Result<std::string> metric_block_bytes(EntryStore& store, const Entry& entry);
+
+// All blocks of a run, from the last to the first, so that what remains of it after a crash is its first rows. How many
+// rows they had. not_found when there is no such run; conflict when somebody writes it meanwhile.
+Result<std::uint64_t> remove_metric_run(EntryStore& store, std::string_view run);
 
 // One thread at a time; what other writers of the run did is learned by load().
 class MetricBlocks {
@@ -33,12 +42,19 @@ class MetricBlocks {
 
   // The change that writes a block of `rows` rows behind the others; conflict when somebody else has written it. Once
   // it is written, written() has to be called, for each in turn.
-  EntryChange next_block(std::vector<std::byte> bytes, std::size_t ahead) const;
+  EntryChange next_block(EntryStore& store, Bytes block, std::size_t ahead) const;
   void written(std::uint64_t version, std::uint64_t rows, std::uint64_t bytes);
 
-  // Joins what is due, in one write: `least` or more blocks at the end that are no larger than the largest of them may
-  // be. Returns how many became part of another; 0 when nothing is due.
-  Result<std::size_t> join(EntryStore& store, std::size_t least = kJoined);
+  // Blocks that are to become one.
+  struct Join {
+    std::size_t first = 0, count = 0;  // none: nothing is due
+    std::uint64_t rows = 0, bytes = 0;
+    std::vector<EntryChange> changes;  // to be written together
+  };
+  // What is due: `least` or more blocks of one size, with the smaller ones behind them; with `least` below kJoined,
+  // that many small ones. Once it is written, joined() has to be called, before anything else.
+  Result<Join> next_join(EntryStore& store, std::size_t least = kJoined);
+  void joined(const Join& join, std::uint64_t version);
 
   std::size_t count() const noexcept { return blocks_.size(); }
 

@@ -11,6 +11,7 @@
 
 #include "engine/base/errors.h"
 #include "engine/base/fork_generation.h"
+#include "engine/results/metric_blocks.h"
 #include "engine/results/metric_producer.h"
 
 namespace cairn {
@@ -81,7 +82,17 @@ Error MetricLog::of_parent() {
 Result<std::uint32_t> MetricLog::run(std::string_view name) {
   if (is_of_parent()) return of_parent();
   if (name.empty() || name.size() > 1024) return invalid("a run's name has 1 to 1024 bytes");
+  const std::lock_guard lock(runs_mutex_);
   return names_.run(name);
+}
+
+Result<std::uint64_t> MetricLog::remove(std::string_view run) {
+  if (is_of_parent()) return of_parent();
+  const std::lock_guard lock(runs_mutex_);
+  if (names_.has_run(run)) {
+    return make_error(ErrorCode::conflict, "run " + std::string(run) + " is being recorded by this process");
+  }
+  return remove_metric_run(store_, run);
 }
 
 Result<MetricSeries> MetricLog::series(std::uint32_t run, std::string_view name) {

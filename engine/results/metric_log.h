@@ -36,6 +36,8 @@ class MetricLog {
   // A run, by a number that counts within this log. 1 to 1024 bytes of name.
   Result<std::uint32_t> run(std::string_view name);
   Result<MetricSeries> series(std::uint32_t run, std::string_view name);
+  // Removes what is written of a run, and says how many rows that was. conflict when run() was called for it.
+  Result<std::uint64_t> remove(std::string_view run);
 
   // One value, at the time of the call. True when it was accepted. Takes no lock and allocates nothing but in a
   // thread's first call; waits when the ring is full and OnFull::block is asked for.
@@ -83,6 +85,7 @@ class MetricLog {
   const std::uint64_t fork_generation_;
   const std::chrono::steady_clock::time_point opened_;
   MetricNames names_;
+  std::mutex runs_mutex_;  // nobody begins a run while it is removed
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, room_, flushed_;

@@ -28,6 +28,10 @@ class MetricNames {
     if (is_new) runs_.push_back({std::string(name), 0});
     return found->second;
   }
+  bool has_run(std::string_view name) const {
+    const std::lock_guard lock(mutex_);
+    return run_ids_.contains(name);
+  }
   // Never 0. `run` is one that run() gave.
   std::uint32_t series(std::uint32_t run, std::string_view name) {
     const std::lock_guard lock(mutex_);

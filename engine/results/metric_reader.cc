@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "engine/base/errors.h"
 #include "engine/results/entry_key.h"
@@ -104,8 +105,34 @@ Status visit_rows(const MetricRows& rows, std::uint32_t first, const VisitMetric
   return {};
 }
 
-Result<std::optional<MetricPoint>> last_of_block(Bytes block, std::string_view series) {
-  CAIRN_TRY(const MetricRows rows, decode_metric_block(block, [&](std::string_view name) { return name == series; }));
+std::uint64_t number_of(std::string_view key) {
+  EntryKeyReader reader(key);
+  static_cast<void>(reader.text());
+  return reader.number().value_or(0);
+}
+
+std::string block_name(std::string_view run, std::string_view key) {
+  return "run " + std::string(run) + ", block " + std::to_string(number_of(key));
+}
+
+Error joined_meanwhile(const std::string& what) {
+  Error joined = make_error(ErrorCode::conflict, what + " was joined to others while it was read");
+  joined.retryable = true;
+  return joined;
+}
+
+// Joining goes on beside reading: what was gathered from blocks that are no more is of no use, and all is read anew.
+constexpr int kTries = 16;
+template <class Read>
+auto read_again(const Read& read) {
+  for (int tried = 1;; ++tried) {
+    auto result = read();
+    if (result.ok() || result.error().code != ErrorCode::conflict || tried == kTries) return result;
+  }
+}
+
+Result<std::optional<MetricPoint>> last_of_block(const MetricReader::ReadBlock& read, std::string_view series) {
+  CAIRN_TRY(const MetricRows rows, read([&](std::string_view name) { return name == series; }));
   std::vector<MetricPoint> points;
   append_points(rows, series, {}, points);
   return points.empty() ? std::optional<MetricPoint>() : points.back();
@@ -113,21 +140,37 @@ Result<std::optional<MetricPoint>> last_of_block(Bytes block, std::string_view s
 
 }  // namespace
 
-Status MetricReader::blocks(std::string_view run, EntryStore::Order order, const VisitBlock& visit) {
+Status MetricReader::walk(std::string_view run, EntryStore::Order order, std::string_view from,
+                          const VisitNumbered& visit) {
   bool is_there = false;
   const auto visit_entry = [&](std::string_view key, const Entry& entry) -> Result<bool> {
     is_there = true;
-    const Bytes block = as_bytes(entry.value);
-    auto head = read_metric_block_head(block);
-    if (head.ok()) return visit(*head, block);
-    EntryKeyReader reader(key);
-    static_cast<void>(reader.text());
-    return std::move(head).error().with_context("run " + std::string(run) + ", block " +
-                                                std::to_string(reader.number().value_or(0)));
+    const auto read = [&](const WantedSeries& wanted) { return read_block(run, key, entry, wanted); };
+    auto head = metric_block_head(entry);
+    if (head.ok()) return visit(number_of(key), *head, read);
+    return std::move(head).error().with_context(block_name(run, key));
   };
-  CAIRN_CHECK(store_.scan(metric_run_prefix(run), order, {}, visit_entry));
+  CAIRN_CHECK(store_.scan(metric_run_prefix(run), order, from, visit_entry));
   if (is_there) return {};
   return make_error(ErrorCode::not_found, "no metrics of a run " + std::string(run));
+}
+
+Status MetricReader::blocks(std::string_view run, EntryStore::Order order, const VisitBlock& visit) {
+  return walk(run, order, {},
+              [&](std::uint64_t, const MetricBlockHead& head, const ReadBlock& read) { return visit(head, read); });
+}
+
+Result<MetricRows> MetricReader::read_block(std::string_view run, std::string_view key, const Entry& entry,
+                                            const WantedSeries& wanted) {
+  const auto block = metric_block_bytes(store_, entry);
+  if (block.ok()) return decode_metric_block(as_bytes(*block), wanted);
+  if (block.error().code != ErrorCode::not_found) return Error(block.error()).with_context(block_name(run, key));
+  // Content goes with its entry.
+  CAIRN_TRY(const auto now, store_.find(key));
+  if (now && now->version == entry.version) {
+    return make_error(ErrorCode::corruption, block_name(run, key) + ": " + block.error().message);
+  }
+  return joined_meanwhile(block_name(run, key));
 }
 
 Result<std::vector<std::string>> MetricReader::runs() {
@@ -146,8 +189,12 @@ Result<std::vector<std::string>> MetricReader::runs() {
 
 Result<std::vector<MetricSummary>> MetricReader::series(std::string_view run) {
   flush();
+  return read_again([&] { return series_once(run); });
+}
+
+Result<std::vector<MetricSummary>> MetricReader::series_once(std::string_view run) {
   std::map<std::string, MetricSummary> by_name;
-  const auto visit = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
+  const auto visit = [&](const MetricBlockHead& head, const ReadBlock& read) -> Result<bool> {
     for (const MetricColumnHead& column : head.columns) {
       MetricSummary& summary = by_name[column.name];
       summary.run = run;
@@ -155,7 +202,7 @@ Result<std::vector<MetricSummary>> MetricReader::series(std::string_view run) {
       add_column(column, summary);
       // Which kind came last is in the rows only.
       if (number_columns(head, column.name) < 2) continue;
-      CAIRN_TRY(const auto point, last_of_block(block, column.name));
+      CAIRN_TRY(const auto point, last_of_block(read, column.name));
       if (point) summary.last = point->value;
     }
     return true;
@@ -174,10 +221,14 @@ Result<std::optional<MetricSummary>> MetricReader::summary(std::string_view run,
 
 Result<MetricCurve> MetricReader::query(std::string_view run, std::string_view series, const MetricRange& range) {
   flush();
+  return read_again([&] { return query_once(run, series, range); });
+}
+
+Result<MetricCurve> MetricReader::query_once(std::string_view run, std::string_view series, const MetricRange& range) {
   MetricCurve curve{.run = std::string(run), .series = std::string(series), .points = {}, .buckets = {}};
-  const auto visit = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
+  const auto visit = [&](const MetricBlockHead& head, const ReadBlock& read) -> Result<bool> {
     if (head.max_step < range.first_step || head.min_step > range.last_step || !has_numbers(head, series)) return true;
-    CAIRN_TRY(const MetricRows rows, decode_metric_block(block, [&](std::string_view name) { return name == series; }));
+    CAIRN_TRY(const MetricRows rows, read([&](std::string_view name) { return name == series; }));
     append_points(rows, series, range, curve.points);
     return true;
   };
@@ -189,15 +240,21 @@ Result<MetricCurve> MetricReader::query(std::string_view run, std::string_view s
 Result<std::vector<MetricCurve>> MetricReader::query(std::span<const std::string> runs,
                                                      std::span<const std::string> series, const MetricRange& range) {
   flush();
+  return read_again([&] { return query_once(runs, series, range); });
+}
+
+Result<std::vector<MetricCurve>> MetricReader::query_once(std::span<const std::string> runs,
+                                                          std::span<const std::string> series,
+                                                          const MetricRange& range) {
   std::vector<MetricCurve> curves;
   for (const std::string& run : runs) {
     const std::size_t first = curves.size();
     for (const std::string& name : series) curves.push_back({.run = run, .series = name, .points = {}, .buckets = {}});
     const auto is_wanted = [&](std::string_view name) { return std::ranges::find(series, name) != series.end(); };
-    const auto visit = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
+    const auto visit = [&](const MetricBlockHead& head, const ReadBlock& read) -> Result<bool> {
       if (head.max_step < range.first_step || head.min_step > range.last_step) return true;
       if (std::ranges::none_of(head.columns, [&](const auto& column) { return is_wanted(column.name); })) return true;
-      CAIRN_TRY(const MetricRows rows, decode_metric_block(block, is_wanted));
+      CAIRN_TRY(const MetricRows rows, read(is_wanted));
       for (std::size_t i = first; i < curves.size(); ++i) {
         append_points(rows, curves[i].series, range, curves[i].points);
       }
@@ -221,10 +278,14 @@ Result<MetricCurve> MetricReader::downsample(std::string_view run, std::string_v
 
 Result<std::optional<MetricPoint>> MetricReader::last(std::string_view run, std::string_view series) {
   flush();
+  return read_again([&] { return last_once(run, series); });
+}
+
+Result<std::optional<MetricPoint>> MetricReader::last_once(std::string_view run, std::string_view series) {
   std::optional<MetricPoint> found;
-  const auto visit = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
+  const auto visit = [&](const MetricBlockHead& head, const ReadBlock& read) -> Result<bool> {
     if (!has_numbers(head, series)) return true;
-    CAIRN_TRY(found, last_of_block(block, series));
+    CAIRN_TRY(found, last_of_block(read, series));
     return !found;
   };
   CAIRN_CHECK(blocks(run, EntryStore::Order::descending, visit));
@@ -233,29 +294,75 @@ Result<std::optional<MetricPoint>> MetricReader::last(std::string_view run, std:
 
 Status MetricReader::rows(std::string_view run, const WantedSeries& wanted, const VisitRows& visit) {
   flush();
-  const auto visit_block = [&](const MetricBlockHead&, Bytes block) -> Result<bool> {
-    CAIRN_TRY(const MetricRows rows, decode_metric_block(block, wanted));
+  const auto visit_block = [&](const MetricBlockHead&, const ReadBlock& read) -> Result<bool> {
+    CAIRN_TRY(const MetricRows rows, read(wanted));
     CAIRN_CHECK(visit(rows));
     return true;
   };
   return blocks(run, EntryStore::Order::ascending, visit_block);
 }
 
-Result<std::uint64_t> MetricReader::rows_behind(std::string_view run, std::uint64_t passed,
-                                                const VisitMetricRow& visit) {
+Status MetricReader::rows_behind(std::string_view run, MetricCursor& cursor, const VisitMetricRow& visit) {
   flush();
-  std::uint64_t seen = 0;
-  const auto visit_block = [&](const MetricBlockHead& head, Bytes block) -> Result<bool> {
-    // What was passed may be in blocks that have been joined since: a block begins where the one before it ended.
+  bool has_ended = false;  // by the visitor, whose error may be any
+  const auto pass = [&](const MetricRow& row) -> Status {
+    Status visited = visit(row);
+    if (visited.ok()) {
+      ++cursor.passed_;
+    } else {
+      has_ended = true;
+    }
+    return visited;
+  };
+  for (int tried = 1;; ++tried) {
+    Status status = rows_once(run, cursor, pass);
+    const bool is_over = status.ok() || has_ended || status.error().code != ErrorCode::conflict;
+    if (is_over || tried == kTries) return status;
+  }
+}
+
+// Where a block begins never changes: joining gives its number to all that it is joined with, and the rows before it
+// stay before it. So the last block that was seen, or what it has become part of, is where to go on.
+Status MetricReader::rows_once(std::string_view run, MetricCursor& cursor, const VisitMetricRow& pass) {
+  auto& known = cursor.blocks_;
+  CAIRN_CHECK(forget_joined(run, cursor));
+  const std::string from = known.empty() ? std::string() : metric_block_key(run, known.back().number);
+  std::uint64_t seen = known.empty() ? 0 : known.back().first_row;
+  bool is_first = true;
+  const auto visit_block = [&](std::uint64_t number, const MetricBlockHead& head,
+                               const ReadBlock& read) -> Result<bool> {
+    if (std::exchange(is_first, false) && !known.empty() && known.back().number != number) {
+      return joined_meanwhile("run " + std::string(run));
+    }
+    if (known.empty() || known.back().number < number) known.push_back({number, seen});
     const std::uint64_t first = seen;
     seen += head.rows;
-    if (seen <= passed) return true;
-    CAIRN_TRY(const MetricRows rows, decode_metric_block(block));
-    CAIRN_CHECK(visit_rows(rows, first < passed ? static_cast<std::uint32_t>(passed - first) : 0, visit));
+    if (seen <= cursor.passed_) return true;
+    CAIRN_TRY(const MetricRows rows, read({}));
+    const std::uint64_t behind = cursor.passed_ > first ? cursor.passed_ - first : 0;
+    CAIRN_CHECK(visit_rows(rows, static_cast<std::uint32_t>(behind), pass));
     return true;
   };
-  CAIRN_CHECK(blocks(run, EntryStore::Order::ascending, visit_block));
-  return seen;
+  CAIRN_CHECK(walk(run, EntryStore::Order::ascending, from, visit_block));
+  if (seen >= cursor.passed_ || cursor.is_told_) return {};
+  cursor = {};  // it was removed, and begun anew
+  return rows_once(run, cursor, pass);
+}
+
+// Of the blocks that the cursor knows, those behind what is now the last of them are part of it.
+Status MetricReader::forget_joined(std::string_view run, MetricCursor& cursor) {
+  auto& known = cursor.blocks_;
+  if (known.empty()) return {};
+  std::optional<std::uint64_t> last;
+  const auto visit = [&](std::string_view key, const Entry&) -> Result<bool> {
+    last = number_of(key);
+    return false;
+  };
+  const std::string from = metric_block_key(run, known.back().number);
+  CAIRN_CHECK(store_.scan(metric_run_prefix(run), EntryStore::Order::descending, from, visit));
+  while (!known.empty() && (!last || known.back().number > *last)) known.pop_back();
+  if (known.empty() || known.back().number != *last) cursor = {};  // it was removed
+  return {};
 }
 
 std::vector<MetricBucket> bucketed(std::span<const MetricPoint> points, std::size_t buckets) {

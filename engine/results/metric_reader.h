@@ -46,12 +46,14 @@ class MetricReader {
   using VisitRows = std::function<Status(const MetricRows& rows)>;
   Status rows(std::string_view run, const WantedSeries& wanted, const VisitRows& visit);
 
-  // The same row by row, behind the first `passed` of them; how many there are with those.
-  Result<std::uint64_t> rows_behind(std::string_view run, std::uint64_t passed, const VisitMetricRow& visit);
+  // The same row by row, behind those that the cursor has passed, which passes them. Reads no block before.
+  Status rows_behind(std::string_view run, MetricCursor& cursor, const VisitMetricRow& visit);
 
   // The heads of a run's blocks, for who needs to know all columns before any row; of what is written, unless flush()
   // is called before.
-  using VisitBlock = std::function<Result<bool>(const MetricBlockHead& head, Bytes block)>;
+  // conflict when a block was joined to others before it was read: reading again helps.
+  using ReadBlock = std::function<Result<MetricRows>(const WantedSeries& wanted)>;
+  using VisitBlock = std::function<Result<bool>(const MetricBlockHead& head, const ReadBlock& read)>;
   Status blocks(std::string_view run, EntryStore::Order order, const VisitBlock& visit);
 
   // What cannot be written is not seen, and what is written is: reading goes on after writing has failed.
@@ -60,6 +62,21 @@ class MetricReader {
   }
 
  private:
+  using VisitNumbered =
+      std::function<Result<bool>(std::uint64_t number, const MetricBlockHead& head, const ReadBlock& read)>;
+  Status walk(std::string_view run, EntryStore::Order order, std::string_view from, const VisitNumbered& visit);
+  // What the functions of these names do, unless blocks are joined meanwhile.
+  Result<std::vector<MetricSummary>> series_once(std::string_view run);
+  Result<MetricCurve> query_once(std::string_view run, std::string_view series, const MetricRange& range);
+  Result<std::vector<MetricCurve>> query_once(std::span<const std::string> runs, std::span<const std::string> series,
+                                              const MetricRange& range);
+  Result<std::optional<MetricPoint>> last_once(std::string_view run, std::string_view series);
+  // `pass` passes each row.
+  Status rows_once(std::string_view run, MetricCursor& cursor, const VisitMetricRow& pass);
+  Status forget_joined(std::string_view run, MetricCursor& cursor);
+  Result<MetricRows> read_block(std::string_view run, std::string_view key, const Entry& entry,
+                                const WantedSeries& wanted);
+
   EntryStore& store_;
   MetricLog* const log_;
 };

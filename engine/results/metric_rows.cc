@@ -74,11 +74,11 @@ void MetricRows::append(const MetricRows& other) {
   points_ += other.points_;
 }
 
-void MetricRows::sort_by_time() {
-  if (std::is_sorted(times_.begin(), times_.end())) return;
+void MetricRows::sort_by(const std::vector<std::int64_t>& keys) {
+  if (std::is_sorted(keys.begin(), keys.end())) return;
   std::vector<std::uint32_t> order(times_.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return times_[a] < times_[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return keys[a] < keys[b]; });
   std::vector<std::uint32_t> place(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) place[order[i]] = static_cast<std::uint32_t>(i);
   const auto permute = [](auto& values, const std::vector<std::uint32_t>& by) {

@@ -46,8 +46,8 @@ class MetricRows {
   void add_text(std::size_t column, std::string_view value);
   // All rows of `other`, behind those that are here.
   void append(const MetricRows& other);
-  // Puts the rows in the order of their times; rows of one time stay as they are.
-  void sort_by_time();
+  // Puts the rows in the order of `keys`, one for each; rows of one key stay as they are.
+  void sort_by(const std::vector<std::int64_t>& keys);
 
   std::size_t rows() const noexcept { return steps_.size(); }
   std::size_t points() const noexcept { return points_; }

@@ -77,7 +77,7 @@ Result<MetricTable> metric_table(MetricReader& reader, std::span<const std::stri
   MetricTable table;
   std::map<std::string, Kinds> series;
   for (const std::string& run : runs) {
-    const auto visit = [&](const MetricBlockHead& head, Bytes) -> Result<bool> {
+    const auto visit = [&](const MetricBlockHead& head, const MetricReader::ReadBlock&) -> Result<bool> {
       table.times_are_us = table.times_are_us && head.tick_ns % 1000 == 0;
       for (const MetricColumnHead& column : head.columns) series[column.name].add(column);
       return true;

@@ -12,7 +12,8 @@ namespace cairn {
 namespace {
 
 Error read_only() {
-  return make_error(ErrorCode::invalid_argument, "the store is open for reading only: no metrics can be logged");
+  return make_error(ErrorCode::invalid_argument,
+                    "the store is open for reading only: no metrics can be logged or removed");
 }
 
 }  // namespace
@@ -71,8 +72,13 @@ Result<std::optional<MetricPoint>> Metrics::last(std::string_view run, std::stri
   return MetricReader(*entries_, log_).last(run, series);
 }
 
-Result<std::uint64_t> Metrics::rows(std::string_view run, std::uint64_t passed, const VisitMetricRow& visit) {
-  return MetricReader(*entries_, log_).rows_behind(run, passed, visit);
+Status Metrics::rows(std::string_view run, MetricCursor& cursor, const VisitMetricRow& visit) {
+  return MetricReader(*entries_, log_).rows_behind(run, cursor, visit);
+}
+
+Result<std::uint64_t> Metrics::remove(std::string_view run) {
+  if (log_ == nullptr) return read_only();
+  return log_->remove(run);
 }
 
 Status Metrics::export_to(std::span<const std::string> runs, MetricFormat format, const MetricOutput& output) {

@@ -34,6 +34,8 @@ class HookedEntryStore final : public EntryStore {
     }
     return behind_.write(std::move(changes), options);
   }
+  std::size_t content_bytes_max() const override { return behind_.content_bytes_max(); }
+  Result<std::string> content(const Reference& reference) override { return behind_.content(reference); }
   std::uint64_t store_time_ns() override { return behind_.store_time_ns(); }
 
  private:

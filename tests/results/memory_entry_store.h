@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/base/errors.h"
+#include "engine/content/digester.h"
 #include "engine/results/entry_store.h"
 #include "engine/write/ticket_state.h"
 
@@ -72,6 +73,11 @@ class MemoryEntryStore final : public EntryStore {
     for (EntryChange& change : changes) {
       remove(change.key);
       if (change.removed) continue;
+      if (!change.content.empty()) {
+        const Digest id = digest_of(DigestKind::blake3, as_bytes(change.content));
+        change.references.push_back({RecordKind::blob, id});
+        contents_[text_of(id)] = std::move(change.content);
+      }
       for (const std::string& index_key : change.index_keys) index_.emplace(index_key, change.key);
       entries_[change.key] = {.entry = {.value = std::move(change.value),
                                         .version = version_,
@@ -85,6 +91,16 @@ class MemoryEntryStore final : public EntryStore {
     return Written{.version = version_, .ticket = Ticket(std::move(done))};
   }
 
+  std::size_t content_bytes_max() const override { return kEntryValueBytesMax; }
+  Result<std::string> content(const Reference& reference) override {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, kept] : entries_) {
+      for (const Reference& one : kept.entry.references) {
+        if (one == reference) return contents_.at(text_of(one.id));
+      }
+    }
+    return make_error(ErrorCode::not_found, "no entry refers to this content");
+  }
   std::uint64_t store_time_ns() override { return time_ns; }
 
   // --- For tests ---
@@ -103,6 +119,8 @@ class MemoryEntryStore final : public EntryStore {
     return from.empty() || (order == Order::ascending ? key >= from : key <= from);
   }
 
+  static std::string text_of(const Digest& id) { return to_text(DigestKind::blake3, id); }
+
   void remove(const std::string& key) {
     const auto found = entries_.find(key);
     if (found == entries_.end()) return;
@@ -112,6 +130,7 @@ class MemoryEntryStore final : public EntryStore {
 
   std::mutex mutex_;
   std::map<std::string, Kept> entries_;
+  std::map<std::string, std::string> contents_;  // that were ever put, by digest
   std::set<std::pair<std::string, std::string>> index_;
   std::uint64_t version_ = 0;
   std::uint64_t writes_ = 0;

@@ -149,7 +149,7 @@ TEST(MetricBlockTest, RowsAreSortedByTimeWithTheirValues) {
     if (time != 3) rows.add_integer(rows.column("x", MetricKind::integer), static_cast<std::int64_t>(rows.rows()));
     rows.add_text(rows.column("t", MetricKind::text), std::to_string(time));
   }
-  rows.sort_by_time();
+  rows.sort_by(std::vector<std::int64_t>(rows.times_ns()));
   EXPECT_EQ(rows.times_ns(), (std::vector<std::int64_t>{1, 1, 3, 5}));
   EXPECT_EQ(rows.steps(), (std::vector<std::int64_t>{10, 10, 30, 50}));
   EXPECT_EQ(rows.columns()[0].rows, (std::vector<std::uint32_t>{0, 1, 3}));

@@ -3,6 +3,7 @@
 // A table under a log of metrics that a test can hold up or make fail, and what is in it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -21,7 +22,10 @@ class GatedEntryStore final : public EntryStore {
  public:
   Result<std::optional<Entry>> find(std::string_view key) override { return inner.find(key); }
   Status scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) override {
-    return inner.scan(prefix, order, from, visit);
+    return inner.scan(prefix, order, from, [&](std::string_view key, const Entry& entry) {
+      ++scanned;
+      return visit(key, entry);
+    });
   }
   Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) override {
     return inner.scan_index(prefix, order, from, visit);
@@ -37,6 +41,8 @@ class GatedEntryStore final : public EntryStore {
     }
     return inner.write(std::move(changes), options);
   }
+  std::size_t content_bytes_max() const override { return inner.content_bytes_max(); }
+  Result<std::string> content(const Reference& reference) override { return inner.content(reference); }
   std::uint64_t store_time_ns() override { return inner.store_time_ns(); }
 
   void set_open(bool is_open) {
@@ -52,6 +58,7 @@ class GatedEntryStore final : public EntryStore {
   }
 
   MemoryEntryStore inner;
+  std::atomic<std::uint64_t> scanned = 0;  // entries that were visited
 
  private:
   template <class Change>
@@ -70,13 +77,14 @@ class GatedEntryStore final : public EntryStore {
 // All rows of a run, block by block, and how many blocks there are.
 inline std::pair<MetricRows, std::size_t> rows_of_run(EntryStore& store, const std::string& run) {
   std::pair<MetricRows, std::size_t> found;
-  const Status status = store.scan(metric_run_prefix(run), EntryStore::Order::ascending, {},
-                                   [&](std::string_view, const Entry& entry) -> Result<bool> {
-                                     CAIRN_TRY(const auto rows, decode_metric_block(as_bytes(entry.value)));
-                                     found.first.append(rows);
-                                     ++found.second;
-                                     return true;
-                                   });
+  const Status status =
+      store.scan(metric_run_prefix(run), EntryStore::Order::ascending, {},
+                 [&](std::string_view, const Entry& entry) -> Result<bool> {
+                   CAIRN_TRY(const auto rows, decode_metric_block(as_bytes(metric_block_bytes(store, entry).value())));
+                   found.first.append(rows);
+                   ++found.second;
+                   return true;
+                 });
   EXPECT_TRUE(status.ok()) << status.error().message;
   return found;
 }

@@ -246,6 +246,96 @@ TEST_F(MetricLogTest, ManySmallBlocksOfARunBecomeFew) {
   EXPECT_GT(log.stats().joined, 90u);
 }
 
+TEST_F(MetricLogTest, ARowIsWrittenAgainOnceForEachSizeOfBlocks) {
+  MetricLog log(store_, lazy());
+  const MetricSeries series = series_of(log, "run", "loss");
+  constexpr int kRows = 30'000;  // three sizes: 100, 800, 6400
+  for (int i = 0; i < kRows; ++i) {
+    ASSERT_TRUE(log.push(series, i, i));
+    if (i % 100 == 99) {
+      ASSERT_TRUE(log.flush().ok());
+    }
+  }
+  // Into 37 blocks of 800, and those into 4 of 6400.
+  EXPECT_EQ(log.stats().joined, 37u * 8 + 4u * 8);
+}
+
+TEST_F(MetricLogTest, BlocksOfManyRunsAreJoinedInOneWrite) {
+  MetricLog log(store_, lazy());
+  std::vector<MetricSeries> series;
+  for (int run = 0; run < 50; ++run) series.push_back(series_of(log, "run" + std::to_string(run), "loss"));
+  for (int block = 0; block < 8; ++block) {
+    for (const MetricSeries& one : series) ASSERT_TRUE(log.push(one, block, block));
+    ASSERT_TRUE(log.flush().ok());
+  }
+  ASSERT_TRUE(log.close().ok());
+  EXPECT_EQ(log.stats().joined, 50u * 8);
+  EXPECT_EQ(store_.inner.writes(), 8u + 1u);
+  for (int run = 0; run < 50; ++run) {
+    const auto [rows, blocks] = rows_of_run(store_, "run" + std::to_string(run));
+    EXPECT_EQ(blocks, 1u);
+    EXPECT_EQ(rows.rows(), 8u);
+  }
+}
+
+TEST_F(MetricLogTest, ADateThatStepsBackReordersNoThreadsRows) {
+  MetricLog log(store_, lazy());
+  const std::uint32_t run = log.run("run").value();
+  const auto log_row = [&](const char* name, int i, std::int64_t time_ns) {
+    ASSERT_TRUE(log.log(run, i, std::array<NamedMetric, 1>{{{name, i}}}, time_ns).ok());
+  };
+  const auto us = [](std::int64_t time) { return time * 1000; };
+  for (int i = 0; i < 10; ++i) log_row("a", i, us(i < 5 ? 100 + 10 * i : 10 * i));  // 100 to 140, 50 to 90
+  std::thread other([&] {
+    for (int i = 0; i < 10; ++i) log_row("b", i, us(i < 5 ? 105 + 10 * i : 10 * i - 5));  // 105 to 145, 45 to 85
+  });
+  other.join();
+  ASSERT_TRUE(log.close().ok());
+  const auto [rows, blocks] = rows_of_run(store_, "run");
+  ASSERT_EQ(blocks, 1u);
+  for (const char* const name : {"a", "b"}) {
+    const MetricColumn* const column = column_of(rows, name);
+    ASSERT_NE(column, nullptr);
+    for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(column->integers[i], static_cast<std::int64_t>(i)) << name;
+  }
+  // The threads' rows are beside each other as far as their times say so; what is behind a step back stays behind it.
+  const std::vector<std::int64_t> first = {us(100), us(105), us(110), us(115), us(120),
+                                           us(125), us(130), us(135), us(140)};
+  EXPECT_EQ(std::vector<std::int64_t>(rows.times_ns().begin(), rows.times_ns().begin() + 9), first);
+  EXPECT_EQ(rows.times_ns()[9], us(50));
+}
+
+TEST_F(MetricLogTest, ALargeBlockIsContentAndItsEntryTheDirectory) {
+  MetricLog log(store_, lazy());
+  const MetricSeries series = series_of(log, "run", "loss");
+  for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(log.push(series, i, std::sqrt(i)));
+  ASSERT_TRUE(log.close().ok());
+  const auto entry = store_.find(metric_block_key("run", 0)).value();
+  ASSERT_TRUE(entry);
+  ASSERT_EQ(entry->references.size(), 1u);
+  EXPECT_LT(entry->value.size(), 200u);
+  const auto head = metric_block_head(*entry);
+  ASSERT_TRUE(head.ok()) << head.error().message;
+  EXPECT_EQ(head->rows, 10'000u);
+  const auto block = metric_block_bytes(store_, *entry);
+  ASSERT_TRUE(block.ok());
+  EXPECT_EQ(block->size(), head->bytes);
+  EXPECT_EQ(decode_metric_block(as_bytes(*block)).value().rows(), 10'000u);
+  // Content of another block is none of this one.
+  Entry other = *entry;
+  other.value[4] = static_cast<char>(other.value[4] ^ 1);
+  EXPECT_EQ(metric_block_bytes(store_, other).error().code, ErrorCode::corruption);
+  // A directory that is cut short or goes on is refused.
+  other = *entry;
+  for (std::size_t size = 0; size < entry->value.size(); ++size) {
+    other.value.resize(size);
+    EXPECT_FALSE(metric_block_head(other).ok()) << size;
+    other.value = entry->value;
+  }
+  other.value += '\0';
+  EXPECT_FALSE(metric_block_head(other).ok());
+}
+
 TEST_F(MetricLogTest, ARunThatIsGoneOnWithIsAppendedTo) {
   for (int session = 0; session < 20; ++session) {
     MetricLog log(store_, lazy());

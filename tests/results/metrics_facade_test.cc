@@ -3,6 +3,8 @@
 // Metrics as a program uses them, through the public header.
 #include "cairn/metrics.h"
 
+#include "engine/base/errors.h"
+#include "tests/results/hooked_entry_store.h"
 #include "tests/results/metric_fixture.h"
 
 namespace cairn {
@@ -50,7 +52,7 @@ TEST(MetricsTest, WhoFollowsARunIsGivenEveryRowOnceAlsoWhenBlocksAreJoinedBetwee
   auto run = metrics.run("sft");
   ASSERT_TRUE(run.ok());
   std::vector<std::string> logged, seen;
-  std::uint64_t passed = 0;
+  MetricCursor cursor;
   const auto visit = [&](const MetricRow& row) {
     seen.push_back(text_of(row));
     return Status();
@@ -67,12 +69,136 @@ TEST(MetricsTest, WhoFollowsARunIsGivenEveryRowOnceAlsoWhenBlocksAreJoinedBetwee
     // A block for each few rows, so that some are joined while others are passed.
     if (step % 4 != 3) continue;
     ASSERT_TRUE(metrics.flush().ok());
-    if (step % 12 == 3) passed = metrics.rows("sft", passed, visit).value();
+    if (step % 12 == 3) {
+      ASSERT_TRUE(metrics.rows("sft", cursor, visit).ok());
+    }
   }
   EXPECT_GT(metrics.stats().joined, 0u);
-  EXPECT_EQ(metrics.rows("sft", passed, visit).value(), 200u);
+  ASSERT_TRUE(metrics.rows("sft", cursor, visit).ok());
+  EXPECT_EQ(cursor.passed(), 200u);
   EXPECT_EQ(seen, logged);
-  EXPECT_EQ(metrics.rows("none", 0, visit).error().code, ErrorCode::not_found);
+  // Whoever knows only how many there were goes on from there.
+  seen.clear();
+  MetricCursor told(197);
+  ASSERT_TRUE(metrics.rows("sft", told, visit).ok());
+  EXPECT_EQ(seen, std::vector<std::string>(logged.begin() + 197, logged.end()));
+  MetricCursor none;
+  EXPECT_EQ(metrics.rows("none", none, visit).error().code, ErrorCode::not_found);
+}
+
+TEST(MetricsTest, FollowingARunReadsOnlyWhatIsNew) {
+  GatedEntryStore store;
+  MetricLog log(store);
+  Metrics metrics(store, &log);
+  auto run = metrics.run("sft");
+  ASSERT_TRUE(run.ok());
+  MetricCursor cursor;
+  std::uint64_t rows = 0;
+  const auto visit = [&](const MetricRow& row) {
+    EXPECT_EQ(row.step, static_cast<std::int64_t>(rows++));
+    return Status();
+  };
+  for (int step = 0; step < 7'000; ++step) {
+    ASSERT_TRUE(run->log(step, {{"x", step}}).ok());
+    if (step % 100 != 99) continue;
+    ASSERT_TRUE(metrics.flush().ok());
+    const std::uint64_t before = store.scanned;
+    ASSERT_TRUE(metrics.rows("sft", cursor, visit).ok());
+    // The last block that was seen, which may be part of another now, the one behind it, and the look for the first.
+    EXPECT_LE(store.scanned - before, 3u) << step;
+  }
+  EXPECT_EQ(rows, 7'000u);
+}
+
+TEST(MetricsTest, AFollowersErrorEndsTheWalkBehindTheRowsThatItTook) {
+  GatedEntryStore store;
+  MetricLog log(store);
+  Metrics metrics(store, &log);
+  auto run = metrics.run("sft");
+  ASSERT_TRUE(run.ok());
+  for (int step = 0; step < 20; ++step) ASSERT_TRUE(run->log(step, {{"x", step}}).ok());
+  MetricCursor cursor;
+  std::vector<std::int64_t> seen;
+  // Of a kind that reading is tried again for.
+  Error enough = make_error(ErrorCode::conflict, "enough");
+  const auto visit = [&](const MetricRow& row) -> Status {
+    if (seen.size() == 7) return enough;
+    seen.push_back(row.step);
+    return {};
+  };
+  EXPECT_EQ(metrics.rows("sft", cursor, visit).error().message, "enough");
+  EXPECT_EQ(cursor.passed(), 7u);
+  const auto rest = [&](const MetricRow& row) {
+    seen.push_back(row.step);
+    return Status();
+  };
+  ASSERT_TRUE(metrics.rows("sft", cursor, rest).ok());
+  ASSERT_EQ(seen.size(), 20u);
+  for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], static_cast<std::int64_t>(i));
+}
+
+TEST(MetricsTest, ARunThatIsRemovedIsGoneWithItsRowsAndMayBeginAnew) {
+  GatedEntryStore store;
+  {
+    MetricLog log(store);
+    Metrics metrics(store, &log);
+    for (const char* const name : {"a", "aa", "b"}) {
+      auto run = metrics.run(name);
+      ASSERT_TRUE(run.ok());
+      for (int step = 0; step < 10; ++step) ASSERT_TRUE(run->log(step, {{"x", step}}).ok());
+    }
+    ASSERT_TRUE(metrics.flush().ok());
+    EXPECT_EQ(metrics.remove("a").error().code, ErrorCode::conflict) << "it is being recorded";
+  }
+  MetricLog log(store);
+  Metrics metrics(store, &log);
+  MetricCursor cursor;
+  std::vector<std::int64_t> steps;
+  const auto visit = [&](const MetricRow& row) {
+    steps.push_back(row.step);
+    return Status();
+  };
+  ASSERT_TRUE(metrics.rows("a", cursor, visit).ok());
+  EXPECT_EQ(metrics.remove("none").error().code, ErrorCode::not_found);
+  EXPECT_EQ(metrics.remove("a").value(), 10u);
+  EXPECT_EQ(metrics.remove("a").error().code, ErrorCode::not_found);
+  EXPECT_EQ(metrics.runs().value(), (std::vector<std::string>{"aa", "b"}));
+  EXPECT_EQ(metrics.query("aa", "x").value().points.size(), 10u);
+  EXPECT_EQ(metrics.rows("a", cursor, visit).error().code, ErrorCode::not_found);
+  auto run = metrics.run("a");
+  ASSERT_TRUE(run.ok());
+  ASSERT_TRUE(run->log(100, {{"x", 1}}).ok());
+  steps.clear();
+  ASSERT_TRUE(metrics.rows("a", cursor, visit).ok());
+  EXPECT_EQ(steps, std::vector<std::int64_t>{100}) << "whoever followed the run before begins anew";
+  EXPECT_EQ(metrics.query("a", "x").value().points.size(), 1u);
+}
+
+TEST(MetricsTest, ALongRunThatCouldNotBeRemovedAtOnceHasItsFirstRows) {
+  MemoryEntryStore behind;
+  HookedEntryStore store(behind);
+  constexpr std::uint64_t kBlocks = 5'000;
+  for (std::uint64_t i = 0; i < kBlocks; ++i) {
+    MetricRows rows;
+    rows.begin_row(static_cast<std::int64_t>(i), 0);
+    rows.add_integer(rows.column("x", MetricKind::integer), 1);
+    EntryChange change{.key = metric_block_key("run", i)};
+    change.value.assign(as_text(encode_metric_block(rows).value()));
+    if (i == 0) change.index_keys.push_back(metric_run_prefix("run"));
+    ASSERT_TRUE(behind.write({std::move(change)}, {}).ok());
+  }
+  MetricLog log(store);
+  Metrics metrics(store, &log);
+  int writes = 0;
+  store.before_write = [&](const std::vector<EntryChange>&) {
+    return ++writes == 2 ? std::optional(make_error(ErrorCode::io, "the disk is gone")) : std::nullopt;
+  };
+  EXPECT_EQ(metrics.remove("run").error().code, ErrorCode::io);
+  const auto left = metrics.query("run", "x").value().points;
+  ASSERT_EQ(left.size(), kBlocks - 4096);
+  for (std::size_t i = 0; i < left.size(); ++i) ASSERT_EQ(left[i].step, static_cast<std::int64_t>(i));
+  EXPECT_EQ(metrics.remove("run").value(), left.size());
+  EXPECT_TRUE(metrics.runs().value().empty());
 }
 
 TEST(MetricsTest, WhoReadsOnlyDoesNotLog) {

@@ -536,6 +536,14 @@ expect 12 metrics get none loss
 expect 2 metrics export r --format xml
 expect 2 metrics frobnicate
 expect 1 metrics import r --file not-there.csv
+expect 2 metrics rm
+expect 2 metrics rm r </dev/null
+expect 12 --yes metrics rm none
+expect 0 --yes --json metrics rm r
+json 'd["removed"] == 3'
+expect 12 metrics get r loss
+expect 0 --json metrics list
+json 'd == []'
 expect 0 --json experiments list
 json 'd == []'
 expect 12 experiments top none

@@ -53,6 +53,33 @@ class EntriesTest : public ::testing::Test {
   SegmentedStore log_;
 };
 
+TEST_F(EntriesTest, ContentThatIsPutAlongLivesAsLongAsItsEntry) {
+  const std::string content = random_bytes(50'000, 1);
+  write({{.key = "k", .value = "v", .content = content}, {.key = "other", .value = "v", .content = content}});
+  const auto entry = entries().find("k").value();
+  ASSERT_EQ(entry->references.size(), 1u);
+  const Reference reference = entry->references.front();
+  EXPECT_EQ(entries().content(reference).value(), content);
+  log_.reopen();
+  EXPECT_EQ(entries().content(reference).value(), content);
+  write({{.key = "k", .value = "another"}});
+  ASSERT_TRUE(log_.store().gc({.max_dead = 0}).ok());
+  EXPECT_EQ(entries().content(reference).value(), content);
+  write({{.key = "other", .removed = true}});
+  ASSERT_TRUE(log_.store().gc({.max_dead = 0}).ok());
+  EXPECT_EQ(entries().content(reference).error().code, ErrorCode::not_found);
+  EXPECT_TRUE(log_.store().check({.read_data = true}).value().damaged.empty());
+}
+
+TEST_F(EntriesTest, ContentIsReadAtOnceAndNoLargerThanABlock) {
+  const std::string content = random_bytes(entries().content_bytes_max(), 2);
+  const auto written = entries().write({{.key = "k", .value = "v", .content = content}});
+  ASSERT_TRUE(written.ok()) << written.error().message;
+  EXPECT_EQ(entries().content(entries().find("k").value()->references.front()).value(), content);
+  const auto refused = entries().write({{.key = "k", .value = "v", .content = content + "x"}});
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+}
+
 TEST_F(EntriesTest, WhatIsAcceptedIsReadAtOnceAndStaysAfterAnOpening) {
   const auto written = entries().write({{.key = "k", .value = "v"}});
   ASSERT_TRUE(written.ok());

@@ -162,6 +162,26 @@ struct MetricRow {
 // Takes the next row. An error ends the walk.
 using VisitMetricRow = std::function<Status(const MetricRow&)>;
 
+// How far somebody has come who follows the rows of one run (Metrics::rows). For that run and one store; one thread at
+// a time.
+class MetricCursor {
+ public:
+  // Before the first row, or behind the first `passed` of them.
+  MetricCursor() = default;
+  explicit MetricCursor(std::uint64_t passed) : passed_(passed), is_told_(true) {}
+
+  std::uint64_t passed() const noexcept { return passed_; }
+
+ private:
+  friend class MetricReader;
+  struct Block {
+    std::uint64_t number = 0, first_row = 0;
+  };
+  std::uint64_t passed_ = 0;
+  bool is_told_ = false;       // not by reading: there may be fewer
+  std::vector<Block> blocks_;  // that were seen and are still there, as far as known
+};
+
 // What is known of a series without its values.
 struct MetricSummary {
   std::string run, series;
@@ -254,9 +274,16 @@ class Metrics {
                                  const MetricRange& range = {});
   Result<std::optional<MetricPoint>> last(std::string_view run, std::string_view series);  // logged last
 
-  // The rows of a run as they were logged, behind the first `passed` of them. How many there are with those, which is
-  // what to pass the next time: rows are only ever added. What is passed is not decoded.
-  Result<std::uint64_t> rows(std::string_view run, std::uint64_t passed, const VisitMetricRow& visit);
+  // The rows of a run as they were logged, behind those that the cursor has passed: each is passed once `visit` has
+  // returned, also when something fails behind it. Nothing is read that lies before, so following a run costs what is
+  // new in it. A run that was removed and has fewer rows now is followed from its first.
+  Status rows(std::string_view run, MetricCursor& cursor, const VisitMetricRow& visit);
+
+  // Removes a run with all its series; how many rows it had. Durable once this returns; gc() gives the room back. After
+  // a failure the run is as it was, or, when it was very long, has its first rows only: removing it again goes on.
+  // not_found when there is no such run, conflict when it was asked for by run() or imported since the store was
+  // opened: it is being recorded. Whoever reads it meanwhile may see it end early.
+  Result<std::uint64_t> remove(std::string_view run);
 
   // A table with a row for each that was logged: run, step, time_ns (in Parquet a timestamp, time), and a column for
   // each series. conflict when rows that do not fit the table's columns were logged meanwhile.
