@@ -57,7 +57,7 @@ void MetricBlockWriter::add_row(std::int64_t step, std::int64_t time_ns, std::si
     cut(run);
   }
   if (run.rows.rows() == 0) run.oldest = now;
-  run.rows.begin_row(step, round_down(time_ns, std::max<std::int64_t>(options_.time_resolution.count(), 1)));
+  run.rows.begin_row(step, round_down(time_ns, std::max<std::int64_t>(time_resolution_.count(), 1)));
   for (const Value& value : values_) {
     const MetricNames::Series* const series = series_of(value.tag.series);
     const auto kind = static_cast<MetricKind>(value.tag.kind);
@@ -100,10 +100,12 @@ Status MetricBlockWriter::write(Clock::time_point now, bool all) {
   };
   // Of many runs that log slowly each would have a write of its own: with one whose rows have waited long enough go
   // those that have waited half of it.
+  const std::size_t rows = flush_rows_;
+  const std::chrono::milliseconds interval = flush_interval_;
   bool some = all;
-  for (const auto& [id, run] : runs_) some = some || has_waited(run, options_.flush_interval);
+  for (const auto& [id, run] : runs_) some = some || has_waited(run, interval);
   for (auto& [id, run] : runs_) {
-    if (all || run.rows.rows() >= options_.flush_rows || (some && has_waited(run, options_.flush_interval / 2))) {
+    if (all || run.rows.rows() >= rows || (some && has_waited(run, interval / 2))) {
       cut(run);
     }
   }

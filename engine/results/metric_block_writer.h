@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -24,7 +25,16 @@ class MetricBlockWriter {
   using Clock = std::chrono::steady_clock;
 
   MetricBlockWriter(EntryStore& store, const MetricNames& names, const MetricLogOptions& options)
-      : store_(store), names_(names), options_(options) {}
+      : store_(store), names_(names), time_resolution_(options.time_resolution) {
+    set_flush(options.flush_rows, options.flush_interval);
+  }
+  // MetricLogOptions::flush_rows and flush_interval from now on. Any thread.
+  void set_flush(std::size_t rows, std::chrono::milliseconds interval) noexcept {
+    flush_rows_ = rows;
+    // What is far beyond a process's life is as good, and can be counted in nanoseconds.
+    flush_interval_ =
+        std::clamp<std::chrono::milliseconds>(interval, std::chrono::milliseconds(0), std::chrono::hours(24 * 365));
+  }
 
   // A row out of a ring (metric_ring.h), which next() gives cell by cell.
   template <class Next>
@@ -90,7 +100,9 @@ class MetricBlockWriter {
 
   EntryStore& store_;
   const MetricNames& names_;
-  const MetricLogOptions options_;
+  const std::chrono::nanoseconds time_resolution_;
+  std::atomic<std::size_t> flush_rows_;
+  std::atomic<std::chrono::milliseconds> flush_interval_;
   std::map<std::uint32_t, Run> runs_;
   std::vector<const MetricNames::Series*> series_;  // that were looked up before, by number
   std::size_t ready_bytes_ = 0;

@@ -24,13 +24,6 @@ std::int64_t now_ns() noexcept {
       .count();
 }
 
-// What is far beyond a process's life is as good, and can be counted in nanoseconds.
-MetricLogOptions bounded(MetricLogOptions options) {
-  options.flush_interval = std::clamp<std::chrono::milliseconds>(options.flush_interval, std::chrono::milliseconds(0),
-                                                                 std::chrono::hours(24 * 365));
-  return options;
-}
-
 Error invalid(std::string message) { return make_error(ErrorCode::invalid_argument, std::move(message)); }
 
 }  // namespace
@@ -60,7 +53,7 @@ constinit thread_local bool MetricLog::ThreadProducers::is_over = false;
 
 MetricLog::MetricLog(EntryStore& store, const MetricLogOptions& options)
     : store_(store),
-      options_(bounded(options)),
+      options_(options),
       id_(++logs),
       fork_generation_(fork_generation()),
       opened_(std::chrono::steady_clock::now()),
@@ -72,6 +65,11 @@ MetricLog::MetricLog(EntryStore& store, const MetricLogOptions& options)
 }
 
 MetricLog::~MetricLog() { static_cast<void>(close()); }
+
+void MetricLog::set_flush(std::size_t rows, std::chrono::milliseconds interval) {
+  writer_.set_flush(rows, interval);
+  wake();
+}
 
 bool MetricLog::is_of_parent() const noexcept { return fork_generation() != fork_generation_; }
 

@@ -56,6 +56,8 @@ class MetricLog {
   // The same for the last time. What is logged from now on is refused. Idempotent.
   Status close();
 
+  // MetricLogOptions::flush_rows and flush_interval, from the writer's next look on.
+  void set_flush(std::size_t rows, std::chrono::milliseconds interval);
   MetricLogStats stats() const;
   EntryStore& store() const noexcept { return store_; }
 

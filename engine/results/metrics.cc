@@ -46,6 +46,12 @@ Result<MetricRun> Metrics::run(std::string_view name) {
 
 Status Metrics::flush() { return log_ == nullptr ? Status() : log_->flush(); }
 
+Status Metrics::set_flush(std::size_t rows, std::chrono::milliseconds interval) {
+  if (log_ == nullptr) return read_only();
+  log_->set_flush(rows, interval);
+  return {};
+}
+
 MetricLogStats Metrics::stats() const { return log_ == nullptr ? MetricLogStats() : log_->stats(); }
 
 Result<std::vector<std::string>> Metrics::runs() { return MetricReader(*entries_, log_).runs(); }

@@ -413,6 +413,24 @@ TEST_F(MetricLogTest, EnoughRowsAreWrittenWithoutBeingAskedFor) {
   store_.set_open(true);
 }
 
+TEST_F(MetricLogTest, RowsThatWaitAreWrittenWhenTheyNeedNotWaitAnyMore) {
+  MetricLog log(store_, lazy());
+  const MetricSeries series = series_of(log, "run", "x");
+  store_.set_open(false);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(log.push(series, i, i));
+  log.set_flush(10, std::chrono::hours(1));
+  store_.wait_for_write();
+  store_.set_open(true);
+  ASSERT_TRUE(log.flush().ok());
+  store_.set_open(false);
+  ASSERT_TRUE(log.push(series, 10, 10));
+  log.set_flush(1000, std::chrono::milliseconds(0));
+  store_.wait_for_write();
+  store_.set_open(true);
+  ASSERT_TRUE(log.close().ok());
+  EXPECT_EQ(rows_of_run(store_, "run").first.rows(), 11u);
+}
+
 TEST_F(MetricLogTest, WhicheverWriteIsTheLastWhatIsThereIsAPrefixWithAllThatWasAcknowledged) {
   for (int last = 0; last < 30; ++last) {
     GatedEntryStore store;

@@ -258,6 +258,9 @@ class Metrics {
   Result<MetricRun> run(std::string_view name);
   // Everything that was logged before is durable once this returns. On failure it is kept, and tried again.
   Status flush();
+  // MetricLogOptions::flush_rows and flush_interval from now on, also for rows that wait already. invalid_argument when
+  // the store is open for reading only.
+  Status set_flush(std::size_t rows, std::chrono::milliseconds interval);
   // Of logging; all zero when the store is open for reading only.
   MetricLogStats stats() const;
 
