@@ -35,6 +35,10 @@ std::uint64_t bytes_of(const EntryChange& change) {
   return bytes;
 }
 
+Error too_large(std::uint64_t bytes) {
+  return make_error(ErrorCode::invalid_argument, "one write has at most 32 MiB, not " + std::to_string(bytes));
+}
+
 Index::Order order_of(EntryStore::Order order) {
   return order == EntryStore::Order::ascending ? Index::Order::ascending : Index::Order::descending;
 }
@@ -109,10 +113,14 @@ Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
   CAIRN_CHECK(check_process());
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   if (pending_entries_.load(std::memory_order_acquire) > 0) {
-    const std::shared_lock lock(pending_mutex_);
-    if (const auto kept = memory_only_.find(key)) return std::optional(*kept);
-    const auto found = pending_.find(key);
-    if (found != pending_.end()) return found->second.entry;
+    MemoryOnlyEntries::EntryPtr kept;  // may be large: copied without the lock
+    {
+      const std::shared_lock lock(pending_mutex_);
+      kept = memory_only_.find(key);
+      const auto found = kept ? pending_.end() : pending_.find(key);
+      if (found != pending_.end()) return found->second.entry;
+    }
+    if (kept) return std::optional(*kept);
   }
   if (auto cached = cache_.find(key)) return cached;
   const std::uint64_t ticket = cache_.ticket(key);
@@ -210,8 +218,8 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
     if (!fits(change.key) || !std::ranges::all_of(change.index_keys, fits)) {
       return make_error(ErrorCode::invalid_argument, name + " or an index key of it is empty, or above 4096 bytes");
     }
-    if (change.memory_only && !(change.references.empty() && change.content.empty())) {
-      return make_error(ErrorCode::invalid_argument, name + " is in memory only, and refers to nothing");
+    if (change.memory_only && (change.removed || !change.references.empty() || !change.content.empty())) {
+      return make_error(ErrorCode::invalid_argument, name + ": what is in memory only is a value alone");
     }
     const std::uint64_t memory_bytes = MemoryOnlyEntries::bytes_of(change.key, change.value, change.index_keys);
     if (change.memory_only && memory_bytes > memory_only_.limit()) {
@@ -234,7 +242,7 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
     if (!change.memory_only) bytes += bytes_of(change);
   }
   if (bytes <= kRecordBytesMax) return {};
-  return make_error(ErrorCode::invalid_argument, "one write has at most 32 MiB, not " + std::to_string(bytes));
+  return too_large(bytes);
 }
 
 // A write larger than the budget is let in when nothing else is pending.
@@ -264,18 +272,22 @@ Result<bool> LogEntryStore::is_written(const EntryChange& change) const {
     const std::shared_lock lock(pending_mutex_);
     // Whoever relies on a removal that is pending fails with it.
     if (pending_.contains(change.key)) return true;
-    if (memory_only_.contains(change.key) && change.removed) return false;
-  }
-  if (change.removed) return true;
-  // Versions must not run away from a log that stands still: the next opening would give them again.
-  const std::uint64_t sequence = std::max(parts_.index.next_sequence(), std::uint64_t{1});
-  if (next_version_ >= (sequence << kVersionBits) + kMemoryVersionsMax) return true;
-  {
-    const std::shared_lock lock(pending_mutex_);
     if (memory_only_.contains(change.key)) return false;
   }
+  if (change.removed) return true;
   CAIRN_TRY(const auto stored, parts_.index.find_entry(change.key));
   return stored.has_value();
+}
+
+Result<bool> LogEntryStore::are_written(const std::vector<EntryChange>& changes) const {
+  // Versions must not run away from a log that stands still: the next opening would give them again.
+  const std::uint64_t sequence = std::max(parts_.index.next_sequence(), std::uint64_t{1});
+  if (!has_written_ || next_version_ >= (sequence << kVersionBits) + kMemoryVersionsMax) return true;
+  for (const EntryChange& change : changes) {
+    CAIRN_TRY(const bool written, is_written(change));
+    if (written) return true;
+  }
+  return false;
 }
 
 void LogEntryStore::note_pending() {
@@ -361,16 +373,17 @@ Result<LogEntryStore::Accepted> LogEntryStore::accept(std::vector<EntryChange> c
 }
 
 Result<LogEntryStore::Accepted> LogEntryStore::enter(Write write, std::vector<EntryChange> changes) {
-  std::vector<bool> written(changes.size(), true);
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    CAIRN_TRY(written[i], is_written(changes[i]));
-    if (changes[i].memory_only && written[i]) write.bytes += bytes_of({.key = changes[i].key, .removed = true});
+  CAIRN_TRY(const bool written, are_written(changes));
+  for (const EntryChange& change : changes) {
+    if (change.memory_only && written) write.bytes += bytes_of({.key = change.key, .removed = true});
   }
+  if (write.bytes > kRecordBytesMax) return too_large(write.bytes);
+  has_written_ = has_written_ || written;
   const std::uint64_t version = next_version_++;
   write.entries.reserve(changes.size());
   {
     const std::unique_lock pending(pending_mutex_);
-    for (std::size_t i = 0; i < changes.size(); ++i) take(std::move(changes[i]), written[i], version, write.entries);
+    for (EntryChange& change : changes) take(std::move(change), written, version, write.entries);
     note_pending();
   }
   Accepted accepted{.written = {.version = version, .ticket = Ticket(write.ticket)}};
@@ -415,6 +428,10 @@ void LogEntryStore::take(EntryChange change, bool written, std::uint64_t version
 Status LogEntryStore::write_with(BlockSink& sink, BlockSink::Statements others, std::vector<EntryChange> changes) {
   std::uint64_t bytes = 0;
   CAIRN_CHECK(check_changes(changes, bytes));
+  const auto in_memory = [](const EntryChange& change) { return change.memory_only || change.removed; };
+  if (std::ranges::any_of(changes, in_memory)) {
+    return make_error(ErrorCode::invalid_argument, "what is written with something else is a value on the disk");
+  }
   const auto taken = std::make_shared<Taken>();
   Write write = write_of({}, bytes, {}, changes);
   {

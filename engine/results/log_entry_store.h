@@ -150,8 +150,9 @@ class LogEntryStore final : public EntryStore {
   Status make_room(std::unique_lock<std::mutex>& lock, std::uint64_t bytes, OnFull on_full);
   Status check_versions(const std::vector<EntryChange>& changes);
   // Whether the log has to know of it: not of what is in memory only and has nothing on the disk. With the queue's
-  // mutex.
+  // mutex, and of a whole write: all of it or nothing.
   Result<bool> is_written(const EntryChange& change) const;
+  Result<bool> are_written(const std::vector<EntryChange>& changes) const;
   // What is seen of it from now on, and what is to be written.
   void take(EntryChange change, bool written, std::uint64_t version, std::vector<StoredEntry>& entries);
   // With a lock of its own on pending_mutex_, after a change of what it guards.
@@ -184,6 +185,7 @@ class LogEntryStore final : public EntryStore {
   // Guarded by bell_->mutex. The order of the queue is the order of acceptance.
   std::deque<Write> queue_;
   std::uint64_t next_version_ = 1;
+  bool has_written_ = false;                                  // so that the next opening's versions begin above
   std::uint64_t accepted_through_ = 0, settled_through_ = 0;  // writes, counted
   bool leading_ = false;                                      // somebody is in lead()
   bool settling_ = false;                                     // and has taken what was in the queue

@@ -35,7 +35,11 @@ MemoryOnlyEntries::EntryPtr MemoryOnlyEntries::find(std::string_view key) const 
 void MemoryOnlyEntries::put(const std::string& key, Entry entry, std::vector<std::string> index_keys) {
   const std::uint64_t bytes = bytes_of(key, entry.value, index_keys);
   erase(key);
-  while (!queue_.empty() && bytes_ + bytes > limit_) evict_one();
+  if (bytes > limit()) {
+    ++evicted_;
+    return;
+  }
+  while (bytes_ + bytes > limit()) evict_one();
   const auto kept = entries_.try_emplace(key).first;
   kept->second.entry = std::make_shared<const Entry>(std::move(entry));
   for (const std::string& index_key : index_keys) index_.emplace(index_key, key);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <limits>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "engine/base/errors.h"
@@ -276,11 +277,9 @@ Result<std::optional<ResultValue>> ResultTable::get(std::string_view name_space,
   }
   ++hits_;
   if (!found->memory_only) {
-    double clock = 0;
-    if (found->envelope.cost_ns != 0) {
-      CAIRN_TRY(clock, eviction_clock());
-    }
-    accesses_.note(entry_key, wall_clock_ns(), clock);
+    // Counts are worth no failure.
+    const Result<double> clock = found->envelope.cost_ns != 0 ? eviction_clock() : Result<double>(0);
+    accesses_.note(entry_key, wall_clock_ns(), clock.ok() ? *clock : 0);
   }
   return std::optional(std::move(found->envelope.value));
 }
@@ -406,11 +405,13 @@ Result<std::uint64_t> ResultTable::remove_expired() {
   for (;;) {
     std::vector<EntryChange> changes;
     std::uint64_t count = 0;
+    std::set<std::string> seen;
     const std::string end = expiry_index().number(entries_.store_time_ns()).bytes();
     const auto visit = [&](std::string_view index_key, std::string_view key) -> Result<bool> {
       if (index_key > end) return false;
       CAIRN_TRY(const auto entry, entries_.find(key));
-      if (!entry) return true;
+      // One that was put again while this looks may be found twice.
+      if (!entry || !seen.emplace(key).second) return true;
       CAIRN_TRY(const auto put_again, opened(*entry));
       if (put_again) return true;
       changes.push_back({.key = std::string(key), .removed = true, .if_version = entry->version});
