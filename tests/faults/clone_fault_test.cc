@@ -7,6 +7,7 @@
 #include "tests/support/gc_scenario.h"
 #include "tests/support/sim_file_system.h"
 #include "tests/support/store_scenario.h"
+#include "tests/support/sweep_step.h"
 
 namespace cairn::testing {
 namespace {
@@ -134,7 +135,7 @@ TEST_F(CloneFaultTest, AFailureOfAnyCallLeavesNoHalf) {
     for (const Error& error : {kEio, kEnospc}) {
       for (const Repeat repeat : {Repeat::once, Repeat::forever}) {
         for (const bool any : {true, false}) {
-          const std::size_t step = scaled(any ? 23 : 7, 1);
+          const std::size_t step = sweep_step(any ? 23 : 7, 1);
           for (std::uint64_t at = 1 + (seed + runs) % step; at <= (any ? all : writes); at += step) {
             const auto fs = disk(seed + at);
             const Status cloned =

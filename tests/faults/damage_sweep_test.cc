@@ -11,6 +11,7 @@
 #include "tests/support/sim_file_system.h"
 #include "tests/support/sim_survival.h"
 #include "tests/support/store_scenario.h"
+#include "tests/support/sweep_step.h"
 
 namespace cairn::testing {
 namespace {
@@ -338,7 +339,7 @@ class DamageSweepTest : public ::testing::Test {
 TEST_F(DamageSweepTest, NoFlippedBitChangesWhatIsReadSilently) {
   if (!in_fresh_process()) return;
   const std::uint64_t seed = test_seed(5);
-  in_shares(scaled(2, 16), [&](Sweep& sweep) { return sweep.flip(seed, scaled(40, 3)); });
+  in_shares(scaled(2, 16), [&](Sweep& sweep) { return sweep.flip(seed, sweep_step(40, 3)); });
   std::printf(
       "%lu flips: %lu reported, %lu harmless, 0 silent, 0 crashes; %lu indexes put right; CAIRN_TEST_SEED=%lu\n",
       tally_->flips.load(), tally_->reported.load(), tally_->harmless.load(), tally_->repairs.load(), seed);
@@ -348,7 +349,7 @@ TEST_F(DamageSweepTest, NoFlippedBitChangesWhatIsReadSilently) {
 TEST_F(DamageSweepTest, AClosedLogIsNeverCutWhateverBitFlipsAndTheIndexIsLost) {
   if (!in_fresh_process()) return;
   const std::uint64_t seed = test_seed(9);
-  in_shares(scaled(4, 16), [&](Sweep& sweep) { return sweep.flip_without_index(seed, scaled(50, 6)); });
+  in_shares(scaled(4, 16), [&](Sweep& sweep) { return sweep.flip_without_index(seed, sweep_step(50, 6)); });
   std::printf("%lu flips in logs without an index: %lu reported, %lu harmless, 0 cut; CAIRN_TEST_SEED=%lu\n",
               tally_->flips.load(), tally_->reported.load(), tally_->harmless.load(), seed);
   EXPECT_GT(tally_->reported.load(), tally_->harmless.load());

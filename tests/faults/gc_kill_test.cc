@@ -9,6 +9,7 @@
 #include "tests/support/gc_scenario.h"
 #include "tests/support/sim_file_system.h"
 #include "tests/support/store_scenario.h"
+#include "tests/support/sweep_step.h"
 
 namespace cairn::testing {
 namespace {
@@ -92,7 +93,7 @@ TEST_F(GcKillTest, NothingLiveIsLostWhereverTheProcessDies) {
   ASSERT_EQ(prepare(), "");
   const std::uint64_t calls = write_calls();
   ASSERT_GT(calls, 20u);
-  const std::size_t step = scaled(4, 1), points = scaled(1, 2);
+  const std::size_t step = sweep_step(4, 1), points = scaled(1, 2);
   std::size_t kills = 0;
   for (std::uint64_t call = 1; call <= calls; call += step) {
     for (std::size_t i = 0; i < points; ++i) {

@@ -7,6 +7,7 @@
 #include "tests/support/gc_scenario.h"
 #include "tests/support/sim_file_system.h"
 #include "tests/support/store_scenario.h"
+#include "tests/support/sweep_step.h"
 
 namespace cairn::testing {
 namespace {
@@ -44,7 +45,7 @@ TEST_F(GcFaultTest, ACutAtAnyCallLosesNothing) {
   const std::uint64_t calls = calls_of_gc().writes;
   ASSERT_GT(calls, 20u);
   const std::uint64_t seed = test_seed(61);
-  const std::size_t states = scaled(1, 2), step = scaled(3, 1);
+  const std::size_t states = scaled(1, 2), step = sweep_step(3, 1);
   std::size_t checked = 0;
   for (std::uint64_t at = 1 + seed % step; at <= calls; at += step) {
     const auto fs = disk(seed + at);
@@ -92,7 +93,7 @@ TEST_F(GcFaultTest, AFailureOfAnyCallLosesNothing) {
   for (const Error& error : {kEio, kEnospc}) {
     for (const Repeat repeat : {Repeat::once, Repeat::forever}) {
       for (const bool any : {true, false}) {
-        const std::size_t step = scaled(any ? 29 : 11, any ? 3 : 1);
+        const std::size_t step = sweep_step(any ? 29 : 11, any ? 3 : 1);
         for (std::uint64_t at = 1 + (seed + runs) % step; at <= (any ? calls.all : calls.writes); at += step) {
           const auto fs = disk(seed + at);
           if (any) {

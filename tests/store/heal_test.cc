@@ -12,6 +12,7 @@
 #include "tests/support/gc_scenario.h"
 #include "tests/support/heal_scenario.h"
 #include "tests/support/store_scenario.h"
+#include "tests/support/sweep_step.h"
 
 namespace cairn::testing {
 namespace {
@@ -422,7 +423,7 @@ TEST(HealPowerLossTest, ACutAtAnyCallOfRepairLosesNothing) {
     calls = fs->write_calls() - before;
   }
   const std::uint64_t seed = test_seed(32);
-  const std::size_t step = scaled(3, 1);
+  const std::size_t step = sweep_step(3, 1);
   std::size_t checked = 0;
   for (std::uint64_t at = 1 + seed % step; at <= calls; at += step) {
     const auto fs = prepared.survivor(seed + at, Loss::keep_all);
