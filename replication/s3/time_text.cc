@@ -2,7 +2,6 @@
 #include "replication/s3/time_text.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "replication/s3/messages.h"
 
@@ -48,7 +47,19 @@ std::optional<int> take_number(std::string_view& text, std::size_t width) {
   return value;
 }
 
-std::optional<Time> time_of(std::string_view text) {
+}  // namespace
+
+std::string compact_time(Time time) {
+  const auto [date, clock] = fields_of(time);
+  return date[0] + date[1] + date[2] + "T" + clock[0] + clock[1] + clock[2] + "Z";
+}
+
+std::string readable_time(Time time) {
+  const auto [date, clock] = fields_of(time);
+  return date[0] + "-" + date[1] + "-" + date[2] + "T" + clock[0] + ":" + clock[1] + ":" + clock[2] + "Z";
+}
+
+std::optional<Time> read_time(std::string_view text) {
   static constexpr std::size_t kWidths[] = {4, 2, 2, 2, 2, 2};
   static constexpr char kBehind[] = {'-', '-', 'T', ':', ':', '\0'};
   int fields[6] = {};
@@ -73,20 +84,8 @@ std::optional<Time> time_of(std::string_view text) {
          std::chrono::seconds(fields[5]);
 }
 
-}  // namespace
-
-std::string compact_time(Time time) {
-  const auto [date, clock] = fields_of(time);
-  return date[0] + date[1] + date[2] + "T" + clock[0] + clock[1] + clock[2] + "Z";
-}
-
-std::string readable_time(Time time) {
-  const auto [date, clock] = fields_of(time);
-  return date[0] + "-" + date[1] + "-" + date[2] + "T" + clock[0] + ":" + clock[1] + ":" + clock[2] + "Z";
-}
-
 Result<Time> parse_time(std::string_view text) {
-  if (const std::optional<Time> time = time_of(text)) return *time;
+  if (const std::optional<Time> time = read_time(text)) return *time;
   return make_error(ErrorCode::corruption, quoted(text) + " is no time such as 2013-05-24T00:00:00Z");
 }
 

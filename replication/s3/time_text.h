@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,7 +21,8 @@ std::string compact_time(Time time);
 std::string readable_time(Time time);
 
 // "2013-05-24T00:00:00Z", with a fraction of a second, which is left out, or "+00:00" for the Z. Other zones are
-// refused. The error of code `corruption` quotes the text, so it is for no secret.
+// refused. The error of code `corruption` quotes the text; read_time() keeps no copy of what may be a secret.
 Result<Time> parse_time(std::string_view text);
+std::optional<Time> read_time(std::string_view text);
 
 }  // namespace cairn::s3

@@ -178,31 +178,5 @@ TEST(Sigv4Test, AUrlIsValidFromOneSecondToSevenDays) {
   EXPECT_FALSE(presigned(std::chrono::seconds(9), {{"x-amz-expires", "999999"}}).ok());
 }
 
-// A signature is of no use where the type lets its key out.
-template <class T>
-concept Printable = requires(std::ostream& stream, const T& value) {
-  stream << value;
-};
-
-TEST(SecretTest, IsNotPrintedByStreamsOrTests) {
-  static_assert(!Printable<Secret>);
-  EXPECT_THAT(::testing::PrintToString(Secret(kSecret)), Not(HasSubstr("wJal")));
-}
-
-TEST(SecretTest, CopiesAndMovesLikeATextAndLeavesNothingBehind) {
-  Secret first(kSecret);
-  const Secret copy = first;
-  Secret moved = std::move(first);
-  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move)
-  EXPECT_EQ(moved, copy);
-  EXPECT_EQ(copy.reveal(), kSecret);
-  moved = Secret();
-  EXPECT_TRUE(moved.empty());
-  EXPECT_EQ(moved.reveal(), "");
-  Secret& self = moved = copy;
-  moved = self;
-  EXPECT_EQ(moved.reveal(), kSecret);
-}
-
 }  // namespace
 }  // namespace cairn::s3
