@@ -69,11 +69,7 @@ Status check_signer(const AccessKey& key, std::string_view region) {
     return refused("the session token of access key " + quoted(key.id) +
                    " holds a space, a line break or other than ASCII");
   }
-  const auto is_region = [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; };
-  if (region.empty() || region.size() > 64 || !std::all_of(region.begin(), region.end(), is_region)) {
-    return refused("region " + quoted(region) + " is not one word of letters, digits and '-'");
-  }
-  return {};
+  return check_region(region);
 }
 
 Result<SignedHeaders> canonical_headers(const Request& request) {

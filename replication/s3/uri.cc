@@ -116,6 +116,19 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   return endpoint;
 }
 
+Status check_region(std::string_view region) {
+  const auto belongs = [](char c) { return is_small_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; };
+  if (!region.empty() && region.size() <= 64 && std::all_of(region.begin(), region.end(), belongs)) return {};
+  return make_error(ErrorCode::invalid_argument,
+                    "region " + quoted(region) + " is not one word of letters, digits, '-' and '_'");
+}
+
+Result<Endpoint> aws_endpoint(std::string_view region) {
+  CAIRN_CHECK(check_region(region));
+  return parse_endpoint("https://s3." + std::string(region) + ".amazonaws.com" +
+                        (region.starts_with("cn-") ? ".cn" : ""));
+}
+
 Status check_bucket(std::string_view bucket) {
   const auto refused = [&](std::string_view why) {
     return make_error(ErrorCode::invalid_argument, "bucket " + quoted(bucket) + " " + std::string(why));

@@ -31,6 +31,11 @@ struct Endpoint {
 // error never repeats an endpoint with a user in it, since a password may follow.
 Result<Endpoint> parse_endpoint(std::string_view url);
 
+// One word of letters, digits, '-' and '_': it becomes part of a host name and of what is signed.
+Status check_region(std::string_view region);
+// Amazon's own server for a region, over TLS.
+Result<Endpoint> aws_endpoint(std::string_view region);
+
 // 3 to 63 of small letters, digits, '-' and '.', as AWS allows them for new buckets.
 Status check_bucket(std::string_view bucket);
 // 1 to 1,024 bytes, of any value.

@@ -107,6 +107,12 @@ TEST(EndpointTest, AnythingElseIsRefused) {
   EXPECT_FALSE(parse_endpoint(std::string_view("http://[::1\0x]", 14)).ok());
 }
 
+TEST(EndpointTest, AmazonHasOneForEachRegion) {
+  EXPECT_EQ(aws_endpoint("eu-central-1")->authority(), "s3.eu-central-1.amazonaws.com");
+  EXPECT_EQ(aws_endpoint("cn-north-1")->authority(), "s3.cn-north-1.amazonaws.com.cn");
+  for (const char* region : {"", "eu.evil.com/", "eu central", "eu#", "eu\n"}) EXPECT_FALSE(aws_endpoint(region).ok());
+}
+
 TEST(EndpointTest, APasswordIsNotRepeated) {
   const auto endpoint = parse_endpoint("https://user:canary@host");
   ASSERT_FALSE(endpoint.ok());
