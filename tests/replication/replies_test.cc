@@ -291,6 +291,44 @@ TEST(ErrorReplyTest, TheRequestIsNotRepeatedAndWordsAreSafeToShow) {
   EXPECT_LT(error.message.size(), 400u);
 }
 
+// As radosgw 16.2 answered: it ignores encoding-type in a listing of uploads, and the first answer to a completion has
+// an empty ETag.
+TEST(RepliesTest, CephsAreRead) {
+  const auto page = read_list_page(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+      "<EncodingType>url</EncodingType><Name>bucket</Name><Prefix></Prefix><MaxKeys>5</MaxKeys><IsTruncated>true</"
+      "IsTruncated>"
+      "<Contents><Key>%01%02tab%09</Key><LastModified>2026-11-23T03:14:36.701Z</LastModified>"
+      "<ETag>&quot;d662a85fbddc3f6e1d7a2417650d563b&quot;</ETag><Size>6</Size><StorageClass>STANDARD</StorageClass>"
+      "<Type>Normal</Type></Contents><NextContinuationToken>q?x=1</NextContinuationToken></ListBucketResult>",
+      "");
+  ASSERT_TRUE(page.ok()) << page.error().message;
+  EXPECT_EQ(page->objects.at(0).key, "\x01\x02tab\t");
+  const auto uploads = read_upload_page(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListMultipartUploadsResult "
+      "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Bucket>bucket</Bucket><NextKeyMarker>a+%41</NextKeyMarker>"
+      "<NextUploadIdMarker>2~7Q5ViWC15lAV_63-5grQAh3EvGqsrq8</NextUploadIdMarker><MaxUploads>1000</MaxUploads>"
+      "<IsTruncated>false</IsTruncated><Upload><Key>a+%41</Key><UploadId>2~7Q5ViWC15lAV_63-5grQAh3EvGqsrq8</UploadId>"
+      "<Initiator><ID>main</ID><DisplayName>main</DisplayName></Initiator><Owner><ID>main</ID>"
+      "<DisplayName>main</DisplayName></Owner><StorageClass>STANDARD</StorageClass>"
+      "<Initiated>2026-11-23T03:14:36.814Z</Initiated></Upload></ListMultipartUploadsResult>",
+      "");
+  ASSERT_TRUE(uploads.ok()) << uploads.error().message;
+  EXPECT_EQ(uploads->uploads.at(0).key, "a+%41");
+  EXPECT_TRUE(uploads->is_last);
+  EXPECT_EQ(read_result_etag("<?xml version=\"1.0\" encoding=\"UTF-8\"?><CompleteMultipartUploadResult "
+                             "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                             "<Location>http://127.0.0.1:58480/bucket/multi</Location><Bucket>bucket</Bucket>"
+                             "<Key>multi</Key><ETag></ETag></CompleteMultipartUploadResult>")
+                .value(),
+            "");
+  const ErrorReply skewed = read_error_reply(
+      403,
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>RequestTimeTooSkewed</Code><Message></Message>"
+      "<RequestId>tx1</RequestId><HostId>1012-default-default</HostId></Error>");
+  EXPECT_EQ(refusal_of(skewed), Refusal::clock_skew);
+}
+
 // Any reply, cut and flipped, is read or refused: nothing else, and never a key that was not asked for.
 TEST(RepliesTest, FlippedBitsAreReadOrRefused) {
   std::mt19937 random(3);
