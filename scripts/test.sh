@@ -72,7 +72,7 @@ build() {
 
 # The areas whose tests run threads beside each other, and the programs to build for a
 # preset that runs these or the fuzz targets alone.
-concurrent_areas() { sed -nE 's/^cairn_tests\(([a-z_]+) .*\bCONCURRENT\b.*/\1/p' tests/CMakeLists.txt; }
+concurrent_areas() { sed -nE 's/^ *cairn_tests\(([a-z_]+) .*\bCONCURRENT\b.*/\1/p' tests/CMakeLists.txt; }
 # They cut, fail or damage one scenario hundreds of times, which shows threads nothing new.
 sweeps() { echo '(PowerLoss|HealSweep|Fault)Test\.|\.ACutA|\.AFailureA'; }
 concurrent_programs() { concurrent_areas | sed 's/^/test_/'; }

@@ -401,28 +401,27 @@ Result<LogEntryStore::Accepted> LogEntryStore::enter(Write write, std::vector<En
 }
 
 void LogEntryStore::take(EntryChange change, bool written, std::uint64_t version, std::vector<StoredEntry>& entries) {
-  const bool removed = change.removed || change.memory_only;
-  Entry entry{.value = std::move(change.value), .version = version, .references = std::move(change.references)};
-  entry.memory_only = change.memory_only;
+  StoredEntry* stored = nullptr;
   if (written) {
-    StoredEntry& stored = entries.emplace_back();
-    stored.key = change.key;
-    stored.removed = removed;
-    stored.version = version;
-    if (!removed) {
-      stored.value = entry.value;
-      stored.index_keys = std::move(change.index_keys);
-      stored.references = entry.references;
-    }
-    Pending& now = pending_[change.key];
-    now.version = version;
-    now.entry = removed ? std::nullopt : std::optional(std::move(entry));
+    stored = &entries.emplace_back();
+    stored->key = change.key;
+    stored->removed = true;
+    stored->version = version;
+    pending_[change.key] = {.entry = std::nullopt, .version = version};
   }
   if (change.memory_only) {
+    Entry entry{.value = std::move(change.value), .version = version, .references = {}};
+    entry.memory_only = true;
     memory_only_.put(change.key, std::move(entry), std::move(change.index_keys));
-  } else {
-    memory_only_.erase(change.key);
+    return;
   }
+  memory_only_.erase(change.key);
+  if (change.removed || stored == nullptr) return;
+  stored->removed = false;
+  stored->value = std::move(change.value);
+  stored->index_keys = std::move(change.index_keys);
+  stored->references = std::move(change.references);
+  pending_[change.key].entry = entry_of(*stored);
 }
 
 Status LogEntryStore::write_with(BlockSink& sink, BlockSink::Statements others, std::vector<EntryChange> changes) {
