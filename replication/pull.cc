@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replication/pull.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace cairn::mirror {
+namespace {
+
+// Said together.
+constexpr std::size_t kStatementsAtOnce = 1000;
+
+Error missing(const Formats& formats, const ContentId& id) {
+  return make_error(ErrorCode::corruption, (id.kind == kBlock ? "block " : "object ") +
+                                               to_text(formats.digest_kind(), id.digest) +
+                                               " is needed, and is not in the mirror");
+}
+
+}  // namespace
+
+Puller::Puller(Destination& store, ObjectStorage& storage, const Formats& formats, const PackIndex& index,
+               PullOptions options)
+    : store_(store), storage_(storage), formats_(formats), index_(index), options_(std::move(options)) {}
+
+Status Puller::pull(std::span<const Statement> statements) {
+  std::vector<ContentId> wanted;
+  for (const Statement& statement : statements) {
+    CAIRN_TRY(const auto needs, formats_.needs_of(statement));
+    wanted.insert(wanted.end(), needs.begin(), needs.end());
+  }
+  CAIRN_CHECK(bring_objects(std::move(wanted)));
+  CAIRN_CHECK(bring_blocks());
+  CAIRN_CHECK(store_.commit());
+  while (!statements.empty()) {
+    const auto some = statements.first(std::min(statements.size(), kStatementsAtOnce));
+    CAIRN_CHECK(store_.say(some));
+    report_.statements += some.size();
+    statements = statements.subspan(some.size());
+  }
+  return {};
+}
+
+// One level of the graph after the other: all that is wanted of a level is fetched together.
+Status Puller::bring_objects(std::vector<ContentId> wanted) {
+  while (!wanted.empty()) {
+    std::vector<PackIndex::Place> objects;
+    CAIRN_CHECK(sort_out(std::exchange(wanted, {}), objects));
+    const auto take = [&](const Content& object) -> Status {
+      CAIRN_TRY(const auto parts, formats_.parts_of(object.id, object.payload));
+      wanted.insert(wanted.end(), parts.begin(), parts.end());
+      return put(object);
+    };
+    CAIRN_CHECK(fetch(storage_, formats_, std::move(objects), options_.fetch, report_.fetched, take));
+  }
+  return {};
+}
+
+Status Puller::sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Place>& objects) {
+  while (!wanted.empty()) {
+    const ContentId id = wanted.back();
+    wanted.pop_back();
+    if (!seen_.insert(id).second) continue;
+    CAIRN_TRY(auto known, store_.parts_of(id));
+    if (known) {
+      // An object that nothing keeps may have lost its parts.
+      wanted.insert(wanted.end(), known->begin(), known->end());
+      continue;
+    }
+    const auto place = index_.find(id);
+    if (!place) return missing(formats_, id);
+    if (place->record->id.kind != kBlock) {
+      objects.push_back(*place);
+      continue;
+    }
+    // A blob may be this very block.
+    if (id.kind != kBlock && !seen_.insert(place->record->id).second) continue;
+    blocks_.push_back(*place);
+    for (const Digest& base : place->record->bases) wanted.push_back({kBlock, base});
+  }
+  return {};
+}
+
+// Blocks that are the difference from others come behind those, which are committed then.
+Status Puller::bring_blocks() {
+  std::unordered_set<Digest> coming;
+  for (const PackIndex::Place& place : blocks_) coming.insert(place.record->id.digest);
+  while (!blocks_.empty()) {
+    const auto waits = std::ranges::partition(blocks_, [&](const PackIndex::Place& place) {
+      return std::ranges::none_of(place.record->bases, [&](const Digest& base) { return coming.contains(base); });
+    });
+    std::vector<PackIndex::Place> now(blocks_.begin(), waits.begin());
+    if (now.empty()) {
+      return make_error(ErrorCode::corruption, "blocks of the mirror are the difference from each other, in a circle");
+    }
+    blocks_.assign(waits.begin(), waits.end());
+    for (const PackIndex::Place& place : now) coming.erase(place.record->id.digest);
+    CAIRN_CHECK(fetch(storage_, formats_, std::move(now), options_.fetch, report_.fetched,
+                      [this](const Content& block) { return put(block); }));
+    if (!blocks_.empty()) CAIRN_CHECK(store_.commit());
+  }
+  return {};
+}
+
+Status Puller::put(const Content& content) {
+  CAIRN_CHECK(store_.put(content));
+  ++report_.records;
+  return options_.progress ? options_.progress(report_) : Status();
+}
+
+}  // namespace cairn::mirror

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Brings what a mirror has into a store: statements that are wanted, and of what they need whatever the store does not
+// have. What is there already is not asked for; nothing is said before all that it needs is committed.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <unordered_set>
+#include <vector>
+
+#include "replication/destination.h"
+#include "replication/fetch.h"
+#include "replication/journal.h"
+
+namespace cairn::mirror {
+
+struct PullReport {
+  std::uint64_t statements = 0;
+  std::uint64_t records = 0;  // blocks and objects that were fetched
+  FetchCounters fetched;
+};
+
+struct PullOptions {
+  FetchOptions fetch = {};
+  // Called on the calling thread now and then; its error ends the pull.
+  std::function<Status(const PullReport& so_far)> progress = {};
+};
+
+// One pull. Owned by one thread.
+class Puller {
+ public:
+  // `index` is of the bucket, and up to date with the journals that the statements are from.
+  Puller(Destination& store, ObjectStorage& storage, const Formats& formats, const PackIndex& index,
+         PullOptions options);
+
+  // Commits all that `statements` need, then says them. After a failure what was committed stays, for the next pull or
+  // for reclaiming. corruption: the mirror does not have what it says, or not as it was put.
+  Status pull(std::span<const Statement> statements);
+  const PullReport& report() const noexcept { return report_; }
+
+ private:
+  Status bring_objects(std::vector<ContentId> wanted);
+  // What is not in the store goes to `objects` or blocks_, what is has its parts looked at.
+  Status sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Place>& objects);
+  Status bring_blocks();
+  Status put(const Content& content);
+
+  Destination& store_;
+  ObjectStorage& storage_;
+  const Formats& formats_;
+  const PackIndex& index_;
+  const PullOptions options_;
+  PullReport report_;
+  std::unordered_set<ContentId, ContentIdHash> seen_;
+  std::vector<PackIndex::Place> blocks_;  // to be fetched
+};
+
+}  // namespace cairn::mirror

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Brings a bucket up to date with a store: what the store says, behind where the mirror ends, and everything that this
+// needs and the bucket does not have, from whichever store. Content first, then the index of it, then the journal: a
+// push that ends anywhere leaves a mirror that is true, and the next goes on where its last index was put.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "replication/journal.h"
+#include "replication/object_storage.h"
+#include "replication/pack.h"
+#include "replication/pack_index.h"
+#include "replication/source.h"
+
+namespace cairn::mirror {
+
+struct PushReport {
+  std::uint64_t statements = 0;     // that were put
+  std::uint64_t packs = 0;          // that were put
+  std::uint64_t records = 0;        // blocks and objects in them
+  std::uint64_t content_bytes = 0;  // payloads in them
+  std::uint64_t sent_bytes = 0;     // of packs, indexes and journals
+  std::uint64_t requests = 0;       // those that put them
+  // Statements that cannot be mirrored because what they need is damaged: the first error of each.
+  std::vector<std::string> left_out;
+  Cursor to;
+};
+
+struct PushOptions {
+  std::size_t parallel = 4;  // packs under way, each in memory
+  std::uint32_t pack_bytes = Pack::kBytesUsual;
+  std::size_t journal_bytes = 8u << 20;  // of statements in one
+  // Packs are part of an index when so many are there: what an interrupted push need not put again.
+  std::size_t packs_per_index = 32;
+  // Called on the calling thread now and then; its error ends the push.
+  std::function<Status(const PushReport& so_far)> progress = {};
+};
+
+// One store's way into one bucket. Owned by one thread. It remembers what the bucket has: a further push() asks only
+// for what is new. After a failure everything that was put is found again, and push() may be repeated.
+class Pusher {
+ public:
+  Pusher(Source& source, ObjectStorage& storage, const Formats& formats, PushOptions options);
+  ~Pusher();
+  Pusher(const Pusher&) = delete;
+  Pusher& operator=(const Pusher&) = delete;
+
+  Result<PushReport> push();
+
+ private:
+  class Run;
+
+  Status begin();
+
+  Source& source_;
+  ObjectStorage& storage_;
+  const Formats& formats_;
+  const PushOptions options_;
+  bool begun_ = false;
+  PackIndex index_;
+  JournalList journals_;
+  Cursor scanned_;  // the log behind the journals' end, as far as it says nothing
+};
+
+}  // namespace cairn::mirror
