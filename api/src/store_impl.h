@@ -81,6 +81,7 @@ class StoreImpl {
   WorkerPool& readers() { return *readers_; }
   BlockReader& blocks() { return *blocks_; }
   ObjectParts& parts() { return *parts_; }
+  LogReader& log_reader() { return *log_reader_; }
 
   // For the duration of one call that writes: an error when the store is open read-only or
   // closed. Waits for another such call.

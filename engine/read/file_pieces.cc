@@ -76,6 +76,11 @@ Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::ui
     return inconsistent(reader, "blob", id,
                         "has " + std::to_string(manifest.total_bytes) + " bytes, not " + std::to_string(bytes));
   }
+  return pieces_of(manifest);
+}
+
+FilePieces pieces_of(const BlobManifest& manifest) {
+  FilePieces out{.total_bytes = manifest.total_bytes, .pieces = {}};
   out.pieces.reserve(manifest.blocks.size());
   std::uint64_t offset = 0;
   for (const BlockRef& block : manifest.blocks) {
@@ -93,6 +98,10 @@ Result<FilePieces> pieces_of_value(BlockReader& reader, const StateValue& value)
 
 Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id) {
   CAIRN_TRY(const ModelManifest model, load_model(reader, id));
+  return pieces_of_model(reader, id, model);
+}
+
+Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id, const ModelManifest& model) {
   FilePieces out{.total_bytes = model.total_bytes, .pieces = {}};
   CAIRN_TRY(FilePieces skeleton_pieces, pieces_of_blob(reader, model.skeleton, model.skeleton_bytes));
   SkeletonCursor skeleton(std::move(skeleton_pieces));

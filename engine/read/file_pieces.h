@@ -31,5 +31,8 @@ Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::ui
 Result<FilePieces> pieces_of_value(BlockReader& reader, const StateValue& value);
 // A model file by its id: its tensors' blocks, and the skeleton in the gaps.
 Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id);
+// The same of manifests that the store does not have (yet); `id` is for errors.
+FilePieces pieces_of(const BlobManifest& manifest);
+Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id, const ModelManifest& model);
 
 }  // namespace cairn

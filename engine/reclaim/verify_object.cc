@@ -6,11 +6,9 @@
 
 namespace cairn {
 
-Status verify_object(BlockReader& reader, const Digest& id, const RecordLocation& at) {
-  CAIRN_TRY(const std::vector<std::byte> bytes, reader.read_object_at(id, at));
-  const DigestKind digest = reader.digest_kind();
+Status verify_payload(DigestKind digest, RecordKind kind, const Digest& id, Bytes bytes) {
   Digest actual = id;
-  switch (at.kind) {
+  switch (kind) {
     case RecordKind::blob: {
       CAIRN_TRY(const BlobManifest blob, decode_blob(bytes));
       return {};
@@ -48,13 +46,18 @@ Status verify_object(BlockReader& reader, const Digest& id, const RecordLocation
     case RecordKind::ref:
     case RecordKind::roots:
     case RecordKind::entries:
-    case RecordKind::reclaimed: return make_error(ErrorCode::corruption, "index: an object of another kind");
+    case RecordKind::reclaimed: return make_error(ErrorCode::corruption, "a record of another kind in place of an object");
   }
   if (actual != id) {
-    return make_error(ErrorCode::corruption, std::string(record_kind_name(at.kind)) + " " + to_text(digest, id) +
+    return make_error(ErrorCode::corruption, std::string(record_kind_name(kind)) + " " + to_text(digest, id) +
                                                  ": content has id " + to_text(digest, actual));
   }
   return {};
+}
+
+Status verify_object(BlockReader& reader, const Digest& id, const RecordLocation& at) {
+  CAIRN_TRY(const std::vector<std::byte> bytes, reader.read_object_at(id, at));
+  return verify_payload(reader.digest_kind(), at.kind, id, bytes);
 }
 
 }  // namespace cairn

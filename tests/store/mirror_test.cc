@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is mirrored comes back: all of a store, or one name, bit for bit; and nothing is sent twice.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "engine/content/digester.h"
+#include "tests/store/mirror_fixture.h"
+
+namespace cairn::testing {
+namespace {
+
+TEST_F(MirrorTest, AStoreIsRestoredFromItsMirrorAlone) {
+  OpenedStore a = open("a");
+  add(a.store, "model", 2);
+  add(a.store, "model", 3);
+  add(a.store, "other", 4);
+  put_object(a.store, "first name", random_bytes(300'000, 5));
+  put_object(a.store, "second name", random_bytes(300'000, 5));
+  put_object(a.store, "small", "0123456789");
+  put_result(a.store, "loss", "0.25");
+  const std::string text = "weights of generation 7";
+  ASSERT_TRUE(a.store.checkpoints("run")
+                  .save(7, {{.bytes = std::as_bytes(std::span(text)), .name = "text"}}, {})
+                  .committed()
+                  .wait()
+                  .ok());
+  push_well(*a.impl);
+  const auto before = contents(a.store);
+  const auto checkpoint = *read_version(a.store, "checkpoints/run@7");
+  ASSERT_TRUE(a.store.close().ok());
+  ASSERT_TRUE(StoreImpl::destroy(fs_, "a").ok());
+
+  const auto restored = restore("b");
+  ASSERT_TRUE(restored.ok()) << restored.error().message;
+  OpenedStore b = open("b");
+  EXPECT_EQ(contents(b.store), before);
+  EXPECT_EQ(before.size(), 3u + 3u + 1u);
+  EXPECT_EQ(*read_version(b.store, "checkpoints/run@7"), checkpoint);
+  expect_whole(b.store);
+  EXPECT_EQ(wrong_with_counts(b.store), "");
+  EXPECT_EQ(b.store.checkpoints("run").latest()->value().generation, 7u);
+  const auto result = b.store.results("eval").info("loss");
+  ASSERT_TRUE(result.ok() && *result);
+  EXPECT_LE((*result)->time_left.value(), std::chrono::hours(1));
+  // It goes on as any store does.
+  put_result(b.store, "loss", "0.125");
+  EXPECT_EQ(b.store.results("eval").get("loss")->value().text(), "0.125");
+  const auto more = push_well(*b.impl);
+  EXPECT_EQ(more.records, 0u) << "all of it is in the mirror already";
+}
+
+TEST_F(MirrorTest, WhatAnotherStoreHasSentIsNotSentAgain) {
+  OpenedStore a = open("a"), b = open("b");
+  add(a.store, "model", 2);
+  const auto first = push_well(*a.impl);
+  add(b.store, "tuned", 3);
+  const std::uint64_t own = 2 * 100'000, before = bucket_.bytes("packs/");
+  const auto second = push_well(*b.impl);
+  EXPECT_LT(second.content_bytes, own);  // compressed, with what says where it is
+  EXPECT_GT(first.content_bytes, second.content_bytes);
+  EXPECT_LT(bucket_.bytes("packs/") - before, own);
+  EXPECT_LE(static_cast<double>(second.sent_bytes), 1.02 * static_cast<double>(second.content_bytes));
+}
+
+TEST_F(MirrorTest, OneNameIsPulledWithoutTheRest) {
+  OpenedStore a = open("a"), b = open("b");
+  add(a.store, "wanted", 2);
+  for (std::uint64_t seed = 3; seed < 9; ++seed) add(a.store, "other", seed);
+  push_well(*a.impl);
+  const auto pulled = pull(*b.impl, bucket_, {.names = {"wanted"}});
+  ASSERT_TRUE(pulled.ok()) << pulled.error().message;
+  EXPECT_EQ(*read_version(b.store, "wanted@1"), *read_version(a.store, "wanted@1"));
+  EXPECT_EQ(b.store.archive().list()->size(), 1u);
+  EXPECT_LT(pulled->fetched.bytes, bucket_.bytes("packs/") / 2);
+  expect_whole(b.store);
+
+  // What is there is not fetched again, and the latest version of a name is what its name alone means.
+  const auto again = pull(*b.impl, bucket_, {.names = {"wanted@1", "other"}});
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(*read_version(b.store, "other@6"), *read_version(a.store, "other@6"));
+  EXPECT_LT(again->fetched.bytes, 2 * 100'000u);
+  EXPECT_EQ(b.store.archive().list()->size(), 2u);
+}
+
+TEST_F(MirrorTest, ANameThatTheMirrorLacksOrHasTwiceOrThatIsSomethingElseHereIsAnError) {
+  OpenedStore a = open("a"), b = open("b"), c = open("c");
+  EXPECT_EQ(pull(*c.impl, bucket_, {.names = {"model"}}).error().code, ErrorCode::not_found);  // no mirror at all
+  add(a.store, "model", 2);
+  add(b.store, "model", 3);
+  push_well(*a.impl);
+  EXPECT_EQ(pull(*c.impl, bucket_, {.names = {"model@2"}}).error().code, ErrorCode::not_found);
+  push_well(*b.impl);
+  const auto ambiguous = pull(*c.impl, bucket_, {.names = {"model"}});
+  ASSERT_FALSE(ambiguous.ok());
+  EXPECT_EQ(ambiguous.error().code, ErrorCode::conflict);
+  EXPECT_NE(ambiguous.error().message.find(mirror::hex(b.impl->header().uuid)), std::string::npos);
+  EXPECT_TRUE(c.store.archive().list()->empty());
+  ASSERT_TRUE(pull(*c.impl, bucket_, {.names = {"model"}, .store = b.impl->header().uuid}).ok());
+  EXPECT_EQ(*read_version(c.store, "model@1"), *read_version(b.store, "model@1"));
+  // Its own version stays.
+  const auto taken = pull(*c.impl, bucket_, {.names = {"model@1"}, .store = a.impl->header().uuid});
+  ASSERT_FALSE(taken.ok());
+  EXPECT_EQ(taken.error().code, ErrorCode::conflict);
+  EXPECT_EQ(*read_version(c.store, "model@1"), *read_version(b.store, "model@1"));
+}
+
+TEST_F(MirrorTest, APushWithNothingNewAsksForNothingOnceItKnowsTheMirror) {
+  OpenedStore a = open("a");
+  add(a.store, "model", 2);
+  MirrorSource source(*a.impl);
+  const MirrorFormats formats(a.impl->header().digest);
+  mirror::Pusher pusher(source, bucket_, formats, {});
+  ASSERT_TRUE(pusher.push().ok());
+  bucket_.restart();
+  ASSERT_TRUE(pusher.push().ok());
+  EXPECT_EQ(bucket_.calls(), 0u);
+  add(a.store, "model", 3);
+  ASSERT_TRUE(pusher.push().ok());
+  EXPECT_EQ(bucket_.calls(), 4u);  // blocks, objects, their index, the journal
+}
+
+TEST_F(MirrorTest, WhatIsRemovedHereIsGoneThereAlsoWhenTheLogHasForgottenIt) {
+  OpenedStore a = open("a");
+  for (std::uint64_t seed = 2; seed < 12; ++seed) add(a.store, "model", seed);
+  put_result(a.store, "kept", "1");
+  put_result(a.store, "gone", "2");
+  push_well(*a.impl);
+  for (int version = 1; version < 10; ++version) {
+    ASSERT_TRUE(a.store.archive().remove("model@" + std::to_string(version)).ok());
+  }
+  ASSERT_TRUE(a.store.results("eval").remove("gone").ok());
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(a.store.gc({.max_dead = 0}).ok());
+    add(a.store, "filler", 20 + static_cast<std::uint64_t>(round));
+  }
+  push_well(*a.impl);
+  const auto left = contents(a.store);
+  ASSERT_TRUE(restore("b").ok());
+  OpenedStore b = open("b");
+  EXPECT_EQ(contents(b.store), left);
+  expect_whole(b.store);
+}
+
+TEST_F(MirrorTest, JournalsStayFewAndSayTheSame) {
+  OpenedStore a = open("a");
+  MirrorSource source(*a.impl);
+  const MirrorFormats formats(a.impl->header().digest);
+  mirror::Pusher pusher(source, bucket_, formats, {});
+  for (int i = 0; i < 100; ++i) {
+    put_result(a.store, "key " + std::to_string(i % 40), std::to_string(i));
+    if (i % 3 == 0) {
+      ASSERT_TRUE(a.store.results("eval").remove("key " + std::to_string(i % 7)).ok());
+    }
+    ASSERT_TRUE(pusher.push().ok());
+  }
+  EXPECT_LE(bucket_.count("stores/"), 16u);
+  ASSERT_TRUE(restore("b").ok());
+  OpenedStore b = open("b");
+  EXPECT_EQ(contents(b.store), contents(a.store));
+}
+
+TEST_F(MirrorTest, AWriterThatMayNotRemoveAnythingMirrorsAllTheSame) {
+  bucket_.may_remove = false;
+  OpenedStore a = open("a");
+  for (int i = 0; i < 30; ++i) {
+    put_result(a.store, "key " + std::to_string(i % 5), std::to_string(i));
+    push_well(*a.impl);
+  }
+  ASSERT_TRUE(restore("b").ok());
+  OpenedStore b = open("b");
+  EXPECT_EQ(contents(b.store), contents(a.store));
+}
+
+TEST_F(MirrorTest, BlocksThatAreTheDifferenceFromOthersComeAsThat) {
+  base_ = "";
+  OpenedStore a = open("a");
+  std::string weights = bf16_weights(150'000, 7);
+  for (int version = 0; version < 5; ++version) {
+    for (std::size_t i = 0; i < weights.size(); i += 64) weights[i] = static_cast<char>(weights[i] + 1);
+    write_file(inputs_ / "m.safetensors", safetensors_of({{"weights", weights}}));
+    ASSERT_TRUE(a.store.archive().add({inputs_ / "m.safetensors"}, {.name = "run", .force = true}).ok());
+  }
+  ASSERT_GT(a.store.stats()->blocks_by_codec.count("delta"), 0u);
+  push_well(*a.impl);
+  OpenedStore b = open("b");
+  const auto pulled = pull(*b.impl, bucket_, {.names = {"run"}});
+  ASSERT_TRUE(pulled.ok()) << pulled.error().message;
+  EXPECT_EQ(*read_version(b.store, "run@5"), *read_version(a.store, "run@5"));
+  EXPECT_GT(b.store.stats()->blocks_by_codec.count("delta"), 0u);
+  expect_whole(b.store);
+}
+
+TEST_F(MirrorTest, AProgramThatOnlyReadsMirrorsBesideTheWriter) {
+  OpenedStore a = open("a");
+  add(a.store, "model", 2);
+  OpenedStore reader = open("a", Access::read_only);
+  push_well(*reader.impl);
+  add(a.store, "model", 3);
+  push_well(*reader.impl);
+  ASSERT_TRUE(restore("b").ok());
+  OpenedStore b = open("b");
+  EXPECT_EQ(contents(b.store), contents(a.store));
+}
+
+TEST_F(MirrorTest, AMirrorOfStoresWithAnotherDigestIsRefused) {
+  OpenedStore a = open("a");
+  add(a.store, "model", 2);
+  push_well(*a.impl);
+  CreateOptions options = kSmallStore;
+  options.digest = DigestKind::xxh3_128;
+  ASSERT_TRUE(StoreImpl::create(fs_, "x", options).ok());
+  OpenedStore x = open("x");
+  EXPECT_EQ(push(*x.impl).error().code, ErrorCode::unsupported);
+  EXPECT_EQ(pull(*x.impl, bucket_, {.names = {"model"}}).error().code, ErrorCode::unsupported);
+}
+
+TEST_F(MirrorTest, WhatIsDamagedHereIsNamedAndLeftOutAndTheRestIsMirrored) {
+  OpenedStore a = open("a");
+  add(a.store, "good", 2);
+  add(a.store, "bad", 3);
+  add(a.store, "good", 4);
+  const auto [bad, at] = [&] {
+    const auto shown = a.store.archive().show("bad@1");
+    std::pair<Digest, RecordLocation> found;
+    const auto visit = [&](const Digest& digest, const RecordLocation& location) -> Status {
+      // The blocks of "bad" are those between the two snapshots.
+      found = {digest, location};
+      return {};
+    };
+    EXPECT_TRUE(shown.ok());
+    const Digest tensor = parse_digest(DigestKind::blake3, shown->tensors.at(0).id).value();
+    const auto manifest = load_tensor(a.impl->blocks(), tensor).value();
+    const auto blob = load_blob(a.impl->blocks(), manifest.blob).value();
+    EXPECT_TRUE(visit(blob.blocks[0].digest, a.impl->index().find_block(blob.blocks[0].digest)->value()).ok());
+    return found;
+  }();
+  ASSERT_TRUE(fs_.flip_bit("a/log/0000000" + std::to_string(at.segment) + ".seg", at.offset + 100, 3).ok());
+  const auto report = push(*a.impl);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  ASSERT_FALSE(report->left_out.empty());
+  EXPECT_NE(report->left_out[0].find(to_hex(DigestKind::blake3, bad)), std::string::npos) << report->left_out[0];
+}
+
+}  // namespace
+}  // namespace cairn::testing
