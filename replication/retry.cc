@@ -28,8 +28,8 @@ Retry::Retry(const RetryPolicy& policy, const RetryClock& clock)
 bool Retry::again(const Error& error, std::optional<std::chrono::milliseconds> wait_min) {
   if (!error.retryable || attempts_ >= policy_.attempts_max) return false;
   const auto half = std::min(delay_, policy_.delay_max) / 2;
-  const auto drawn = half + std::chrono::milliseconds(static_cast<std::int64_t>(
-                                clock_.random() * static_cast<double>(half.count())));
+  const auto drawn =
+      half + std::chrono::milliseconds(static_cast<std::int64_t>(clock_.random() * static_cast<double>(half.count())));
   const auto wait = std::max(drawn, wait_min.value_or(drawn));
   if (wait >= end_ - clock_.now()) return false;
   if (!clock_.sleep(wait)) return false;

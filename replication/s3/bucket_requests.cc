@@ -77,10 +77,8 @@ std::string BucketRequests::describe(std::string_view what, std::string_view key
 Result<HttpReply> BucketRequests::attempt(const BucketRequest& request, const Place& place, const AccessKey& key,
                                           std::optional<std::string>& payload) {
   CAIRN_TRY(Target target, request_target(place.endpoint, place.addressing, bucket_, request.key));
-  Request to_sign{.method = request.method,
-                  .target = std::move(target),
-                  .query = request.query,
-                  .headers = request.headers};
+  Request to_sign{
+      .method = request.method, .target = std::move(target), .query = request.query, .headers = request.headers};
   if (!place.endpoint.tls && sign_payload_without_tls_) {
     if (!payload) {
       CAIRN_TRY(payload, sha256_hex_of(request.body));

@@ -52,7 +52,7 @@ struct BucketRequest {
 };
 
 struct BucketReply {
-  HttpReply reply;                // of success, where there is no error
+  HttpReply reply;  // of success, where there is no error
   std::optional<Error> error{};
   std::optional<Refusal> refusal{};  // what the error is, where the server said it in a reply of its own
   std::string refusal_code{};

@@ -95,13 +95,11 @@ Result<bool> Client::put_where_nothing_is(std::string_view key, Parts parts, con
 Result<std::optional<ObjectInfo>> Client::head(std::string_view key) {
   CAIRN_CHECK(check_key(key));
   ObjectInfo info;
-  BucketReply reply = requests_.send({.what = "head",
-                                      .method = "HEAD",
-                                      .key = key,
-                                      .read = [&](const HttpReply& answer) -> Status {
-                                        CAIRN_TRY(info, info_of(answer));
-                                        return {};
-                                      }});
+  BucketReply reply =
+      requests_.send({.what = "head", .method = "HEAD", .key = key, .read = [&](const HttpReply& answer) -> Status {
+                        CAIRN_TRY(info, info_of(answer));
+                        return {};
+                      }});
   if (reply.refusal == Refusal::no_such_key) return std::optional<ObjectInfo>();
   if (reply.error) return *std::move(reply.error);
   return std::optional<ObjectInfo>(std::move(info));
@@ -147,14 +145,15 @@ Status Client::copy(std::string_view from, std::string_view to) {
 
 Status Client::create_bucket() {
   const std::string region = requests_.region();
-  const std::string text = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-                           "<LocationConstraint>" + region + "</LocationConstraint></CreateBucketConfiguration>";
+  const std::string text =
+      "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+      "<LocationConstraint>" +
+      region + "</LocationConstraint></CreateBucketConfiguration>";
   const std::span<const std::byte> body = std::as_bytes(std::span(text));
   // The first region of all has no name there.
   const bool names_region = region != "us-east-1";
-  BucketReply reply = requests_.send({.what = "create bucket",
-                                      .method = "PUT",
-                                      .body = names_region ? Parts(&body, 1) : Parts()});
+  BucketReply reply =
+      requests_.send({.what = "create bucket", .method = "PUT", .body = names_region ? Parts(&body, 1) : Parts()});
   if (!reply.error || reply.refusal_code == "BucketAlreadyOwnedByYou") return {};
   return *std::move(reply.error);
 }

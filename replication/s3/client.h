@@ -35,7 +35,8 @@ struct ClientOptions {
   unsigned parallel_max = 4;
 };
 
-// Names of small letters, digits and '-'; values of printable ASCII. Servers keep them as x-amz-meta-NAME, 2 KiB in all.
+// Names of small letters, digits and '-'; values of printable ASCII. Servers keep them as x-amz-meta-NAME, 2 KiB in
+// all.
 using Metadata = std::map<std::string, std::string>;
 
 struct ObjectOptions {
@@ -61,8 +62,8 @@ class Client {
   // In one request, up to the server's limit (S3: 5 GiB). The object's ETag, which may be empty.
   Result<std::string> put(std::string_view key, Parts parts, const ObjectOptions& options = {});
 
-  // False: there is something under this key, which stays. When an answer was lost on the way, what is there is compared
-  // with `parts`: of several who put the same bytes, more than one may be told that it put them.
+  // False: there is something under this key, which stays. When an answer was lost on the way, what is there is
+  // compared with `parts`: of several who put the same bytes, more than one may be told that it put them.
   //
   // A server that does not know conditions (it answers 501, which is remembered) is asked whether there is something,
   // and then told to put: of several at the same time the last wins, and all of them are told that they put it.
@@ -100,8 +101,8 @@ class Client {
   // Fills the buffer, and returns less than its size at the end of the content alone. One thread at a time, in order.
   using ContentSource = std::function<Result<std::size_t>(std::span<std::byte>)>;
   // In parts beside each other, or in one request where one part has it all. `bytes_expected` may be less or more than
-  // there are; parts grow so that 10,000 of them have that many. On failure the upload is aborted; where that fails too,
-  // the error says so, and pending_uploads() has it.
+  // there are; parts grow so that 10,000 of them have that many. On failure the upload is aborted; where that fails
+  // too, the error says so, and pending_uploads() has it.
   Result<std::string> put_in_parts(std::string_view key, const ContentSource& source, std::uint64_t bytes_expected = 0,
                                    const ObjectOptions& options = {});
   // Uploads that were begun below a prefix, and neither completed nor aborted.

@@ -22,8 +22,7 @@ bool is_range(std::string_view header, std::uint64_t offset, std::uint64_t lengt
 
 Result<Bytes> Client::get(std::string_view key, std::uint64_t bytes_max) {
   CAIRN_CHECK(check_key(key));
-  BucketReply reply =
-      requests_.send({.what = "get", .method = "GET", .key = key, .reply_bytes_max = bytes_max});
+  BucketReply reply = requests_.send({.what = "get", .method = "GET", .key = key, .reply_bytes_max = bytes_max});
   if (reply.refusal == Refusal::no_such_key) return Bytes();
   if (reply.error) return *std::move(reply.error);
   return Bytes(std::move(reply.reply.body));
@@ -54,7 +53,8 @@ Result<Bytes> Client::get_if(std::string_view key, const std::string& etag, std:
        .headers = std::move(headers),
        .reply_bytes_max = length,
        .read = [&](const HttpReply& answer) -> Status {
-         const bool is_whole = answer.status == 200 && offset == 0;  // by a server that knows no ranges, or a short object
+         const bool is_whole =
+             answer.status == 200 && offset == 0;  // by a server that knows no ranges, or a short object
          if (answer.status != 206 && !is_whole) return transient_error("the reply is not the range that was asked for");
          is_short = answer.body.size() < length;
          if (is_short || is_whole || is_range(answer.header("content-range").value_or(""), offset, length)) return {};

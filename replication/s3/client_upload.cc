@@ -90,6 +90,7 @@ Result<std::string> Client::begin_upload(std::string_view key, const ObjectOptio
 Result<std::string> Client::complete_upload(const PendingUpload& upload, const std::vector<std::string>& etags,
                                             std::uint64_t bytes) {
   std::vector<UploadedPart> parts;
+  parts.reserve(etags.size());
   for (const std::string& etag : etags) {
     parts.push_back({.number = static_cast<std::uint32_t>(parts.size() + 1), .etag = etag});
   }

@@ -27,8 +27,8 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using boost::system::error_code;
 using asio::ip::tcp;
+using boost::system::error_code;
 
 constexpr std::size_t kReadBytes = 64 << 10;
 constexpr std::uint32_t kHeadBytesMax = 32 << 10;
@@ -293,8 +293,9 @@ Error StreamConnection<Stream>::error_of(const Exchange& exchange, bool in_time,
   if (exchange.read_error == http::error::body_limit) {
     return make_error(ErrorCode::resource_exhausted, server_ + " answered with more bytes than are taken");
   }
-  const error_code error = exchange.write_error && (!in_time || !exchange.began) ? *exchange.write_error
-                           : exchange.read_error.value_or(error_code());
+  const error_code error = exchange.write_error && (!in_time || !exchange.began)
+                               ? *exchange.write_error
+                               : exchange.read_error.value_or(error_code());
   if (!in_time && !exchange.write_error) {
     return transient_error(server_ + (std::chrono::steady_clock::now() >= deadline
                                           ? " took longer than the request may take"
@@ -318,13 +319,13 @@ bool StreamConnection<Stream>::reusable() {
   std::byte next{};
   const ssize_t got = ::recv(socket_of(stream_).native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
   // Over TLS 1.3 a server may send tickets after its last reply, which are no sign of an end.
-  const bool usable = got < 0 ? errno == EAGAIN || errno == EWOULDBLOCK : got > 0 && !std::is_same_v<Stream, tcp::socket>;
+  const bool usable =
+      got < 0 ? errno == EAGAIN || errno == EWOULDBLOCK : got > 0 && !std::is_same_v<Stream, tcp::socket>;
   if (!usable) close();
   return usable;
 }
 
-Result<tcp::socket> connected(EventLoop& loop, const Endpoint& endpoint, const std::string& server,
-                              Deadline deadline) {
+Result<tcp::socket> connected(EventLoop& loop, const Endpoint& endpoint, const std::string& server, Deadline deadline) {
   error_code error;
   std::vector<tcp::endpoint> places;
   bool done = false;

@@ -10,8 +10,8 @@
 
 namespace cairn::s3 {
 
-// Calls `work` for 0 to count - 1 on up to `threads` threads, this one among them, and returns when all have ended. After
-// an error no more are begun; the first one is returned. Where no thread can be started, fewer work.
+// Calls `work` for 0 to count - 1 on up to `threads` threads, this one among them, and returns when all have ended.
+// After an error no more are begun; the first one is returned. Where no thread can be started, fewer work.
 Status for_each_beside(std::uint64_t count, unsigned threads, const std::function<Status(std::uint64_t)>& work);
 
 }  // namespace cairn::s3

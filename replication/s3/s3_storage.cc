@@ -7,8 +7,8 @@ namespace cairn::s3 {
 
 Result<std::unique_ptr<S3Storage>> S3Storage::create(Client& client, S3StorageOptions options) {
   if (options.prefix.size() > kPrefixBytesMax || options.prefix.starts_with('/') || options.prefix.ends_with('/')) {
-    return make_error(ErrorCode::invalid_argument, "prefix " + quoted(options.prefix) +
-                                                       " has more than 512 bytes, or '/' at one of its ends");
+    return make_error(ErrorCode::invalid_argument,
+                      "prefix " + quoted(options.prefix) + " has more than 512 bytes, or '/' at one of its ends");
   }
   return std::unique_ptr<S3Storage>(new S3Storage(client, std::move(options)));
 }
@@ -66,8 +66,8 @@ Result<std::vector<ObjectStorage::Listed>> S3Storage::list(std::string_view pref
       std::string key = object.key.substr(base_.size());
       if (key <= after || key.empty()) continue;
       if (key <= last) {
-        return make_error(ErrorCode::corruption,
-                          "the server lists " + quoted(key) + " behind " + quoted(last) + ", which is no order of bytes");
+        return make_error(ErrorCode::corruption, "the server lists " + quoted(key) + " behind " + quoted(last) +
+                                                     ", which is no order of bytes");
       }
       last = key;
       listed.push_back({.key = std::move(key), .bytes = object.size});

@@ -26,8 +26,8 @@ Result<TlsContext> TlsContext::create(const std::string& ca_file) {
     return make_error(ErrorCode::unsupported, "this platform's OpenSSL has no TLS 1.2: " + openssl_words());
   }
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context)
-                                     : SSL_CTX_load_verify_file(context, ca_file.c_str());
+  const int loaded =
+      ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_file(context, ca_file.c_str());
   if (loaded != 1) {
     return make_error(ErrorCode::invalid_argument,
                       "the certificates in " + (ca_file.empty() ? std::string("the platform's place") : ca_file) +

@@ -46,8 +46,8 @@ Result<std::unique_ptr<Connection>> Transport::take(Server& server, const HttpRe
                            std::to_string(options_.connections_max) + " connections were in use for too long");
   }
   ++server.in_use;
-  const auto fresh =
-      std::find_if(server.kept.begin(), server.kept.end(), [time = now()](const Kept& kept) { return time < kept.until; });
+  const auto fresh = std::find_if(server.kept.begin(), server.kept.end(),
+                                  [time = now()](const Kept& kept) { return time < kept.until; });
   std::move(server.kept.begin(), fresh, std::back_inserter(expired));
   server.kept.erase(server.kept.begin(), fresh);
   std::unique_ptr<Connection> connection;

@@ -62,7 +62,7 @@ class Transport final : public HttpExchange {
     Deadline until;
   };
   struct Server {
-    std::vector<Kept> kept;   // used last is last
+    std::vector<Kept> kept;  // used last is last
     std::size_t in_use = 0;
     std::condition_variable freed;
   };
