@@ -59,11 +59,12 @@ def main():
     with tempfile.TemporaryDirectory(prefix="cairn-s3-") as name:
         folder = pathlib.Path(name)
         try:
-            endpoint = run(f"{kind}.sh", "start", folder / kind)
+            endpoint = run(f"{kind}.sh", "start", folder / kind, SESSIONS="on")
             environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SSL_CERT_"))}
             environment.update(KINDS[kind], CAIRN_S3_ENDPOINT=endpoint, CAIRN_S3_SECRET="TESTSECRET")
             if kind == "radosgw":
                 environment.update(tls_before(endpoint, folder))
+                environment["CAIRN_S3_SESSIONS"] = (folder / kind / "sessions").read_text(encoding="utf-8").strip()
             return subprocess.run([program, *sys.argv[2:]], env=environment, check=False).returncode
         except Missing as missing:
             print(missing)

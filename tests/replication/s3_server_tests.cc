@@ -20,8 +20,6 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::seconds;
-using ::testing::AnyOf;
-using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
@@ -303,7 +301,6 @@ TEST_F(S3ServerTest, LargeContentIsPutInPartsAndNothingIsLeftOfWhatFails) {
 }
 
 TEST_F(S3ServerTest, AbandonedUploadsAreFoundAndAborted) {
-  // A presigned POST would do as well; what begins one is not part of the client's face.
   const std::string content = content_of(6 * kMiB, 4);
   std::atomic<bool> began = false;
   std::vector<PendingUpload> seen;
@@ -383,16 +380,15 @@ TEST_F(S3ServerTest, AnUnknownKeyIsSaidToBeOne) {
 }
 
 TEST_F(S3ServerTest, ASessionThatTheServerDoesNotKnowIsRefused) {
-  expect_refused({.secret = kCanary, .token = kCanary},
-                 AnyOf(HasSubstr("the access key is unknown or its secret another"), HasSubstr("do not permit it"),
-                       HasSubstr("the credentials have expired"), HasSubstr("the server refuses it")));
+  if (variable("CAIRN_S3_SESSIONS").empty()) GTEST_SKIP() << "this server looks at no session tokens";
+  expect_refused({.endpoint = variable("CAIRN_S3_SESSIONS"), .token = kCanary},
+                 HasSubstr("the server refuses it (HTTP 400, 'InvalidArgument'"));
 }
 
 TEST_F(S3ServerTest, AClockThatIsWrongIsSaidToBeWrong) {
   for (const int ahead : {-2, 2}) {
     expect_refused({.clock_ahead = hours(ahead)},
-                   AnyOf(HasSubstr("the clocks of this machine and of the server differ by too much"),
-                         HasSubstr("'AccessDenied'")));
+                   HasSubstr("the clocks of this machine and of the server differ by too much"));
   }
 }
 

@@ -4,14 +4,16 @@
 # Ceph's object gateway with one monitor and one disk daemon, on loopback, for tests: `radosgw.sh start|stop FOLDER`.
 # Users TESTKEY/TESTSECRET and OTHERKEY/OTHERSECRET, who may not touch each other's buckets. STORE=memstore (default)
 # keeps everything in memory; STORE=bluestore keeps it in FOLDER, even when the processes are killed.
+# With SESSIONS=on there is a second gateway to the same objects, named in FOLDER/sessions, that looks at session tokens,
+# which the first one ignores; it calls everything that is wrong with a request's credentials AccessDenied.
 # Debian 12: radosgw ceph-mon ceph-osd ceph-common.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 needs radosgw radosgw-admin ceph-mon ceph-osd ceph monmaptool python3
 store=${STORE:-memstore}
 
 write_configuration() {
-  local folder=$1 fsid=$2 monitor=$3 gateway=$4
-  mkdir -p "$folder"/{mon,osd,rgw,run,log}
+  local folder=$1 fsid=$2 monitor=$3 gateway=$4 sessions=$5
+  mkdir -p "$folder"/{mon,osd,rgw,sessions-data,run,log}
   : >"$folder/keyring"
   cat >"$folder/ceph.conf" <<CONF
 [global]
@@ -54,15 +56,20 @@ rgw data = $folder/rgw
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:$gateway
 rgw thread pool size = 32
+[client.sessions]
+rgw frontends = beast endpoint=127.0.0.1:$sessions
+rgw data = $folder/sessions-data
+rgw s3 auth use sts = true
+rgw sts key = a-key-for-tests!
 CONF
 }
 
 start() {
-  local folder=$1 conf=$1/ceph.conf fsid osd monitor gateway user
+  local folder=$1 conf=$1/ceph.conf fsid osd monitor gateway sessions user
   fsid=$(cat /proc/sys/kernel/random/uuid)
   osd=$(cat /proc/sys/kernel/random/uuid)
-  read -r monitor gateway < <(free_ports 2)
-  write_configuration "$folder" "$fsid" "$monitor" "$gateway"
+  read -r monitor gateway sessions < <(free_ports 3)
+  write_configuration "$folder" "$fsid" "$monitor" "$gateway" "$sessions"
   monmaptool --create --clobber --fsid "$fsid" --addv a "[v2:127.0.0.1:$monitor]" "$folder/monmap" >"$folder/setup.out"
   ceph-mon -c "$conf" -i a --mkfs --monmap "$folder/monmap" >>"$folder/setup.out" 2>&1 || return
   in_background "$folder" mon ceph-mon -c "$conf" -i a -f
@@ -75,6 +82,11 @@ start() {
   done
   in_background "$folder" rgw radosgw -c "$conf" -n client.rgw -f
   answers "$gateway" "$folder" || return
+  if [[ ${SESSIONS:-off} == on ]]; then
+    in_background "$folder" sessions-gateway radosgw -c "$conf" -n client.sessions -f
+    answers "$sessions" "$folder" || return
+    echo "http://127.0.0.1:$sessions" >"$folder/sessions"
+  fi
   echo "http://127.0.0.1:$gateway"
 }
 
