@@ -144,6 +144,7 @@ BucketReply BucketRequests::send(const BucketRequest& request) {
     Result<Credentials> credentials = surroundings_.credentials.get();
     if (!credentials.ok()) {
       result.error = std::move(credentials).error().with_context(what);
+      if (retry.again(*result.error)) continue;
       return result;
     }
     const Place from = place();

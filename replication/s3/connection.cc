@@ -17,6 +17,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <cctype>
+#include <cerrno>
 #include <cstring>
 
 #include "replication/s3/messages.h"
@@ -334,16 +335,18 @@ Result<tcp::socket> connected(EventLoop& loop, const Endpoint& endpoint, const s
     if (error) return make_error(ErrorCode::invalid_argument, server + ": " + error.message());
     places.emplace_back(address, endpoint.port);
   } else {
-    tcp::resolver resolver(loop.context());
+    // A loop of its own, which ends with the thread that Asio asks the C library on.
+    EventLoop names;
+    tcp::resolver resolver(names.context());
     resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), tcp::resolver::numeric_service,
                            [&](error_code failed, const tcp::resolver::results_type& results) {
                              error = failed;
                              for (const auto& result : results) places.push_back(result.endpoint());
                              done = true;
                            });
-    if (!loop.run([&] { return done; }, [&] { return deadline; })) {
+    if (!names.run([&] { return done; }, [&] { return deadline; })) {
       resolver.cancel();
-      loop.drain();
+      names.drain();
       return transient_error(server + ": the name service did not answer in time");
     }
     if (error) return transient_error(server + ": no address of this name: " + error.message());

@@ -259,6 +259,28 @@ TEST_F(ClientTest, ExpiredCredentialsAreAskedForAnewOnce) {
   EXPECT_THAT(http_.requests, SizeIs(4));
 }
 
+TEST_F(ClientTest, CredentialsThatCannotBeHadAtTheMomentAreAskedForAgain) {
+  int asked = 0;
+  CredentialChain late(
+      {[&asked]() -> Result<std::optional<Credentials>> {
+        if (++asked < 3) return Error{.message = "the metadata service is busy", .retryable = true};
+        return std::optional(Credentials{
+            .key = {.id = "KEY", .secret = Secret("s"), .session_token = {}}, .expires = {}, .source = "a test"});
+      }},
+      [] { return Time(std::chrono::hours(400'000)); });
+  auto created =
+      Client::create({.place = {.endpoint = {.tls = false, .host = "server", .port = 80}, .bucket = "models"}},
+                     {.http = http_,
+                      .credentials = late,
+                      .now = [] { return Time(std::chrono::hours(400'000)); },
+                      .retry_clock = clock()});
+  ASSERT_TRUE(created.ok());
+  http_.otherwise = says(200, "fine");
+  EXPECT_TRUE((*created)->get("k", 10).ok());
+  EXPECT_EQ(asked, 3);
+  EXPECT_THAT(http_.requests, SizeIs(1));
+}
+
 TEST_F(ClientTest, ListingsArePagedAndBoundToTheirPrefix) {
   http_.script = {
       says(200,

@@ -65,8 +65,9 @@ TEST_F(TransportTest, ARequestIsSentAsItIsAndItsPartsOneBehindTheOther) {
   EXPECT_EQ(reply->text(), "fine");
   EXPECT_EQ(reply->header("x-some"), "thing");
   const auto seen = server_.requests().at(0);
-  EXPECT_EQ(seen.head, "PUT /bucket/key?a=b HTTP/1.1\r\nHost: bucket.example\r\nUser-Agent: cairn\r\n"
-                       "range: bytes=0-1\r\nContent-Length: 7\r\n\r\n");
+  EXPECT_EQ(seen.head,
+            "PUT /bucket/key?a=b HTTP/1.1\r\nHost: bucket.example\r\nUser-Agent: cairn\r\n"
+            "range: bytes=0-1\r\nContent-Length: 7\r\n\r\n");
   EXPECT_EQ(seen.body, "one two");
 }
 
@@ -140,8 +141,8 @@ TEST_F(TransportTest, ABodyThatEndsWithTheConnectionIsTrustedWhenItRefusesAlone)
 }
 
 TEST_F(TransportTest, WhatIsNoHttpIsSaidToBeNone) {
-  for (const char* garbage : {"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-                              "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"}) {
+  for (const char* garbage : {"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
+                              "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"}) {
     SCOPED_TRACE(garbage);
     server_.then({.bytes = garbage, .closes = true});
     EXPECT_THAT(text(request()), HasSubstr("what is no HTTP"));
@@ -208,7 +209,8 @@ TEST_F(TransportTest, RepliesToHeadHaveALengthAndNoBody) {
 }
 
 TEST_F(TransportTest, InterimRepliesArePassedOver) {
-  server_.then({.bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + reply_of(200, "fine").bytes});
+  server_.then(
+      {.bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + reply_of(200, "fine").bytes});
   EXPECT_EQ(text(request()), "fine");
   std::string many;
   for (int i = 0; i < 100; ++i) many += "HTTP/1.1 100 Continue\r\n\r\n";

@@ -52,6 +52,10 @@ rgw rados pool pg num min = 1
 # Pools are created while the first requests come; the monitor need not wait for others to agree.
 paxos propose interval = 0.05
 paxos min wait = 0.01
+# What was replaced or removed gives its space back in seconds, not hours.
+rgw gc obj min wait = 5
+rgw gc processor period = 5
+rgw gc processor max time = 5
 rgw data = $folder/rgw
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:$gateway
