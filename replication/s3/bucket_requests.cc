@@ -2,6 +2,7 @@
 #include "replication/s3/bucket_requests.h"
 
 #include <charconv>
+#include <utility>
 
 #include "replication/s3/body_digests.h"
 #include "replication/s3/messages.h"
@@ -62,6 +63,16 @@ BucketRequests::BucketRequests(BucketPlace place, RetryPolicy retry, bool sign_p
 BucketRequests::Place BucketRequests::place() const {
   const std::lock_guard guard(mutex_);
   return place_;
+}
+
+bool BucketRequests::was_accepted(const std::string& key_id) const {
+  const std::lock_guard guard(mutex_);
+  return accepted_key_ == key_id;
+}
+
+void BucketRequests::accept(const std::string& key_id) {
+  const std::lock_guard guard(mutex_);
+  if (accepted_key_ != key_id) accepted_key_ = key_id;
 }
 
 std::string BucketRequests::region() const { return place().region; }
@@ -154,6 +165,7 @@ BucketReply BucketRequests::send(const BucketRequest& request) {
       result.error = std::move(answered).error().with_context(what);
       result.earlier_unknown = true;
     } else if (result.reply = *std::move(answered); result.reply.status / 100 == 2) {
+      accept(credentials->key.id);
       if (!request.read) return result;
       Status read = request.read(result.reply);
       if (read.ok()) return result;
@@ -174,8 +186,11 @@ BucketReply BucketRequests::send(const BucketRequest& request) {
       }
       if (*result.refusal == Refusal::expired_credentials || *result.refusal == Refusal::bad_credentials) {
         surroundings_.credentials.forget(credentials->key.id);
-        const bool may_be_new = *result.refusal == Refusal::expired_credentials || credentials->expires.has_value();
-        if (may_be_new && !std::exchange(renewed, true)) continue;
+        // A key that was good a moment ago makes a request that was changed on its way as likely as one that was
+        // revoked.
+        const bool may_help = *result.refusal == Refusal::expired_credentials || credentials->expires.has_value() ||
+                              was_accepted(credentials->key.id);
+        if (may_help && !std::exchange(renewed, true)) continue;
         return result;
       }
       // Whether a server that failed had done it before, it does not say.

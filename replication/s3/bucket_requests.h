@@ -68,8 +68,8 @@ class BucketRequests {
   BucketRequests& operator=(const BucketRequests&) = delete;
 
   // Blocks. A server that says that the bucket is in another region, or at another endpoint, is believed, and
-  // remembered; from TLS none leads to plain HTTP. Credentials that a server calls expired or unknown are
-  // asked for anew, once.
+  // remembered; from TLS none leads to plain HTTP. Credentials that a server calls expired are asked for anew, once, and so
+  // are those that it calls unknown if they are of a session or were good before.
   BucketReply send(const BucketRequest& request);
 
   Result<std::string> presigned(const std::string& method, std::string_view key, std::chrono::seconds valid_for);
@@ -91,12 +91,16 @@ class BucketRequests {
   // Whether there is another place to ask, and it is known from now on.
   Result<bool> follow(const ErrorReply& refusal, const HttpReply& reply, const Place& from);
 
+  bool was_accepted(const std::string& key_id) const;
+  void accept(const std::string& key_id);
+
   const std::string bucket_;
   const RetryPolicy retry_;
   const bool sign_payload_without_tls_;
   const ClientSurroundings surroundings_;
   mutable std::mutex mutex_;
   Place place_;
+  std::string accepted_key_;  // the id of the last key that a server did something for
 };
 
 }  // namespace cairn::s3

@@ -259,6 +259,15 @@ TEST_F(ClientTest, ExpiredCredentialsAreAskedForAnewOnce) {
   EXPECT_THAT(http_.requests, SizeIs(4));
 }
 
+TEST_F(ClientTest, ASignatureThatIsWrongOnceUnderAGoodKeyIsMadeAgain) {
+  http_.script = {says(200, "fine"), refuses(403, "SignatureDoesNotMatch"), says(200, "fine"),
+                  refuses(403, "SignatureDoesNotMatch"), refuses(403, "SignatureDoesNotMatch")};
+  EXPECT_TRUE(client().get("k", 10).ok());
+  EXPECT_TRUE(client().get("k", 10).ok());
+  EXPECT_FALSE(client().get("k", 10).ok());
+  EXPECT_THAT(http_.requests, SizeIs(5));
+}
+
 TEST_F(ClientTest, CredentialsThatCannotBeHadAtTheMomentAreAskedForAgain) {
   int asked = 0;
   CredentialChain late(

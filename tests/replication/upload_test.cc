@@ -168,6 +168,35 @@ TEST_F(UploadTest, ACompletionWhoseAnswerWasLostIsFoundToBeDone) {
   EXPECT_THAT(http_.lines(), Not(Contains(HasSubstr("DELETE"))));
 }
 
+TEST_F(UploadTest, AnAnswerThatIsLostAtAnyRequestLosesNothingElse) {
+  const std::string content = content_of(2 * kPart + 1);
+  for (const bool was_done : {false, true}) {
+    for (std::size_t lost = 0;; ++lost) {
+      SCOPED_TRACE(lost);
+      object_.reset();
+      parts_.clear();
+      http_.requests.clear();
+      std::atomic<std::size_t> number = 0;
+      std::atomic<bool> is_done = false;
+      http_.otherwise = [&](const ScriptedExchange::Request& request) -> Result<HttpReply> {
+        const bool completes = request.target.find("?uploadId=") != std::string::npos && request.method == "POST";
+        const bool is_lost = number++ == lost;
+        if (is_lost && !was_done) return Error{.message = "the connection broke", .retryable = true};
+        if (completes && is_done.exchange(true)) return http_reply(404, "<Error><Code>NoSuchUpload</Code></Error>");
+        Result<HttpReply> reply = serve(request);
+        if (is_lost) return Error{.message = "the connection broke", .retryable = true};
+        return reply;
+      };
+      const auto done = client().put_in_parts("k", source_of(content));
+      ASSERT_TRUE(done.ok()) << done.error().message;
+      EXPECT_TRUE(*object_ == content);
+      EXPECT_FALSE(aborted_);
+      if (number <= lost) break;
+    }
+    EXPECT_GE(http_.requests.size(), 5U);
+  }
+}
+
 TEST_F(UploadTest, PartsGrowWithTheContentThatIsExpected) {
   const auto done = client().put_in_parts(
       "k", [](std::span<std::byte> into) -> Result<std::size_t> { return into.size() == 6 << 20 ? 1 : 0; },
