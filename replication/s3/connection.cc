@@ -246,7 +246,7 @@ Connection::Outcome StreamConnection<Stream>::exchange(const HttpRequest& reques
     if (!part.empty()) buffers.emplace_back(part.data(), part.size());
   }
   const std::size_t bytes = asio::buffer_size(buffers);
-  Exchange exchange{.unsent = beast::buffers_suffix(std::move(buffers)), .unsent_bytes = bytes};
+  Exchange exchange{.unsent = beast::buffers_suffix(buffers), .unsent_bytes = bytes};
   keep_ = false;
   write_more(exchange);
   bool in_time = true;

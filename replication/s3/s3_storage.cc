@@ -5,15 +5,15 @@
 
 namespace cairn::s3 {
 
-Result<std::unique_ptr<S3Storage>> S3Storage::create(Client& client, S3StorageOptions options) {
+Result<std::unique_ptr<S3Storage>> S3Storage::create(Client& client, const S3StorageOptions& options) {
   if (options.prefix.size() > kPrefixBytesMax || options.prefix.starts_with('/') || options.prefix.ends_with('/')) {
     return make_error(ErrorCode::invalid_argument,
                       "prefix " + quoted(options.prefix) + " has more than 512 bytes, or '/' at one of its ends");
   }
-  return std::unique_ptr<S3Storage>(new S3Storage(client, std::move(options)));
+  return std::unique_ptr<S3Storage>(new S3Storage(client, options));
 }
 
-S3Storage::S3Storage(Client& client, S3StorageOptions options)
+S3Storage::S3Storage(Client& client, const S3StorageOptions& options)
     : client_(client),
       base_(options.prefix.empty() ? std::string() : options.prefix + "/"),
       create_bucket_(options.create_bucket) {}

@@ -23,7 +23,7 @@ struct S3StorageOptions {
 class S3Storage final : public ObjectStorage {
  public:
   // The client is borrowed. A prefix as Location has it, or an error.
-  static Result<std::unique_ptr<S3Storage>> create(Client& client, S3StorageOptions options);
+  static Result<std::unique_ptr<S3Storage>> create(Client& client, const S3StorageOptions& options);
 
   Status put(std::string_view key, Parts parts) override;
   Result<bool> put_if_absent(std::string_view key, Parts parts) override;
@@ -34,7 +34,7 @@ class S3Storage final : public ObjectStorage {
   Result<std::vector<NotRemoved>> remove(const std::vector<std::string>& keys) override;
 
  private:
-  S3Storage(Client& client, S3StorageOptions options);
+  S3Storage(Client& client, const S3StorageOptions& options);
   std::string full(std::string_view key) const { return base_ + std::string(key); }
   // An error that means that there is no bucket, in the calls that say nothing else with it.
   bool may_create(const Error& error) const { return create_bucket_ && error.code == ErrorCode::not_found; }
