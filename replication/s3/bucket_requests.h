@@ -68,8 +68,8 @@ class BucketRequests {
   BucketRequests& operator=(const BucketRequests&) = delete;
 
   // Blocks. A server that says that the bucket is in another region, or at another endpoint, is believed, and
-  // remembered; from TLS none leads to plain HTTP. Credentials that a server calls expired are asked for anew, once, and so
-  // are those that it calls unknown if they are of a session or were good before.
+  // remembered; from TLS none leads to plain HTTP. Credentials that a server calls expired are asked for anew, once,
+  // and so are those that it calls unknown if they are of a session or were good before.
   BucketReply send(const BucketRequest& request);
 
   Result<std::string> presigned(const std::string& method, std::string_view key, std::chrono::seconds valid_for);
