@@ -23,9 +23,9 @@ namespace cairn::s3 {
 // What happens with one request. The default keeps the connection.
 struct ScriptedReply {
   std::string bytes;
-  bool closes = false;         // the connection, behind `bytes`
-  bool before_body = false;    // of the request, which is then not read
-  bool hangs = false;          // behind `bytes`, until the client goes
+  bool closes = false;       // the connection, behind `bytes`
+  bool before_body = false;  // of the request, which is then not read
+  bool hangs = false;        // behind `bytes`, until the client goes
 };
 
 inline ScriptedReply reply_of(int status, std::string body, std::string headers = "") {
