@@ -95,7 +95,7 @@ tidy() {
   local deadline=$((SECONDS + tidy_seconds)) status=0 done_files=0 file
   local -a files
   mapfile -t files < <({ git diff --name-only HEAD; git log -n 50 --name-only --format=; git ls-files; } |
-    grep -E '^(engine|api)/.*\.cc$' | awk '!seen[$0]++' | while read -r file; do [[ -f $file ]] && echo "$file"; done)
+    grep -E '^(engine|api|replication)/.*\.cc$' | awk '!seen[$0]++' | while read -r file; do [[ -f $file ]] && echo "$file"; done)
   local batch=$jobs i
   for ((i = 0; i < ${#files[@]} && SECONDS < deadline; i += batch)); do
     printf '%s\n' "${files[@]:i:batch}" |

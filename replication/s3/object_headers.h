@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an object has besides its bytes, as headers of requests and replies.
+#pragma once
+
+#include <vector>
+
+#include "cairn/result.h"
+#include "replication/s3/client.h"
+
+namespace cairn::s3 {
+
+// invalid_argument names the metadata that no header can carry.
+Result<std::vector<Header>> headers_of(const ObjectOptions& options);
+// A transient error where the reply does not tell the size.
+Result<ObjectInfo> info_of(const HttpReply& reply);
+
+}  // namespace cairn::s3
