@@ -13,8 +13,10 @@
 namespace cairn {
 namespace {
 
-// So many results at most are counted before they are written, and in one write.
-constexpr std::size_t kCountedMax = 8192;
+// So many results are counted before the store's thread is asked to write them.
+constexpr std::size_t kWorthWriting = 8192;
+// It writes so many at once: others wait for it meanwhile.
+constexpr std::size_t kPart = 128;
 // The bits of what is no number.
 constexpr std::uint64_t kNoClock = 0x7ff8'0000'0000'0000;
 
@@ -38,19 +40,30 @@ void add(const ResultAccess& more, ResultAccess& access) {
 }  // namespace
 
 void AccessCounts::note(const std::string& key, std::int64_t now_ns, double eviction_clock) {
-  bool full = false;
+  State& state = *state_;
   {
-    const std::lock_guard lock(mutex_);
-    ResultAccess& access = counted_[key];
-    add({.count = 1, .last_ns = now_ns, .eviction_clock = eviction_clock}, access);
-    full = counted_.size() >= kCountedMax;
+    const std::lock_guard lock(state.mutex);
+    const bool is_full = state.counted.size() >= kCountedMax;
+    const auto counted = is_full ? state.counted.find(key) : state.counted.try_emplace(key).first;
+    if (counted == state.counted.end()) return;
+    add({.count = 1, .last_ns = now_ns, .eviction_clock = eviction_clock}, counted->second);
+    if (state.asked || state.counted.size() < kWorthWriting) return;
+    state.asked = true;
   }
   // Counts are worth no wait, and no failure of the read that made them.
-  if (full) static_cast<void>(flush().ok());
+  const auto work = [state = state_] {
+    const std::lock_guard writing(state->writing);
+    const auto more = state->write_part();
+    if (more.ok() && *more) return true;
+    const std::lock_guard lock(state->mutex);
+    state->asked = false;
+    return false;
+  };
+  static_cast<void>(state.entries.in_background(work));
 }
 
-Result<ResultAccess> AccessCounts::written(const std::string& key) {
-  CAIRN_TRY(const auto entry, entries_.find(access_key(key)));
+Result<ResultAccess> AccessCounts::State::written(const std::string& key) {
+  CAIRN_TRY(const auto entry, entries.find(access_key(key)));
   if (!entry) return ResultAccess{};
   ByteReader in(as_bytes(entry->value));
   const auto count = in.get<std::uint64_t>();
@@ -63,44 +76,129 @@ Result<ResultAccess> AccessCounts::written(const std::string& key) {
   return ResultAccess{.count = *count, .last_ns = static_cast<std::int64_t>(*last_ns), .eviction_clock = clock};
 }
 
-Result<ResultAccess> AccessCounts::of(const std::string& key) {
-  const std::lock_guard flushing(flushing_);
-  CAIRN_TRY(ResultAccess access, written(key));
-  const std::lock_guard lock(mutex_);
-  const auto counted = counted_.find(key);
-  if (counted == counted_.end()) return access;
-  add(counted->second, access);
-  return access;
+AccessCounts::Counted* AccessCounts::State::in_batch(const std::string& key) {
+  const auto first = batch.begin() + static_cast<std::ptrdiff_t>(batch_next);
+  const auto at =
+      std::lower_bound(first, batch.end(), key, [](const Counted& a, const auto& b) { return a.first < b; });
+  return at != batch.end() && at->first == key ? &*at : nullptr;
+}
+
+// What is written and what is counted are of one moment when no part was written between the two looks.
+Result<ResultAccess> AccessCounts::State::of(const std::string& key) {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    gone.wait(lock, [&] { return !part_is_going; });
+    const std::uint64_t before = parts;
+    lock.unlock();
+    CAIRN_TRY(ResultAccess access, written(key));
+    lock.lock();
+    if (part_is_going || parts != before) continue;
+    if (const Counted* const waits = in_batch(key); waits != nullptr) add(waits->second, access);
+    const auto now = counted.find(key);
+    if (now != counted.end()) add(now->second, access);
+    return access;
+  }
 }
 
 EntryChange AccessCounts::removal(const std::string& key) {
+  State& state = *state_;
   {
-    // Counts that are being written come before their removal.
-    const std::scoped_lock lock(flushing_, mutex_);
-    counted_.erase(key);
+    // Counts that are going into the store come before their removal.
+    std::unique_lock lock(state.mutex);
+    state.gone.wait(lock, [&] { return !state.part_is_going; });
+    state.counted.erase(key);
+    if (Counted* const waits = state.in_batch(key); waits != nullptr) waits->second = {};
   }
   return {.key = access_key(key), .removed = true};
 }
 
-Status AccessCounts::flush() {
-  const std::unique_lock flushing(flushing_, std::try_to_lock);
-  if (!flushing) return {};  // somebody does it
-  std::unordered_map<std::string, ResultAccess> counted;
+void AccessCounts::State::take_batch() {
+  std::unordered_map<std::string, ResultAccess> taken;
   {
-    const std::lock_guard lock(mutex_);
-    counted = std::exchange(counted_, {});
+    const std::lock_guard lock(mutex);
+    if (batch_next < batch.size() || counted.empty()) return;
+    taken = std::exchange(counted, {});
+    part_is_going = true;
   }
-  if (counted.empty()) return {};
+  // Whoever counts a read goes on meanwhile.
+  std::vector<Counted> sorted;
+  sorted.reserve(taken.size());
+  while (!taken.empty()) {
+    auto node = taken.extract(taken.begin());
+    sorted.emplace_back(std::move(node.key()), node.mapped());
+  }
+  std::ranges::sort(sorted, {}, &Counted::first);
+  {
+    const std::lock_guard lock(mutex);
+    batch = std::move(sorted);
+    batch_next = 0;
+    part_is_going = false;
+  }
+  gone.notify_all();
+}
+
+Result<bool> AccessCounts::State::write_part() {
+  take_batch();
+  std::vector<Counted> part;
+  {
+    const std::lock_guard lock(mutex);
+    if (batch_next == batch.size()) return false;
+    const std::size_t count = std::min(kPart, batch.size() - batch_next);
+    const auto first = batch.begin() + static_cast<std::ptrdiff_t>(batch_next);
+    part.assign(first, first + static_cast<std::ptrdiff_t>(count));
+  }
+  const Status status = write(part);
+  const std::lock_guard lock(mutex);
+  if (!status.ok()) {
+    batch.clear();
+    batch_next = 0;
+    return status.error();
+  }
+  return batch_next < batch.size() || counted.size() >= kWorthWriting;
+}
+
+Status AccessCounts::State::write(const std::vector<Counted>& part) {
   std::vector<EntryChange> changes;
-  for (const auto& [key, access] : counted) {
+  for (const auto& [key, access] : part) {
     CAIRN_TRY(ResultAccess sum, written(key));
     add(access, sum);
     changes.push_back({.key = access_key(key), .value = encode(sum)});
   }
-  CAIRN_TRY(const auto written,
-            entries_.write(std::move(changes), {.on_full = OnFull::fail, .durability = Durability::lazy}));
-  static_cast<void>(written);
-  return {};
+  {
+    // What was removed meanwhile stays forgotten.
+    const std::lock_guard lock(mutex);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      if (batch[batch_next + i].second.count == 0) continue;
+      if (kept != i) changes[kept] = std::move(changes[i]);
+      ++kept;
+    }
+    changes.resize(kept);
+    part_is_going = true;
+  }
+  Status status;
+  if (!changes.empty()) {
+    const auto going = entries.write(std::move(changes), {.on_full = OnFull::fail, .durability = Durability::lazy});
+    if (!going.ok()) status = going.error();
+  }
+  {
+    const std::lock_guard lock(mutex);
+    part_is_going = false;
+    batch_next += part.size();
+    ++parts;
+  }
+  gone.notify_all();
+  return status;
+}
+
+Status AccessCounts::flush() {
+  const std::lock_guard writing(state_->writing);
+  for (;;) {
+    CAIRN_TRY(const bool more, state_->write_part());
+    if (more) continue;
+    const std::lock_guard lock(state_->mutex);
+    if (state_->counted.empty()) return {};
+  }
 }
 
 }  // namespace cairn

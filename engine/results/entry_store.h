@@ -91,6 +91,14 @@ class EntryStore {
     return written;
   }
 
+  // Calls `work` until it returns false, on a thread of the store that does so between others' writes: each call is
+  // short. No more once the store is closed. False when there is no such thread: it is open read-only.
+  using Work = std::function<bool()>;
+  virtual bool in_background(Work work) {
+    while (work()) continue;
+    return true;
+  }
+
   // Nanoseconds that the store has been in use, on a clock that never goes backwards and
   // that nobody can set; goes on after a restart where it was. Time while the machine was
   // off does not count.

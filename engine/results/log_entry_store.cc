@@ -10,6 +10,7 @@
 #include "engine/base/errors.h"
 #include "engine/base/fork_generation.h"
 #include "engine/content/digester.h"
+#include "engine/results/entry_key.h"
 #include "engine/write/ticket_state.h"
 
 namespace cairn {
@@ -42,6 +43,9 @@ Error too_large(std::uint64_t bytes) {
 Index::Order order_of(EntryStore::Order order) {
   return order == EntryStore::Order::ascending ? Index::Order::ascending : Index::Order::descending;
 }
+
+// Counts of reads are looked at and written in large numbers, one after the other.
+bool is_worth_memory(std::string_view key) { return !key.starts_with(static_cast<char>(EntrySpace::accesses)); }
 
 bool only_removes(const std::vector<StoredEntry>& entries) {
   return std::ranges::all_of(entries, &StoredEntry::removed);
@@ -122,12 +126,15 @@ Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
     }
     if (kept) return std::optional(*kept);
   }
-  if (auto cached = cache_.find(key)) return cached;
-  const std::uint64_t ticket = cache_.ticket(key);
+  const bool cached = is_worth_memory(key);
+  if (cached) {
+    if (auto found = cache_.find(key)) return found;
+  }
+  const std::uint64_t ticket = cached ? cache_.ticket(key) : 0;
   CAIRN_TRY(const auto stored, parts_.index.find_entry(key));
   if (!stored) return std::optional<Entry>();
   Entry entry = entry_of(*stored);
-  cache_.insert(key, entry, ticket);
+  if (cached) cache_.insert(key, entry, ticket);
   return std::optional(std::move(entry));
 }
 
@@ -493,13 +500,33 @@ bool LogEntryStore::due() const {
   return std::ranges::any_of(queue_, grouped);
 }
 
+bool LogEntryStore::in_background(Work work) {
+  if (parts_.log == nullptr || fork_generation() != fork_generation_) return false;
+  {
+    const std::lock_guard lock(bell_->mutex);
+    if (closed_) return false;
+    work_.push_back(std::move(work));
+  }
+  bell_->rung.notify_one();
+  return true;
+}
+
 void LogEntryStore::run(int nice) {
   become_background_thread("cairn-entries", nice);
   std::unique_lock lock(bell_->mutex);
   for (;;) {
-    bell_->rung.wait(lock, [&] { return !leading_ && (closed_ || due()); });
-    if (queue_.empty()) return;
-    lead(lock);
+    bell_->rung.wait(lock, [&] { return !leading_ && (closed_ || due() || !work_.empty()); });
+    if (closed_ || due()) {
+      if (queue_.empty()) return;
+      lead(lock);
+      continue;
+    }
+    const Work work = std::move(work_.front());
+    work_.pop_front();
+    lock.unlock();
+    const bool more = work();
+    lock.lock();
+    if (more) work_.push_back(work);
   }
 }
 
@@ -565,7 +592,7 @@ void LogEntryStore::note_committed(const Write& write) {
   const std::unique_lock lock(pending_mutex_);
   for (const StoredEntry& stored : write.entries) {
     const Entry entry = stored.removed ? Entry() : entry_of(stored);
-    cache_.change(stored.key, stored.removed ? nullptr : &entry);
+    if (is_worth_memory(stored.key)) cache_.change(stored.key, stored.removed ? nullptr : &entry);
     const auto pending = pending_.find(stored.key);
     if (pending != pending_.end() && pending->second.version == write.entries.front().version) pending_.erase(pending);
   }

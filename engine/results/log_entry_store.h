@@ -74,6 +74,7 @@ class LogEntryStore final : public EntryStore {
   Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
   std::size_t content_bytes_max() const override { return options_.block_bytes; }
   Result<std::string> content(const Reference& reference) override;
+  bool in_background(Work work) override;
   std::uint64_t store_time_ns() override { return time_->now_ns(); }
 
   // With the log's turn: appends the changes, and what was accepted before them, to `sink`, the
@@ -190,6 +191,7 @@ class LogEntryStore final : public EntryStore {
   bool leading_ = false;                                      // somebody is in lead()
   bool settling_ = false;                                     // and has taken what was in the queue
   bool closed_ = false;
+  std::deque<Work> work_;  // for the thread when nothing is due
   std::optional<Error> error_;
   Stats stats_;
 

@@ -71,7 +71,8 @@ struct ResultInfo {
   bool memory_only = false;     // ResultOptions::memory_only
   std::int64_t created_ns = 0;  // since the Unix epoch, by the clock of the machine: for people
   // Of get() and get_many(), kept in memory and written now and then: what a crash takes away is
-  // never a value.
+  // never a value. Where tens of thousands of results are read one after the other faster than counts
+  // can be written, some of their reads are not counted.
   std::int64_t accessed_ns = 0;  // 0: never
   std::uint64_t access_count = 0;
   std::optional<std::chrono::nanoseconds> time_left;  // nothing: it stays
