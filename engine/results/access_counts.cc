@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
+#include "engine/base/bytes.h"
 #include "engine/base/endian.h"
 #include "engine/base/errors.h"
 #include "engine/results/entry_key.h"
@@ -17,6 +19,14 @@ namespace {
 constexpr std::size_t kWorthWriting = 8192;
 // It writes so many at once: others wait for it meanwhile.
 constexpr std::size_t kPart = 128;
+// Notes of so many bytes are counted at once; by whoever reads when the thread is late.
+constexpr std::size_t kNoteBytes = 256 * KiB, kLateNoteBytes = 512 * KiB, kNoteBytesMax = 4 * MiB;
+// In memory alone; behind it the key.
+struct NoteHead {
+  std::int64_t last_ns = 0;
+  double eviction_clock = 0;
+  std::size_t key_bytes = 0;
+};
 // The bits of what is no number.
 constexpr std::uint64_t kNoClock = 0x7ff8'0000'0000'0000;
 
@@ -39,31 +49,65 @@ void add(const ResultAccess& more, ResultAccess& access) {
 
 }  // namespace
 
+// A table of many results is seldom in the processor's caches, the end of the notes always.
 void AccessCounts::note(const std::string& key, std::int64_t now_ns, double eviction_clock) {
   State& state = *state_;
+  const NoteHead head{.last_ns = now_ns, .eviction_clock = eviction_clock, .key_bytes = key.size()};
+  bool asks = false;
   {
-    const std::lock_guard lock(state.mutex);
-    const bool is_full = state.counted.size() >= kCountedMax;
-    const auto counted = is_full ? state.counted.find(key) : state.counted.try_emplace(key).first;
-    if (counted == state.counted.end()) return;
-    add({.count = 1, .last_ns = now_ns, .eviction_clock = eviction_clock}, counted->second);
-    if (state.asked || state.counted.size() < kWorthWriting) return;
-    state.asked = true;
+    const std::lock_guard lock(state.noting);
+    if (state.notes.size() >= kNoteBytesMax) return;
+    state.notes.append(reinterpret_cast<const char*>(&head), sizeof head).append(key);
+    if (state.notes.size() < kNoteBytes) return;
+    asks = !std::exchange(state.asked, true);
+    if (!asks && state.notes.size() < kLateNoteBytes) return;
   }
   // Counts are worth no wait, and no failure of the read that made them.
-  const auto work = [state = state_] {
-    const std::lock_guard writing(state->writing);
-    const auto more = state->write_part();
-    if (more.ok() && *more) return true;
-    const std::lock_guard lock(state->mutex);
-    state->asked = false;
-    return false;
-  };
-  static_cast<void>(state.entries.in_background(work));
+  if (asks) {
+    static_cast<void>(state.entries.in_background([work = state_] { return work->work(); }));
+  } else if (const std::unique_lock lock(state.mutex, std::try_to_lock); lock) {
+    state.count_notes();
+  }
+}
+
+void AccessCounts::State::count_notes() {
+  std::string taken;
+  {
+    const std::lock_guard lock(noting);
+    taken.swap(notes);
+  }
+  for (std::string_view rest = taken; !rest.empty();) {
+    NoteHead head;
+    std::memcpy(&head, rest.data(), sizeof head);
+    const std::string key(rest.substr(sizeof head, head.key_bytes));
+    rest.remove_prefix(sizeof head + head.key_bytes);
+    const bool is_full = counted.size() >= kCountedMax;
+    const auto found = is_full ? counted.find(key) : counted.try_emplace(key).first;
+    if (found == counted.end()) continue;
+    add({.count = 1, .last_ns = head.last_ns, .eviction_clock = head.eviction_clock}, found->second);
+  }
+}
+
+bool AccessCounts::State::work() {
+  bool more = false;
+  {
+    const std::lock_guard lock(mutex);
+    count_notes();
+    more = batch_next < batch.size() || counted.size() >= kWorthWriting;
+  }
+  if (more) {
+    const std::lock_guard lock(writing);
+    const auto left = write_part();
+    more = left.ok() && *left;
+  }
+  if (more) return true;
+  const std::lock_guard lock(noting);
+  asked = false;
+  return false;
 }
 
 Result<ResultAccess> AccessCounts::State::written(const std::string& key) {
-  CAIRN_TRY(const auto entry, entries.find(access_key(key)));
+  CAIRN_TRY(const EntryPtr entry, entries.look(access_key(key)));
   if (!entry) return ResultAccess{};
   ByteReader in(as_bytes(entry->value));
   const auto count = in.get<std::uint64_t>();
@@ -93,6 +137,7 @@ Result<ResultAccess> AccessCounts::State::of(const std::string& key) {
     CAIRN_TRY(ResultAccess access, written(key));
     lock.lock();
     if (part_is_going || parts != before) continue;
+    count_notes();
     if (const Counted* const waits = in_batch(key); waits != nullptr) add(waits->second, access);
     const auto now = counted.find(key);
     if (now != counted.end()) add(now->second, access);
@@ -106,6 +151,7 @@ EntryChange AccessCounts::removal(const std::string& key) {
     // Counts that are going into the store come before their removal.
     std::unique_lock lock(state.mutex);
     state.gone.wait(lock, [&] { return !state.part_is_going; });
+    state.count_notes();
     state.counted.erase(key);
     if (Counted* const waits = state.in_batch(key); waits != nullptr) waits->second = {};
   }
@@ -116,6 +162,7 @@ void AccessCounts::State::take_batch() {
   std::unordered_map<std::string, ResultAccess> taken;
   {
     const std::lock_guard lock(mutex);
+    count_notes();
     if (batch_next < batch.size() || counted.empty()) return;
     taken = std::exchange(counted, {});
     part_is_going = true;
@@ -164,6 +211,7 @@ Status AccessCounts::State::write(const std::vector<Counted>& part) {
     add(access, sum);
     changes.push_back({.key = access_key(key), .value = encode(sum)});
   }
+  bool ends_batch = false;
   {
     // What was removed meanwhile stays forgotten.
     const std::lock_guard lock(mutex);
@@ -174,11 +222,14 @@ Status AccessCounts::State::write(const std::vector<Counted>& part) {
       ++kept;
     }
     changes.resize(kept);
+    ends_batch = batch.size() >= kWorthWriting && batch_next + part.size() == batch.size();
     part_is_going = true;
   }
   Status status;
   if (!changes.empty()) {
-    const auto going = entries.write(std::move(changes), {.on_full = OnFull::fail, .durability = Durability::lazy});
+    // What is accepted and not committed is in the way of those who read: the last of many takes all along.
+    const auto durability = ends_batch ? Durability::grouped : Durability::lazy;
+    const auto going = entries.write(std::move(changes), {.on_full = OnFull::fail, .durability = durability});
     if (!going.ok()) status = going.error();
   }
   {
@@ -196,8 +247,8 @@ Status AccessCounts::flush() {
   for (;;) {
     CAIRN_TRY(const bool more, state_->write_part());
     if (more) continue;
-    const std::lock_guard lock(state_->mutex);
-    if (state_->counted.empty()) return {};
+    const std::scoped_lock lock(state_->mutex, state_->noting);
+    if (state_->counted.empty() && state_->notes.empty()) return {};
   }
 }
 

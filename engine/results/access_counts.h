@@ -26,7 +26,7 @@ struct ResultAccess {
 // Any number of threads.
 class AccessCounts {
  public:
-  // That are counted at once, and again as many that are being written.
+  // Results whose reads are counted at once, and again as many whose counts are being written.
   static constexpr std::size_t kCountedMax = 65'536;
 
   explicit AccessCounts(EntryStore& entries) : state_(std::make_shared<State>(entries)) {}
@@ -52,15 +52,22 @@ class AccessCounts {
     // A small part of what there is; false when nothing is left. By whoever holds `writing`.
     Result<bool> write_part();
     Status write(const std::vector<Counted>& part);
-    // Those of the batch that are not written yet.
+    // What the store's thread does; whether there is more.
+    bool work();
+    // With the mutex: notes into `counted`.
+    void count_notes();
+    // The same of those of the batch that are not written yet.
     Counted* in_batch(const std::string& key);
 
     EntryStore& entries;
     std::mutex writing;
 
+    std::mutex noting;   // of what follows; held for moments, whatever else goes on
+    std::string notes;   // of reads that are not in `counted` yet, one behind the other
+    bool asked = false;  // the store's thread is at it, or will be
+
     std::mutex mutex;  // of what follows
     std::unordered_map<std::string, ResultAccess> counted;
-    bool asked = false;          // the store's thread is at it, or will be
     std::vector<Counted> batch;  // taken out of `counted`, by key
     std::size_t batch_next = 0;  // those before it are written
     std::uint64_t parts = 0;     // that were written, counted

@@ -51,8 +51,9 @@ bool only_removes(const std::vector<StoredEntry>& entries) {
   return std::ranges::all_of(entries, &StoredEntry::removed);
 }
 
-Entry entry_of(const StoredEntry& stored) {
-  return {.value = stored.value, .version = stored.version, .references = stored.references};
+EntryPtr entry_of(StoredEntry stored) {
+  return std::make_shared<const Entry>(
+      Entry{.value = std::move(stored.value), .version = stored.version, .references = std::move(stored.references)});
 }
 
 }  // namespace
@@ -114,28 +115,28 @@ Status LogEntryStore::check_process() const {
 // --- Reading ---
 
 Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
+  CAIRN_TRY(const EntryPtr found, look(key));
+  return found ? std::optional(*found) : std::optional<Entry>();
+}
+
+Result<EntryPtr> LogEntryStore::look(std::string_view key) {
   CAIRN_CHECK(check_process());
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   if (pending_entries_.load(std::memory_order_acquire) > 0) {
-    MemoryOnlyEntries::EntryPtr kept;  // may be large: copied without the lock
-    {
-      const std::shared_lock lock(pending_mutex_);
-      kept = memory_only_.find(key);
-      const auto found = kept ? pending_.end() : pending_.find(key);
-      if (found != pending_.end()) return found->second.entry;
-    }
-    if (kept) return std::optional(*kept);
+    const std::shared_lock lock(pending_mutex_);
+    if (EntryPtr kept = memory_only_.find(key)) return kept;
+    if (const auto found = pending_.find(key); found != pending_.end()) return found->second.entry;
   }
   const bool cached = is_worth_memory(key);
   if (cached) {
-    if (auto found = cache_.find(key)) return found;
+    if (EntryPtr found = cache_.find(key)) return found;
   }
   const std::uint64_t ticket = cached ? cache_.ticket(key) : 0;
-  CAIRN_TRY(const auto stored, parts_.index.find_entry(key));
-  if (!stored) return std::optional<Entry>();
-  Entry entry = entry_of(*stored);
+  CAIRN_TRY(auto stored, parts_.index.find_entry(key));
+  if (!stored) return EntryPtr();
+  EntryPtr entry = entry_of(std::move(*stored));
   if (cached) cache_.insert(key, entry, ticket);
-  return std::optional(std::move(entry));
+  return entry;
 }
 
 Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) {
@@ -157,7 +158,7 @@ Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_vie
       CAIRN_TRY(goes_on, visit(row->key, *row->entry));
       if (!goes_on || row->key == stored.key) return goes_on;
     }
-    CAIRN_TRY(goes_on, visit(stored.key, entry_of(stored)));
+    CAIRN_TRY(goes_on, visit(stored.key, *entry_of(stored)));
     return goes_on;
   };
   CAIRN_CHECK(parts_.index.for_each_entry(prefix, order_of(order), from, each));
@@ -220,30 +221,30 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
   if (changes.empty()) return make_error(ErrorCode::invalid_argument, "nothing is to be written");
   std::unordered_set<std::string_view> keys;
   for (const EntryChange& change : changes) {
-    const std::string name = "key '" + printable(change.key.substr(0, 64)) + "'";
+    const auto name = [&] { return "key '" + printable(change.key.substr(0, 64)) + "'"; };
     const auto fits = [](const std::string& key) { return !key.empty() && key.size() <= kEntryKeyBytesMax; };
     if (!fits(change.key) || !std::ranges::all_of(change.index_keys, fits)) {
-      return make_error(ErrorCode::invalid_argument, name + " or an index key of it is empty, or above 4096 bytes");
+      return make_error(ErrorCode::invalid_argument, name() + " or an index key of it is empty, or above 4096 bytes");
     }
     if (change.memory_only && (change.removed || !change.references.empty() || !change.content.empty())) {
-      return make_error(ErrorCode::invalid_argument, name + ": what is in memory only is a value alone");
+      return make_error(ErrorCode::invalid_argument, name() + ": what is in memory only is a value alone");
     }
     const std::uint64_t memory_bytes = MemoryOnlyEntries::bytes_of(change.key, change.value, change.index_keys);
     if (change.memory_only && memory_bytes > memory_only_.limit()) {
-      return make_error(ErrorCode::invalid_argument, name + ": " + std::to_string(memory_bytes) +
+      return make_error(ErrorCode::invalid_argument, name() + ": " + std::to_string(memory_bytes) +
                                                          " bytes are above half of the memory tier, " +
                                                          std::to_string(memory_only_.limit()));
     }
     if (!change.memory_only && change.value.size() > kEntryValueBytesMax) {
-      return make_error(ErrorCode::invalid_argument, name + ": a value of " + std::to_string(change.value.size()) +
+      return make_error(ErrorCode::invalid_argument, name() + ": a value of " + std::to_string(change.value.size()) +
                                                          " bytes is above 1 MiB: put it as an object");
     }
     if (change.content.size() > content_bytes_max() || (change.removed && !change.content.empty())) {
-      return make_error(ErrorCode::invalid_argument,
-                        name + ": content of " + std::to_string(change.content.size()) + " bytes cannot be put along");
+      return make_error(ErrorCode::invalid_argument, name() + ": content of " + std::to_string(change.content.size()) +
+                                                         " bytes cannot be put along");
     }
     if (!keys.insert(change.key).second) {
-      return make_error(ErrorCode::invalid_argument, name + " occurs twice in one write");
+      return make_error(ErrorCode::invalid_argument, name() + " occurs twice in one write");
     }
     // Nothing but a removal of what is in memory only is ever written.
     if (!change.memory_only) bytes += bytes_of(change);
@@ -414,7 +415,7 @@ void LogEntryStore::take(EntryChange change, bool written, std::uint64_t version
     stored->key = change.key;
     stored->removed = true;
     stored->version = version;
-    pending_[change.key] = {.entry = std::nullopt, .version = version};
+    pending_[change.key] = {.entry = nullptr, .version = version};
   }
   if (change.memory_only) {
     Entry entry{.value = std::move(change.value), .version = version, .references = {}};
@@ -591,10 +592,12 @@ Status LogEntryStore::append(BlockSink& sink, Taken& taken, std::size_t count) {
 void LogEntryStore::note_committed(const Write& write) {
   const std::unique_lock lock(pending_mutex_);
   for (const StoredEntry& stored : write.entries) {
-    const Entry entry = stored.removed ? Entry() : entry_of(stored);
-    if (is_worth_memory(stored.key)) cache_.change(stored.key, stored.removed ? nullptr : &entry);
     const auto pending = pending_.find(stored.key);
-    if (pending != pending_.end() && pending->second.version == write.entries.front().version) pending_.erase(pending);
+    const bool latest = pending != pending_.end() && pending->second.version == write.entries.front().version;
+    if (is_worth_memory(stored.key)) {
+      cache_.change(stored.key, stored.removed ? nullptr : latest ? pending->second.entry : entry_of(stored));
+    }
+    if (latest) pending_.erase(pending);
   }
   note_pending();
 }

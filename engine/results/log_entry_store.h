@@ -68,6 +68,7 @@ class LogEntryStore final : public EntryStore {
   Status start(int nice);
 
   Result<std::optional<Entry>> find(std::string_view key) override;
+  Result<EntryPtr> look(std::string_view key) override;
   Status scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) override;
   Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) override;
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
@@ -111,7 +112,7 @@ class LogEntryStore final : public EntryStore {
   };
   // An entry that is accepted and not committed: what a reader of this process sees.
   struct Pending {
-    std::optional<Entry> entry;  // nothing: removed
+    EntryPtr entry;  // null: removed
     std::uint64_t version = 0;
   };
   // Where the thread is woken; outlives the store in tickets.

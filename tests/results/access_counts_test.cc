@@ -15,7 +15,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::size_t kMany = 8192;  // as many as are written without being asked for
+constexpr std::size_t kMany = 10'000;  // as many as are written without being asked for
 
 class AccessCountsTest : public testing::Test {
  protected:
