@@ -25,6 +25,9 @@ constexpr unsigned kVersionBits = 20;
 constexpr std::uint64_t kClockWrittenNs = 1'000'000'000;
 // So far beyond the log's next sequence what is in memory only may take versions; then the log hears of it.
 constexpr std::uint64_t kMemoryVersionsMax = std::uint64_t{1} << (kVersionBits - 4);
+// So long is waited for others' writes; about a sync of the disk.
+constexpr std::chrono::microseconds kGatherTime{100};
+constexpr unsigned kPassOverMax = 255;
 // In such steps the memory tier lends its room.
 constexpr std::uint64_t kLentBytes = 1 << 20;
 
@@ -340,6 +343,7 @@ Result<EntryStore::Written> LogEntryStore::write(std::vector<EntryChange> change
 Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> changes, const PutOptions& options) {
   std::unique_lock<std::mutex> lock;
   CAIRN_TRY(const Accepted accepted, accept(std::move(changes), options, lock));
+  committing_most_ = std::max(committing_most_, ++committing_);
   while (settled_through_ < accepted.number) {
     if (!leading_) {
       lead(lock);
@@ -347,6 +351,7 @@ Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> chang
       bell_->done.wait(lock, [&] { return settled_through_ >= accepted.number || !leading_; });
     }
   }
+  --committing_;
   lock.unlock();
   CAIRN_CHECK(accepted.written.ticket.committed().wait());
   return accepted.written;
@@ -405,6 +410,7 @@ Result<LogEntryStore::Accepted> LogEntryStore::enter(Write write, std::vector<En
   stats_.pending_bytes += write.bytes;
   accepted.number = ++accepted_through_;
   queue_.push_back(std::move(write));
+  if (gathering_ != 0 && queue_.size() >= gathering_) gathered_.notify_one();
   return accepted;
 }
 
@@ -531,8 +537,27 @@ void LogEntryStore::run(int nice) {
   }
 }
 
+// Threads that commit one thing after the other come again as soon as they are told of what they have committed. Were
+// the first of them to begin at once, the others would wait for its sync, and it for theirs: two syncs where one would
+// do for all.
+void LogEntryStore::gather(std::unique_lock<std::mutex>& lock) {
+  const std::size_t at_once = std::exchange(committing_most_, committing_);
+  const std::size_t expected = at_once - at_once / 8;
+  if (queue_.size() >= expected) return;
+  if (pass_over_ > 0) {
+    --pass_over_;
+    return;
+  }
+  gathering_ = expected;
+  gathered_.wait_for(lock, kGatherTime, [&] { return queue_.size() >= expected || closed_; });
+  gathering_ = 0;
+  in_vain_ = queue_.size() >= expected ? 0 : std::min(2 * in_vain_ + 1, kPassOverMax);
+  pass_over_ = in_vain_;
+}
+
 void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
+  gather(lock);
   lock.unlock();
   Taken taken;
   Status committed;

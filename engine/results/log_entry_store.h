@@ -162,6 +162,8 @@ class LogEntryStore final : public EntryStore {
   MemoryOnlyWalk memory_rows(std::string_view prefix, Order order, std::string_view from, bool of_index) const;
   bool due() const;
   void run(int nice);
+  // Waits a moment for those who are likely to bring a write now. `lock` is the queue's.
+  void gather(std::unique_lock<std::mutex>& lock);
   // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
   void lead(std::unique_lock<std::mutex>& lock);
   // Content is in the log before what refers to it.
@@ -191,6 +193,11 @@ class LogEntryStore final : public EntryStore {
   std::uint64_t accepted_through_ = 0, settled_through_ = 0;  // writes, counted
   bool leading_ = false;                                      // somebody is in lead()
   bool settling_ = false;                                     // and has taken what was in the queue
+  std::size_t committing_ = 0;                                // threads in commit()
+  std::size_t committing_most_ = 0;                           // at once, since it was last looked at
+  std::size_t gathering_ = 0;                                 // so many writes are waited for; 0: by nobody
+  unsigned in_vain_ = 0, pass_over_ = 0;  // gatherings one behind the other, and those to come that are not worth it
+  std::condition_variable gathered_;
   bool closed_ = false;
   std::deque<Work> work_;  // for the thread when nothing is due
   std::optional<Error> error_;
