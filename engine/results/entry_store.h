@@ -51,6 +51,9 @@ struct Entry {
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 
+// Of the content of one write.
+inline constexpr std::size_t kEntryContentBytesMax = std::size_t{64} << 20;
+
 // Any number of threads.
 class EntryStore {
  public:

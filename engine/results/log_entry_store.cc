@@ -34,7 +34,7 @@ constexpr std::uint64_t kLentBytes = 1 << 20;
 // Of a record.
 std::uint64_t bytes_of(const EntryChange& change) {
   std::uint64_t bytes = 64 + change.key.size() + change.value.size() + 33 * change.references.size();
-  if (!change.content.empty()) bytes += 33 + change.content.size();
+  if (!change.content.empty()) bytes += 33;
   for (const std::string& index_key : change.index_keys) bytes += 4 + index_key.size();
   return bytes;
 }
@@ -214,7 +214,7 @@ Result<std::string> LogEntryStore::content(const Reference& reference) {
   CAIRN_CHECK(check_process());
   // What is accepted is in the log when it is committed. Who reads beside a writer has followed to the entry.
   if (pending_entries_.load(std::memory_order_acquire) > 0) static_cast<void>(settle().ok());
-  return parts_.read_block(reference.id);
+  return parts_.read_blob(reference.id);
 }
 
 // --- Writing ---
@@ -223,6 +223,7 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
   if (parts_.log == nullptr) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
   if (changes.empty()) return make_error(ErrorCode::invalid_argument, "nothing is to be written");
   std::unordered_set<std::string_view> keys;
+  std::uint64_t content_bytes = 0;
   for (const EntryChange& change : changes) {
     const auto name = [&] { return "key '" + printable(change.key.substr(0, 64)) + "'"; };
     const auto fits = [](const std::string& key) { return !key.empty() && key.size() <= kEntryKeyBytesMax; };
@@ -251,9 +252,15 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
     }
     // Nothing but a removal of what is in memory only is ever written.
     if (!change.memory_only) bytes += bytes_of(change);
+    content_bytes += change.content.size();
   }
-  if (bytes <= kRecordBytesMax) return {};
-  return too_large(bytes);
+  if (bytes > kRecordBytesMax) return too_large(bytes);
+  if (content_bytes > kEntryContentBytesMax) {
+    return make_error(ErrorCode::invalid_argument,
+                      "one write has at most 64 MiB of content, not " + std::to_string(content_bytes));
+  }
+  bytes += content_bytes;
+  return {};
 }
 
 // A write larger than the budget is let in when nothing else is pending.
@@ -364,8 +371,10 @@ LogEntryStore::Write LogEntryStore::write_of(const PutOptions& options, std::uin
   write.ticket->reach(TicketState::kStaged);
   for (EntryChange& change : changes) {
     if (change.content.empty()) continue;
-    write.contents.push_back(std::make_shared<const std::string>(std::move(change.content)));
-    change.references.push_back({RecordKind::blob, digest_of(options_.digest, as_bytes(*write.contents.back()))});
+    write.content_bytes += change.content.size();
+    const Digest id = digest_of(options_.digest, as_bytes(change.content));
+    write.contents.emplace_back(id, std::make_shared<const std::string>(std::move(change.content)));
+    change.references.push_back({RecordKind::blob, id});
   }
   return write;
 }
@@ -390,7 +399,7 @@ Result<LogEntryStore::Accepted> LogEntryStore::enter(Write write, std::vector<En
   for (const EntryChange& change : changes) {
     if (change.memory_only && written) write.bytes += bytes_of({.key = change.key, .removed = true});
   }
-  if (write.bytes > kRecordBytesMax) return too_large(write.bytes);
+  if (write.bytes - write.content_bytes > kRecordBytesMax) return too_large(write.bytes - write.content_bytes);
   has_written_ = has_written_ || written;
   const std::uint64_t version = next_version_++;
   write.entries.reserve(changes.size());
@@ -580,11 +589,21 @@ void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
   settle(lock, taken, committed, true);
 }
 
-Status LogEntryStore::append_contents(BlockSink& sink, const Write& write) {
-  for (const auto& content : write.contents) {
-    CAIRN_TRY(const BlockSink::Block block, sink.prepare(content, as_bytes(*content), DType::opaque));
+Status LogEntryStore::append_content(BlockSink& sink, const std::shared_ptr<const std::string>& content,
+                                     const Digest& id) const {
+  std::vector<BlockRef> blocks;
+  for (Bytes rest = as_bytes(*content); !rest.empty();) {
+    const Bytes part = rest.first(std::min<std::size_t>(rest.size(), options_.block_bytes));
+    CAIRN_TRY(const BlockSink::Block block, sink.prepare(content, part, DType::opaque));
     CAIRN_CHECK(sink.append(block));
+    blocks.push_back({block.digest, static_cast<std::uint32_t>(part.size())});
+    rest = rest.subspan(part.size());
   }
+  return sink.write_blob_manifest(id, std::move(blocks), content->size());
+}
+
+Status LogEntryStore::append_contents(BlockSink& sink, const Write& write) const {
+  for (const auto& [id, content] : write.contents) CAIRN_CHECK(append_content(sink, content, id));
   return {};
 }
 
@@ -598,12 +617,12 @@ Status LogEntryStore::append(BlockSink& sink, Taken& taken, std::size_t count) {
     // What only removes finds room on a full disk: it is not in one record with what does not.
     const bool removes = only_removes(writes[next].entries);
     const auto joins = [&](const Write& write) {
-      return bytes + write.bytes <= kRecordBytesMax && only_removes(write.entries) == removes;
+      return bytes + (write.bytes - write.content_bytes) <= kRecordBytesMax && only_removes(write.entries) == removes;
     };
     for (; next < count && (next == taken.appended || joins(writes[next])); ++next) {
       status = append_contents(sink, writes[next]);
       if (!status.ok()) break;
-      bytes += writes[next].bytes;
+      bytes += writes[next].bytes - writes[next].content_bytes;
       const auto& entries = writes[next].entries;
       record.entries.insert(record.entries.end(), entries.begin(), entries.end());
     }

@@ -37,10 +37,10 @@ class LogEntryStore final : public EntryStore {
     Index& index;
     LogWriter* log = nullptr;  // null: read-only
     ObjectParts& stored;
-    FairMutex& turn;                                               // held by whoever writes to the log
-    std::function<Status()> turn_began;                            // called with the turn, before anything else
-    std::function<Status()> follow;                                // before each reading: for a reader beside a writer
-    std::function<Result<std::string>(const Digest&)> read_block;  // that is committed
+    FairMutex& turn;                                              // held by whoever writes to the log
+    std::function<Status()> turn_began;                           // called with the turn, before anything else
+    std::function<Status()> follow;                               // before each reading: for a reader beside a writer
+    std::function<Result<std::string>(const Digest&)> read_blob;  // that is committed
   };
   struct Options {
     DigestKind digest = DigestKind::blake3;
@@ -73,7 +73,7 @@ class LogEntryStore final : public EntryStore {
   Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) override;
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
   Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
-  std::size_t content_bytes_max() const override { return options_.block_bytes; }
+  std::size_t content_bytes_max() const override { return kEntryContentBytesMax; }
   Result<std::string> content(const Reference& reference) override;
   bool in_background(Work work) override;
   std::uint64_t store_time_ns() override { return time_->now_ns(); }
@@ -104,8 +104,8 @@ class LogEntryStore final : public EntryStore {
   using Clock = std::chrono::steady_clock;
   struct Write {
     std::vector<StoredEntry> entries;
-    std::vector<std::shared_ptr<const std::string>> contents;  // what was put along
-    std::uint64_t bytes = 0;
+    std::vector<std::pair<Digest, std::shared_ptr<const std::string>>> contents;  // what was put along
+    std::uint64_t bytes = 0, content_bytes = 0;  // all of it; of it, what is no part of a record of entries
     Durability durability = Durability::grouped;
     Clock::time_point accepted;
     std::shared_ptr<TicketState> ticket;
@@ -167,7 +167,8 @@ class LogEntryStore final : public EntryStore {
   // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
   void lead(std::unique_lock<std::mutex>& lock);
   // Content is in the log before what refers to it.
-  static Status append_contents(BlockSink& sink, const Write& write);
+  Status append_contents(BlockSink& sink, const Write& write) const;
+  Status append_content(BlockSink& sink, const std::shared_ptr<const std::string>& content, const Digest& id) const;
   // The first `count` of them.
   Status append(BlockSink& sink, Taken& taken, std::size_t count);
   // `lock` is the queue's, and locked afterwards. `committed`: of what was appended; `leads`: from lead().

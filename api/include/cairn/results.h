@@ -57,7 +57,7 @@ struct ResultOptions {
   // soon as others need its room (half of StoreOptions::memory_cache_bytes). What a key has last
   // been put is the only value it has: one that it had on the disk is removed there, and the ticket
   // is of that removal: when it fails, the old one is there as before. Such a value may be larger
-  // than 1 MiB. Everything finds it that finds others; its reads are not counted.
+  // than 64 MiB. Everything finds it that finds others; its reads are not counted.
   bool memory_only = false;
 };
 
@@ -112,7 +112,7 @@ struct EvictReport {
 class StoreImpl;
 
 // Of one namespace. Borrows its Store; any number of threads. Once that is closed, every call fails. A key is 1 to
-// 2,048 bytes, a value at most 1 MiB less 4 KiB with what is said about it: what is larger is an object
+// 2,048 bytes, a value at most 64 MiB, and as much is put at once: what is larger is an object
 // (Store::put_async), whose id is the result.
 class Results {
  public:
