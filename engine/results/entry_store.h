@@ -105,7 +105,7 @@ class EntryStore {
   // short. No more once the store is closed. False when there is no such thread: it is open read-only.
   using Work = std::function<bool()>;
   virtual bool in_background(Work work) {
-    while (work()) continue;
+    for (const Work each = std::move(work); each();) continue;
     return true;
   }
 
