@@ -16,7 +16,7 @@ namespace cairn::cli {
 namespace {
 
 constexpr std::size_t kKeyBytesMax = 2048, kNameBytesMax = 255;
-constexpr std::size_t kValueBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kValueBytesMax = std::size_t{64} << 20;
 constexpr double kSecondsMax = 9e9;
 
 // --- Writing ---
@@ -150,7 +150,7 @@ Result<ResultLine> read_result_line(std::string_view text) {
   CAIRN_TRY(line.value.serializer, name_member(members, "serializer", kNameBytesMax));
   if (line.value.serializer.empty()) return wrong("has no serializer");
   CAIRN_TRY(const std::string value, value_member(members));
-  if (value.size() > kValueBytesMax) return wrong("its value has more than 1 MiB");
+  if (value.size() > kValueBytesMax) return wrong("its value has more than 64 MiB");
   if (line.value.serializer == "json" && !is_whole_json(value)) return wrong("its value is no JSON");
   const auto bytes = std::as_bytes(std::span(value));
   line.value.bytes.assign(bytes.begin(), bytes.end());

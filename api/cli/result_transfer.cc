@@ -14,8 +14,8 @@
 namespace cairn::cli {
 namespace {
 
-// Of a line: a value in base64, with its names, takes less.
-constexpr std::size_t kLineBytesMax = std::size_t{8} << 20;
+// Of a line: the largest value in base64 with its names takes less, and text of which every other character is escaped.
+constexpr std::size_t kLineBytesMax = std::size_t{128} << 20;
 constexpr std::size_t kBatchLines = 1000;
 constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
 // Whether a value fits depends on what the store says about it, from here on: then it is a batch of its own.

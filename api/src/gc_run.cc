@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/gc_run.h"
 
+#include <algorithm>
+
 #include "engine/write/async_writer.h"
 
 namespace cairn {
@@ -37,6 +39,26 @@ Result<bool> GcRun::step() {
   // The index was made durable before anything was removed.
   if (reclaimer.counters().freed_bytes > freed_bytes) store_.checkpointed_ = store_.index_->applied();
   return more;
+}
+
+// Whoever wants to write waits for the checkpoint, not for the merging.
+Status GcRun::merge_entries() {
+  const auto space = store_.fs_.space(store_.layout_.folder);
+  if (!space.ok()) return {};
+  std::uint64_t room_bytes = space->available_bytes;
+  {
+    CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
+    const DiskRoom& room = *store_.room_;
+    if (room.is_tight()) return {};
+    if (room.budget() != 0) room_bytes = std::min(room_bytes, room.budget() - std::min(room.budget(), room.use()));
+  }
+  const std::uint64_t kept_bytes = reserve_for(store_.header_.segment_bytes);
+  CAIRN_TRY(const bool merged, store_.index_->merge_entries(room_bytes - std::min(room_bytes, kept_bytes)));
+  if (!merged) return {};
+  CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
+  CAIRN_CHECK(store_.index_->checkpoint());
+  store_.checkpointed_ = store_.index_->applied();
+  return {};
 }
 
 Result<ReclaimCounters> GcRun::plan() {

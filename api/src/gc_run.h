@@ -19,6 +19,8 @@ class GcRun {
 
   // False when nothing more is to be done.
   Result<bool> step();
+  // After the last step: merges what the index has of entries, where the disk has room for it.
+  Status merge_entries();
   // What a run would do now: changes nothing.
   Result<ReclaimCounters> plan();
 

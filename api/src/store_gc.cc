@@ -41,6 +41,7 @@ Result<GcReport> StoreImpl::gc(const GcOptions& options, const Progress& progres
     meter.add(now.moved_bytes - before.moved_bytes, now.freed_bytes - before.freed_bytes);
     before = now;
   }
+  CAIRN_CHECK(run.merge_entries());
   return report_of(run.counters(), run.damaged());
 }
 

@@ -6,6 +6,31 @@
 #include "engine/base/errors.h"
 
 namespace cairn {
+namespace {
+
+// Content of an entry: one block as a rule, and never much.
+Result<std::string> read_small_blob(BlockReader& blocks, const Digest& id) {
+  auto alone = blocks.read_block(id);
+  if (alone.ok()) return std::string(as_text(alone->content));
+  if (alone.error().code != ErrorCode::not_found) return std::move(alone).error();
+  const auto manifest = load_blob(blocks, id);
+  if (!manifest.ok()) return manifest.error().code == ErrorCode::not_found ? alone.error() : manifest.error();
+  if (manifest->total_bytes > kEntryContentBytesMax) {
+    return make_error(ErrorCode::corruption, "the content of an entry has more than 64 MiB");
+  }
+  std::string content;
+  content.reserve(manifest->total_bytes);
+  for (const BlockRef& part : manifest->blocks) {
+    CAIRN_TRY(const Block block, blocks.read_block(part.digest));
+    if (block.content.size() != part.bytes) {
+      return make_error(ErrorCode::corruption, "a part of the content of an entry has another size");
+    }
+    content.append(as_text(block.content));
+  }
+  return content;
+}
+
+}  // namespace
 
 Status StoreImpl::Tables::start(int nice, bool has_entries) {
   CAIRN_CHECK(entries.start(nice));
@@ -54,10 +79,7 @@ Result<StoreImpl::Tables*> StoreImpl::tables() {
   LogEntryStore::Parts parts{.index = *index_, .log = log_.get(), .stored = *parts_, .turn = writing_};
   parts.turn_began = [this] { return quarantine_what_was_found(); };
   if (log_ == nullptr) parts.follow = [this] { return follow(); };
-  parts.read_block = [this](const Digest& digest) -> Result<std::string> {
-    CAIRN_TRY(const Block block, blocks_->read_block(digest));
-    return std::string(as_text(block.content));
-  };
+  parts.read_blob = [this](const Digest& id) { return read_small_blob(*blocks_, id); };
   auto tables =
       std::make_shared<Tables>(parts, LogEntryStore::Options{.digest = header_.digest,
                                                              .pending_bytes_max = options_.results_pending_bytes,

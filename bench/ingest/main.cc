@@ -4,10 +4,10 @@
 //
 //   build/release/bench/ingest [--dir DIR] [--rounds N] [SUBJECT...]
 //
-// SUBJECT is caller_cost, durable_rate, large_values, small_values, results, evaluations, series, loop, training,
-// live_reader, recovery, checkpoints, retention or memory; all without one. Each runs in a process of its own, so that
-// none inherits the memory of another. The first lines of each subject's file say what is held constant and what to
-// expect.
+// SUBJECT is caller_cost, durable_rate, large_values, small_values, results, reads, evaluations, series, loop,
+// training, live_reader, recovery, checkpoints, retention or memory; all without one. Each runs in a process of its
+// own, so that none inherits the memory of another. The first lines of each subject's file say what is held constant
+// and what to expect.
 #include "bench/ingest/subjects.h"
 
 #include <sys/wait.h>
@@ -29,6 +29,7 @@ constexpr Subject kSubjects[] = {{"caller_cost", bench::caller_cost},
                                  {"large_values", bench::large_values},
                                  {"small_values", bench::small_values},
                                  {"results", bench::results},
+                                 {"reads", bench::reads},
                                  {"evaluations", bench::evaluations},
                                  {"series", bench::series},
                                  {"loop", bench::loop},

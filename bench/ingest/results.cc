@@ -89,6 +89,8 @@ void fill(cairn::Results& results) {
   }
 }
 
+}  // namespace
+
 void reads(const Setup& setup) {
   const std::string folder = setup.folder + "/results-read";
   std::map<std::string, Samples> us;
@@ -110,14 +112,12 @@ void reads(const Setup& setup) {
     }
   }
   check(cairn::Store::destroy(folder));
-  head("get() of 1 KiB, one thread, us", {"", "p50", "p90", "p99"});
+  head("get() of 1 KiB, one thread, us", {"", "mean", "p50", "p90", "p99"});
   for (const auto& [name, samples] : us) {
-    row({name, text("%.2f", samples.median()), text("%.2f", samples.percentile(90)),
+    row({name, text("%.2f", samples.mean()), text("%.2f", samples.median()), text("%.2f", samples.percentile(90)),
          text("%.2f", samples.percentile(99))});
   }
 }
-
-}  // namespace
 
 void results(const Setup& setup) {
   std::map<std::string, Figures> figures;
@@ -143,7 +143,6 @@ void results(const Setup& setup) {
     row({name, text("%.0f", f.rate.median()), text("%.2f", ours / f.rate.median()), text("%.0f", f.us.median()),
          text("%.0f", f.us.percentile(99))});
   }
-  reads(setup);
 }
 
 }  // namespace bench

@@ -16,7 +16,8 @@ void caller_cost(const Setup& setup);   // what put_async costs the thread that 
 void durable_rate(const Setup& setup);  // bytes per second until they survive power loss
 void large_values(const Setup& setup);  // values of mebibytes beside other stores
 void small_values(const Setup& setup);  // values of a line or a page beside other stores
-void results(const Setup& setup);       // results under keys beside other stores, and what reading one costs
+void results(const Setup& setup);       // results under keys beside other stores
+void reads(const Setup& setup);         // what reading a result costs
 void evaluations(const Setup& setup);   // a million evaluations of an experiment
 void series(const Setup& setup);        // ten million points of metrics in a thousand runs
 void loop(const Setup& setup);          // what logging metrics after every step costs a loop of work

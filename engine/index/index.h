@@ -269,6 +269,12 @@ class Index {
   // reads go on, and apply() and checkpoint() fail with ErrorCode::poisoned.
   virtual Status checkpoint() = 0;
 
+  // Merges the tables that hold entries and their index keys, where a good part of them is of what has changed since or
+  // is gone, and tells whether it did: the space is the disk's with the next checkpoint(). Does nothing where the
+  // tables are small, or `room_bytes`, which the disk has, are not clearly enough. Beside apply(), and takes as long
+  // as it takes to write the tables anew.
+  virtual Result<bool> merge_entries(std::uint64_t room_bytes) = 0;
+
   // Changes no file from now on, not even when it is destroyed: for whoever gives up the right
   // to write, which another may take at once. Reads go on; apply() and checkpoint() are over.
   virtual void retire() = 0;

@@ -359,6 +359,11 @@ Status KeyValueIndex::apply(const IndexBatch& batch) {
   return {};
 }
 
+// Index keys follow entries.
+Result<bool> KeyValueIndex::merge_entries(std::uint64_t room_bytes) {
+  return store_->merge(kEntryPrefix, end_of_prefix(kIndexKeyPrefix), room_bytes);
+}
+
 Status KeyValueIndex::checkpoint() { return store_->checkpoint(applied()); }
 
 }  // namespace cairn

@@ -49,6 +49,7 @@ class KeyValueIndex final : public Index {
   bool counted() const override;
   Status apply(const IndexBatch& batch) override;
   Status checkpoint() override;
+  Result<bool> merge_entries(std::uint64_t room_bytes) override;
   void retire() override { store_->retire(); }
   std::uint64_t memory_bytes() const override { return store_->memory_bytes(); }
   std::uint64_t written_bytes() const override { return store_->written_bytes(); }

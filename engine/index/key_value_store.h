@@ -45,6 +45,13 @@ class KeyValueStore {
   virtual Status write(const KeyValueChanges& changes) = 0;
   // Makes every write survive power loss. `applied` is what they bring the index to.
   virtual Status checkpoint(Position applied) = 0;
+  // See Index::merge_entries(); of what lies from `from` up to `end`.
+  virtual Result<bool> merge(std::string_view from, std::string_view end, std::uint64_t room_bytes) {
+    static_cast<void>(from);
+    static_cast<void>(end);
+    static_cast<void>(room_bytes);
+    return false;
+  }
   // See Index::retire().
   virtual void retire() = 0;
 

@@ -82,6 +82,7 @@ class ReplaceableIndex final : public Index {
   }
   Status apply(const IndexBatch& batch) override { return current()->apply(batch); }
   Status checkpoint() override { return current()->checkpoint(); }
+  Result<bool> merge_entries(std::uint64_t room_bytes) override { return current()->merge_entries(room_bytes); }
   void retire() override { current()->retire(); }
   std::uint64_t memory_bytes() const override { return current()->memory_bytes(); }
   std::uint64_t written_bytes() const override { return current()->written_bytes(); }

@@ -41,6 +41,7 @@ constexpr std::size_t kMemtableBytes = 8 * MiB;       // one memtable: a table o
 constexpr std::size_t kMemtablesBytesMax = 16 * MiB;  // all of them, charged to the cache
 constexpr std::size_t kManifestBytesMax = 1 * MiB;    // each checkpoint reads it once
 constexpr unsigned long kOverdueTables = 8;           // in level 0; compaction begins at 4
+constexpr std::uint64_t kMergedBytesMin = 1 * MiB;    // below it nothing is won by merging
 
 // Translates our errors to RocksDB's, and remembers the latest: on its way through RocksDB
 // an error may lose its kind (an EIO can come out as an invalid argument). Any thread.
@@ -430,6 +431,27 @@ class RocksDbStore final : public KeyValueStore {
     return {};
   }
 
+  // A table that finds no room when it is written would end all writing: what is not clearly there is not used.
+  Result<bool> merge(std::string_view from, std::string_view end, std::uint64_t room_bytes) override {
+    CAIRN_CHECK(check_usable());
+    const Slice first(from.data(), from.size()), behind(end.data(), end.size());
+    const rocksdb::Range range(first, behind);
+    std::uint64_t bytes = 0;
+    const rocksdb::Status sized = db_->GetApproximateSizes({}, db_->DefaultColumnFamily(), &range, 1, &bytes);
+    if (!sized.ok()) return failures_.explain(sized, "measure " + path_);
+    std::uint64_t all_bytes = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kLiveSstFilesSize, &all_bytes);
+    if (bytes < kMergedBytesMin || room_bytes / 2 < all_bytes) return false;
+    CAIRN_TRY(const bool worth, is_worth_merging(range));
+    if (!worth) return false;
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    const rocksdb::Status merged = db_->CompactRange(options, &first, &behind);
+    if (!merged.ok()) return failures_.explain(merged, "merge " + path_);
+    changed_ = true;
+    return true;
+  }
+
   // RocksDB looks for files that are not its own when it is destroyed, and removes them: they
   // would be those of the next writer.
   void retire() override {
@@ -480,6 +502,22 @@ class RocksDbStore final : public KeyValueStore {
     return {};
   }
 
+  // Whether an eighth of what the tables say of a range, or more, is that something is gone, or lies above the last
+  // level, where it says again what is there below.
+  Result<bool> is_worth_merging(const rocksdb::Range& range) {
+    rocksdb::TablePropertiesCollection tables;
+    const rocksdb::Status read = db_->GetPropertiesOfTablesInRange(db_->DefaultColumnFamily(), &range, 1, &tables);
+    if (!read.ok()) return failures_.explain(read, "look at the tables of " + path_);
+    std::uint64_t entries = 0, deletions = 0, bytes = 0, live_bytes = 0;
+    for (const auto& [name, table] : tables) {
+      entries += table->num_entries;
+      deletions += table->num_deletions;
+    }
+    db_->GetIntProperty(rocksdb::DB::Properties::kLiveSstFilesSize, &bytes);
+    db_->GetIntProperty(rocksdb::DB::Properties::kEstimateLiveDataSize, &live_bytes);
+    return deletions * 8 >= entries || live_bytes < bytes - bytes / 8;
+  }
+
   // A compaction that ends after the last checkpoint of a process is not in the guard and
   // will be done again. Many short processes would never get one done, were it not for
   // this; in a long one it is rare that the background falls so far behind.
@@ -511,8 +549,8 @@ class RocksDbStore final : public KeyValueStore {
   std::atomic<std::uint64_t> written_bytes_{0};
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<rocksdb::Cache> cache_;
-  bool changed_ = false;  // since the guard on disk
-  bool failed_ = false;
+  std::atomic<bool> changed_ = false;  // since the guard on disk
+  std::atomic<bool> failed_ = false;
   std::unique_ptr<rocksdb::DB> db_;  // last: it uses all of the above until it is closed
 };
 

@@ -2,6 +2,8 @@
 #include "engine/results/entry_cache.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "engine/content/digester.h"
 
@@ -24,18 +26,18 @@ std::uint64_t bytes_of(std::string_view key, const Entry& entry) {
 
 EntryCache::EntryCache(std::uint64_t limit_bytes) { set_limit(limit_bytes); }
 
-std::optional<Entry> EntryCache::find(std::string_view key) {
-  Shard& shard = shard_of(hash_of(key));
+EntryPtr EntryCache::find(std::string_view key) {
+  const std::uint64_t hash = hash_of(key);
+  Shard& shard = shard_of(hash);
   const std::lock_guard lock(shard.mutex);
-  const auto found = shard.by_key.find(key);
-  if (found == shard.by_key.end()) {
+  Kept* const kept = shard.by_hash.find(hash);
+  if (kept == nullptr || kept->key != key) {
     ++shard.stats.misses;
-    return std::nullopt;
+    return nullptr;
   }
   ++shard.stats.hits;
-  Kept& kept = *found->second;
-  kept.uses = std::min(kept.uses + 1, kUsesMax);
-  return kept.entry;
+  kept->uses = std::min(kept->uses + 1, kUsesMax);
+  return kept->entry;
 }
 
 std::uint64_t EntryCache::ticket(std::string_view key) {
@@ -44,20 +46,20 @@ std::uint64_t EntryCache::ticket(std::string_view key) {
   return shard.changes;
 }
 
-void EntryCache::insert(std::string_view key, const Entry& entry, std::uint64_t ticket) {
+void EntryCache::insert(std::string_view key, EntryPtr entry, std::uint64_t ticket) {
   const std::uint64_t hash = hash_of(key);
   Shard& shard = shard_of(hash);
   const std::lock_guard lock(shard.mutex);
-  if (shard.changes == ticket && !shard.by_key.contains(key)) shard.put(key, hash, entry);
+  if (shard.changes == ticket && shard.by_hash.find(hash) == nullptr) shard.put(key, hash, std::move(entry));
 }
 
-void EntryCache::change(std::string_view key, const Entry* entry) {
+void EntryCache::change(std::string_view key, EntryPtr entry) {
   const std::uint64_t hash = hash_of(key);
   Shard& shard = shard_of(hash);
   const std::lock_guard lock(shard.mutex);
   ++shard.changes;
-  shard.erase(key);
-  if (entry != nullptr) shard.put(key, hash, *entry);
+  shard.erase(hash);
+  if (entry) shard.put(key, hash, std::move(entry));
 }
 
 void EntryCache::set_limit(std::uint64_t limit_bytes) {
@@ -80,30 +82,30 @@ EntryCacheStats EntryCache::stats() const {
     all.hits += shard.stats.hits;
     all.misses += shard.stats.misses;
     all.evicted += shard.stats.evicted;
-    all.entries += shard.by_key.size();
+    all.entries += shard.by_hash.size();
     all.bytes += shard.small_bytes + shard.main_bytes;
   }
   return all;
 }
 
-void EntryCache::Shard::put(std::string_view key, std::uint64_t hash, const Entry& entry) {
-  const std::uint64_t bytes = bytes_of(key, entry);
+void EntryCache::Shard::put(std::string_view key, std::uint64_t hash, EntryPtr entry) {
+  const std::uint64_t bytes = bytes_of(key, *entry);
   if (bytes > limit) return;
   const bool again = ghost_set.contains(hash);
   Queue& queue = again ? main : small;
   (again ? main_bytes : small_bytes) += bytes;
-  queue.push_back({.key = std::string(key), .entry = entry, .bytes = bytes, .uses = 0, .main = again});
-  by_key.emplace(queue.back().key, std::prev(queue.end()));
+  queue.push_back({.key = std::string(key), .hash = hash, .entry = std::move(entry), .bytes = bytes, .main = again});
+  queue.back().place = std::prev(queue.end());
+  by_hash.insert(hash, &queue.back());
   make_room();
 }
 
-void EntryCache::Shard::erase(std::string_view key) {
-  const auto found = by_key.find(key);
-  if (found == by_key.end()) return;
-  const Queue::iterator kept = found->second;
-  by_key.erase(found);
+void EntryCache::Shard::erase(std::uint64_t hash) {
+  Kept* const kept = by_hash.find(hash);
+  if (kept == nullptr) return;
+  by_hash.erase(hash);
   (kept->main ? main_bytes : small_bytes) -= kept->bytes;
-  (kept->main ? main : small).erase(kept);
+  (kept->main ? main : small).erase(kept->place);
 }
 
 void EntryCache::Shard::make_room() {
@@ -127,13 +129,12 @@ void EntryCache::Shard::evict_small() {
     main.splice(main.end(), small, small.begin());
     return;
   }
-  const std::uint64_t hash = hash_of(oldest.key);
-  if (ghost_set.insert(hash).second) ghosts.push_back(hash);
+  if (ghost_set.insert(oldest.hash).second) ghosts.push_back(oldest.hash);
   while (ghosts.size() > main.size() + small.size()) {
     ghost_set.erase(ghosts.front());
     ghosts.pop_front();
   }
-  by_key.erase(oldest.key);
+  by_hash.erase(oldest.hash);
   small.pop_front();
   ++stats.evicted;
 }
@@ -147,7 +148,7 @@ void EntryCache::Shard::evict_main() {
     return;
   }
   main_bytes -= oldest.bytes;
-  by_key.erase(oldest.key);
+  by_hash.erase(oldest.hash);
   main.pop_front();
   ++stats.evicted;
 }

@@ -14,11 +14,11 @@ constexpr std::uint64_t kNotANumber = std::numeric_limits<std::uint64_t>::max();
 }  // namespace
 
 EntryKey& EntryKey::text(std::string_view text) {
-  for (const char c : text) {
-    bytes_.push_back(c);
-    if (c == '\0') bytes_.push_back('\xff');
+  for (std::size_t zero = text.find('\0'); zero != std::string_view::npos; zero = text.find('\0')) {
+    bytes_.append(text.substr(0, zero + 1)).push_back('\xff');
+    text.remove_prefix(zero + 1);
   }
-  bytes_.append(2, '\0');
+  bytes_.append(text).append(2, '\0');
   return *this;
 }
 

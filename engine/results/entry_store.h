@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +49,10 @@ struct Entry {
   std::vector<Reference> references;
   bool memory_only = false;
 };
+using EntryPtr = std::shared_ptr<const Entry>;
+
+// Of the content of one write.
+inline constexpr std::size_t kEntryContentBytesMax = std::size_t{64} << 20;
 
 // Any number of threads.
 class EntryStore {
@@ -67,6 +72,11 @@ class EntryStore {
   // What was accepted last, committed or not: a program reads its own writes, and costs no
   // disk to do so.
   virtual Result<std::optional<Entry>> find(std::string_view key) = 0;
+  // The same without a copy; null when it is not there.
+  virtual Result<EntryPtr> look(std::string_view key) {
+    CAIRN_TRY(auto found, find(key));
+    return found ? std::make_shared<const Entry>(*std::move(found)) : EntryPtr();
+  }
   // Every key that starts with `prefix`, bytewise; `from` (empty: the first) is included in
   // either order. Waits until what was accepted before is committed. What is put on the disk
   // in the place of what was in memory only, while the scan runs, may be passed over.
@@ -89,6 +99,14 @@ class EntryStore {
     CAIRN_TRY(Written written, write(std::move(changes), options));
     CAIRN_CHECK(written.ticket.committed().wait());
     return written;
+  }
+
+  // Calls `work` until it returns false, on a thread of the store that does so between others' writes: each call is
+  // short. No more once the store is closed. False when there is no such thread: it is open read-only.
+  using Work = std::function<bool()>;
+  virtual bool in_background(Work work) {
+    for (const Work each = std::move(work); each();) continue;
+    return true;
   }
 
   // Nanoseconds that the store has been in use, on a clock that never goes backwards and

@@ -10,6 +10,7 @@
 #include "engine/base/errors.h"
 #include "engine/base/fork_generation.h"
 #include "engine/content/digester.h"
+#include "engine/results/entry_key.h"
 #include "engine/write/ticket_state.h"
 
 namespace cairn {
@@ -24,13 +25,16 @@ constexpr unsigned kVersionBits = 20;
 constexpr std::uint64_t kClockWrittenNs = 1'000'000'000;
 // So far beyond the log's next sequence what is in memory only may take versions; then the log hears of it.
 constexpr std::uint64_t kMemoryVersionsMax = std::uint64_t{1} << (kVersionBits - 4);
+// So long is waited for others' writes; about a sync of the disk.
+constexpr std::chrono::microseconds kGatherTime{100};
+constexpr unsigned kPassOverMax = 255;
 // In such steps the memory tier lends its room.
 constexpr std::uint64_t kLentBytes = 1 << 20;
 
 // Of a record.
 std::uint64_t bytes_of(const EntryChange& change) {
   std::uint64_t bytes = 64 + change.key.size() + change.value.size() + 33 * change.references.size();
-  if (!change.content.empty()) bytes += 33 + change.content.size();
+  if (!change.content.empty()) bytes += 33;
   for (const std::string& index_key : change.index_keys) bytes += 4 + index_key.size();
   return bytes;
 }
@@ -43,12 +47,16 @@ Index::Order order_of(EntryStore::Order order) {
   return order == EntryStore::Order::ascending ? Index::Order::ascending : Index::Order::descending;
 }
 
+// Counts of reads are looked at and written in large numbers, one after the other.
+bool is_worth_memory(std::string_view key) { return !key.starts_with(static_cast<char>(EntrySpace::accesses)); }
+
 bool only_removes(const std::vector<StoredEntry>& entries) {
   return std::ranges::all_of(entries, &StoredEntry::removed);
 }
 
-Entry entry_of(const StoredEntry& stored) {
-  return {.value = stored.value, .version = stored.version, .references = stored.references};
+EntryPtr entry_of(StoredEntry stored) {
+  return std::make_shared<const Entry>(
+      Entry{.value = std::move(stored.value), .version = stored.version, .references = std::move(stored.references)});
 }
 
 }  // namespace
@@ -110,25 +118,28 @@ Status LogEntryStore::check_process() const {
 // --- Reading ---
 
 Result<std::optional<Entry>> LogEntryStore::find(std::string_view key) {
+  CAIRN_TRY(const EntryPtr found, look(key));
+  return found ? std::optional(*found) : std::optional<Entry>();
+}
+
+Result<EntryPtr> LogEntryStore::look(std::string_view key) {
   CAIRN_CHECK(check_process());
   if (parts_.follow) CAIRN_CHECK(parts_.follow());
   if (pending_entries_.load(std::memory_order_acquire) > 0) {
-    MemoryOnlyEntries::EntryPtr kept;  // may be large: copied without the lock
-    {
-      const std::shared_lock lock(pending_mutex_);
-      kept = memory_only_.find(key);
-      const auto found = kept ? pending_.end() : pending_.find(key);
-      if (found != pending_.end()) return found->second.entry;
-    }
-    if (kept) return std::optional(*kept);
+    const std::shared_lock lock(pending_mutex_);
+    if (EntryPtr kept = memory_only_.find(key)) return kept;
+    if (const auto found = pending_.find(key); found != pending_.end()) return found->second.entry;
   }
-  if (auto cached = cache_.find(key)) return cached;
-  const std::uint64_t ticket = cache_.ticket(key);
-  CAIRN_TRY(const auto stored, parts_.index.find_entry(key));
-  if (!stored) return std::optional<Entry>();
-  Entry entry = entry_of(*stored);
-  cache_.insert(key, entry, ticket);
-  return std::optional(std::move(entry));
+  const bool cached = is_worth_memory(key);
+  if (cached) {
+    if (EntryPtr found = cache_.find(key)) return found;
+  }
+  const std::uint64_t ticket = cached ? cache_.ticket(key) : 0;
+  CAIRN_TRY(auto stored, parts_.index.find_entry(key));
+  if (!stored) return EntryPtr();
+  EntryPtr entry = entry_of(std::move(*stored));
+  if (cached) cache_.insert(key, entry, ticket);
+  return entry;
 }
 
 Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) {
@@ -150,7 +161,7 @@ Status LogEntryStore::scan(std::string_view prefix, Order order, std::string_vie
       CAIRN_TRY(goes_on, visit(row->key, *row->entry));
       if (!goes_on || row->key == stored.key) return goes_on;
     }
-    CAIRN_TRY(goes_on, visit(stored.key, entry_of(stored)));
+    CAIRN_TRY(goes_on, visit(stored.key, *entry_of(stored)));
     return goes_on;
   };
   CAIRN_CHECK(parts_.index.for_each_entry(prefix, order_of(order), from, each));
@@ -203,7 +214,7 @@ Result<std::string> LogEntryStore::content(const Reference& reference) {
   CAIRN_CHECK(check_process());
   // What is accepted is in the log when it is committed. Who reads beside a writer has followed to the entry.
   if (pending_entries_.load(std::memory_order_acquire) > 0) static_cast<void>(settle().ok());
-  return parts_.read_block(reference.id);
+  return parts_.read_blob(reference.id);
 }
 
 // --- Writing ---
@@ -212,37 +223,44 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
   if (parts_.log == nullptr) return make_error(ErrorCode::invalid_argument, "the store is open read-only");
   if (changes.empty()) return make_error(ErrorCode::invalid_argument, "nothing is to be written");
   std::unordered_set<std::string_view> keys;
+  std::uint64_t content_bytes = 0;
   for (const EntryChange& change : changes) {
-    const std::string name = "key '" + printable(change.key.substr(0, 64)) + "'";
+    const auto name = [&] { return "key '" + printable(change.key.substr(0, 64)) + "'"; };
     const auto fits = [](const std::string& key) { return !key.empty() && key.size() <= kEntryKeyBytesMax; };
     if (!fits(change.key) || !std::ranges::all_of(change.index_keys, fits)) {
-      return make_error(ErrorCode::invalid_argument, name + " or an index key of it is empty, or above 4096 bytes");
+      return make_error(ErrorCode::invalid_argument, name() + " or an index key of it is empty, or above 4096 bytes");
     }
     if (change.memory_only && (change.removed || !change.references.empty() || !change.content.empty())) {
-      return make_error(ErrorCode::invalid_argument, name + ": what is in memory only is a value alone");
+      return make_error(ErrorCode::invalid_argument, name() + ": what is in memory only is a value alone");
     }
     const std::uint64_t memory_bytes = MemoryOnlyEntries::bytes_of(change.key, change.value, change.index_keys);
     if (change.memory_only && memory_bytes > memory_only_.limit()) {
-      return make_error(ErrorCode::invalid_argument, name + ": " + std::to_string(memory_bytes) +
+      return make_error(ErrorCode::invalid_argument, name() + ": " + std::to_string(memory_bytes) +
                                                          " bytes are above half of the memory tier, " +
                                                          std::to_string(memory_only_.limit()));
     }
     if (!change.memory_only && change.value.size() > kEntryValueBytesMax) {
-      return make_error(ErrorCode::invalid_argument, name + ": a value of " + std::to_string(change.value.size()) +
+      return make_error(ErrorCode::invalid_argument, name() + ": a value of " + std::to_string(change.value.size()) +
                                                          " bytes is above 1 MiB: put it as an object");
     }
     if (change.content.size() > content_bytes_max() || (change.removed && !change.content.empty())) {
-      return make_error(ErrorCode::invalid_argument,
-                        name + ": content of " + std::to_string(change.content.size()) + " bytes cannot be put along");
+      return make_error(ErrorCode::invalid_argument, name() + ": content of " + std::to_string(change.content.size()) +
+                                                         " bytes cannot be put along");
     }
     if (!keys.insert(change.key).second) {
-      return make_error(ErrorCode::invalid_argument, name + " occurs twice in one write");
+      return make_error(ErrorCode::invalid_argument, name() + " occurs twice in one write");
     }
     // Nothing but a removal of what is in memory only is ever written.
     if (!change.memory_only) bytes += bytes_of(change);
+    content_bytes += change.content.size();
   }
-  if (bytes <= kRecordBytesMax) return {};
-  return too_large(bytes);
+  if (bytes > kRecordBytesMax) return too_large(bytes);
+  if (content_bytes > kEntryContentBytesMax) {
+    return make_error(ErrorCode::invalid_argument,
+                      "one write has at most 64 MiB of content, not " + std::to_string(content_bytes));
+  }
+  bytes += content_bytes;
+  return {};
 }
 
 // A write larger than the budget is let in when nothing else is pending.
@@ -332,6 +350,7 @@ Result<EntryStore::Written> LogEntryStore::write(std::vector<EntryChange> change
 Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> changes, const PutOptions& options) {
   std::unique_lock<std::mutex> lock;
   CAIRN_TRY(const Accepted accepted, accept(std::move(changes), options, lock));
+  committing_most_ = std::max(committing_most_, ++committing_);
   while (settled_through_ < accepted.number) {
     if (!leading_) {
       lead(lock);
@@ -339,6 +358,7 @@ Result<EntryStore::Written> LogEntryStore::commit(std::vector<EntryChange> chang
       bell_->done.wait(lock, [&] { return settled_through_ >= accepted.number || !leading_; });
     }
   }
+  --committing_;
   lock.unlock();
   CAIRN_CHECK(accepted.written.ticket.committed().wait());
   return accepted.written;
@@ -351,8 +371,10 @@ LogEntryStore::Write LogEntryStore::write_of(const PutOptions& options, std::uin
   write.ticket->reach(TicketState::kStaged);
   for (EntryChange& change : changes) {
     if (change.content.empty()) continue;
-    write.contents.push_back(std::make_shared<const std::string>(std::move(change.content)));
-    change.references.push_back({RecordKind::blob, digest_of(options_.digest, as_bytes(*write.contents.back()))});
+    write.content_bytes += change.content.size();
+    const Digest id = digest_of(options_.digest, as_bytes(change.content));
+    write.contents.emplace_back(id, std::make_shared<const std::string>(std::move(change.content)));
+    change.references.push_back({RecordKind::blob, id});
   }
   return write;
 }
@@ -377,7 +399,7 @@ Result<LogEntryStore::Accepted> LogEntryStore::enter(Write write, std::vector<En
   for (const EntryChange& change : changes) {
     if (change.memory_only && written) write.bytes += bytes_of({.key = change.key, .removed = true});
   }
-  if (write.bytes > kRecordBytesMax) return too_large(write.bytes);
+  if (write.bytes - write.content_bytes > kRecordBytesMax) return too_large(write.bytes - write.content_bytes);
   has_written_ = has_written_ || written;
   const std::uint64_t version = next_version_++;
   write.entries.reserve(changes.size());
@@ -397,6 +419,7 @@ Result<LogEntryStore::Accepted> LogEntryStore::enter(Write write, std::vector<En
   stats_.pending_bytes += write.bytes;
   accepted.number = ++accepted_through_;
   queue_.push_back(std::move(write));
+  if (gathering_ != 0 && queue_.size() >= gathering_) gathered_.notify_one();
   return accepted;
 }
 
@@ -407,7 +430,7 @@ void LogEntryStore::take(EntryChange change, bool written, std::uint64_t version
     stored->key = change.key;
     stored->removed = true;
     stored->version = version;
-    pending_[change.key] = {.entry = std::nullopt, .version = version};
+    pending_[change.key] = {.entry = nullptr, .version = version};
   }
   if (change.memory_only) {
     Entry entry{.value = std::move(change.value), .version = version, .references = {}};
@@ -493,18 +516,57 @@ bool LogEntryStore::due() const {
   return std::ranges::any_of(queue_, grouped);
 }
 
+bool LogEntryStore::in_background(Work work) {
+  if (parts_.log == nullptr || fork_generation() != fork_generation_) return false;
+  {
+    const std::lock_guard lock(bell_->mutex);
+    if (closed_) return false;
+    work_.push_back(std::move(work));
+  }
+  bell_->rung.notify_one();
+  return true;
+}
+
 void LogEntryStore::run(int nice) {
   become_background_thread("cairn-entries", nice);
   std::unique_lock lock(bell_->mutex);
   for (;;) {
-    bell_->rung.wait(lock, [&] { return !leading_ && (closed_ || due()); });
-    if (queue_.empty()) return;
-    lead(lock);
+    bell_->rung.wait(lock, [&] { return !leading_ && (closed_ || due() || !work_.empty()); });
+    if (closed_ || due()) {
+      if (queue_.empty()) return;
+      lead(lock);
+      continue;
+    }
+    const Work work = std::move(work_.front());
+    work_.pop_front();
+    lock.unlock();
+    const bool more = work();
+    lock.lock();
+    if (more) work_.push_back(work);
   }
+}
+
+// Threads that commit one thing after the other come again as soon as they are told of what they have committed. Were
+// the first of them to begin at once, the others would wait for its sync, and it for theirs: two syncs where one would
+// do for all.
+void LogEntryStore::gather(std::unique_lock<std::mutex>& lock) {
+  const std::size_t at_once = std::exchange(committing_most_, committing_);
+  const std::size_t expected = at_once - at_once / 8;
+  if (queue_.size() >= expected) return;
+  if (pass_over_ > 0) {
+    --pass_over_;
+    return;
+  }
+  gathering_ = expected;
+  gathered_.wait_for(lock, kGatherTime, [&] { return queue_.size() >= expected || closed_; });
+  gathering_ = 0;
+  in_vain_ = queue_.size() >= expected ? 0 : std::min(2 * in_vain_ + 1, kPassOverMax);
+  pass_over_ = in_vain_;
 }
 
 void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
+  gather(lock);
   lock.unlock();
   Taken taken;
   Status committed;
@@ -527,11 +589,21 @@ void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
   settle(lock, taken, committed, true);
 }
 
-Status LogEntryStore::append_contents(BlockSink& sink, const Write& write) {
-  for (const auto& content : write.contents) {
-    CAIRN_TRY(const BlockSink::Block block, sink.prepare(content, as_bytes(*content), DType::opaque));
+Status LogEntryStore::append_content(BlockSink& sink, const std::shared_ptr<const std::string>& content,
+                                     const Digest& id) const {
+  std::vector<BlockRef> blocks;
+  for (Bytes rest = as_bytes(*content); !rest.empty();) {
+    const Bytes part = rest.first(std::min<std::size_t>(rest.size(), options_.block_bytes));
+    CAIRN_TRY(const BlockSink::Block block, sink.prepare(content, part, DType::opaque));
     CAIRN_CHECK(sink.append(block));
+    blocks.push_back({block.digest, static_cast<std::uint32_t>(part.size())});
+    rest = rest.subspan(part.size());
   }
+  return sink.write_blob_manifest(id, std::move(blocks), content->size());
+}
+
+Status LogEntryStore::append_contents(BlockSink& sink, const Write& write) const {
+  for (const auto& [id, content] : write.contents) CAIRN_CHECK(append_content(sink, content, id));
   return {};
 }
 
@@ -545,12 +617,12 @@ Status LogEntryStore::append(BlockSink& sink, Taken& taken, std::size_t count) {
     // What only removes finds room on a full disk: it is not in one record with what does not.
     const bool removes = only_removes(writes[next].entries);
     const auto joins = [&](const Write& write) {
-      return bytes + write.bytes <= kRecordBytesMax && only_removes(write.entries) == removes;
+      return bytes + (write.bytes - write.content_bytes) <= kRecordBytesMax && only_removes(write.entries) == removes;
     };
     for (; next < count && (next == taken.appended || joins(writes[next])); ++next) {
       status = append_contents(sink, writes[next]);
       if (!status.ok()) break;
-      bytes += writes[next].bytes;
+      bytes += writes[next].bytes - writes[next].content_bytes;
       const auto& entries = writes[next].entries;
       record.entries.insert(record.entries.end(), entries.begin(), entries.end());
     }
@@ -564,10 +636,12 @@ Status LogEntryStore::append(BlockSink& sink, Taken& taken, std::size_t count) {
 void LogEntryStore::note_committed(const Write& write) {
   const std::unique_lock lock(pending_mutex_);
   for (const StoredEntry& stored : write.entries) {
-    const Entry entry = stored.removed ? Entry() : entry_of(stored);
-    cache_.change(stored.key, stored.removed ? nullptr : &entry);
     const auto pending = pending_.find(stored.key);
-    if (pending != pending_.end() && pending->second.version == write.entries.front().version) pending_.erase(pending);
+    const bool latest = pending != pending_.end() && pending->second.version == write.entries.front().version;
+    if (is_worth_memory(stored.key)) {
+      cache_.change(stored.key, stored.removed ? nullptr : latest ? pending->second.entry : entry_of(stored));
+    }
+    if (latest) pending_.erase(pending);
   }
   note_pending();
 }

@@ -37,10 +37,10 @@ class LogEntryStore final : public EntryStore {
     Index& index;
     LogWriter* log = nullptr;  // null: read-only
     ObjectParts& stored;
-    FairMutex& turn;                                               // held by whoever writes to the log
-    std::function<Status()> turn_began;                            // called with the turn, before anything else
-    std::function<Status()> follow;                                // before each reading: for a reader beside a writer
-    std::function<Result<std::string>(const Digest&)> read_block;  // that is committed
+    FairMutex& turn;                                              // held by whoever writes to the log
+    std::function<Status()> turn_began;                           // called with the turn, before anything else
+    std::function<Status()> follow;                               // before each reading: for a reader beside a writer
+    std::function<Result<std::string>(const Digest&)> read_blob;  // that is committed
   };
   struct Options {
     DigestKind digest = DigestKind::blake3;
@@ -68,12 +68,14 @@ class LogEntryStore final : public EntryStore {
   Status start(int nice);
 
   Result<std::optional<Entry>> find(std::string_view key) override;
+  Result<EntryPtr> look(std::string_view key) override;
   Status scan(std::string_view prefix, Order order, std::string_view from, const Visit& visit) override;
   Status scan_index(std::string_view prefix, Order order, std::string_view from, const VisitIndex& visit) override;
   Result<Written> write(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
   Result<Written> commit(std::vector<EntryChange> changes, const PutOptions& options = {}) override;
-  std::size_t content_bytes_max() const override { return options_.block_bytes; }
+  std::size_t content_bytes_max() const override { return kEntryContentBytesMax; }
   Result<std::string> content(const Reference& reference) override;
+  bool in_background(Work work) override;
   std::uint64_t store_time_ns() override { return time_->now_ns(); }
 
   // With the log's turn: appends the changes, and what was accepted before them, to `sink`, the
@@ -102,15 +104,15 @@ class LogEntryStore final : public EntryStore {
   using Clock = std::chrono::steady_clock;
   struct Write {
     std::vector<StoredEntry> entries;
-    std::vector<std::shared_ptr<const std::string>> contents;  // what was put along
-    std::uint64_t bytes = 0;
+    std::vector<std::pair<Digest, std::shared_ptr<const std::string>>> contents;  // what was put along
+    std::uint64_t bytes = 0, content_bytes = 0;  // all of it; of it, what is no part of a record of entries
     Durability durability = Durability::grouped;
     Clock::time_point accepted;
     std::shared_ptr<TicketState> ticket;
   };
   // An entry that is accepted and not committed: what a reader of this process sees.
   struct Pending {
-    std::optional<Entry> entry;  // nothing: removed
+    EntryPtr entry;  // null: removed
     std::uint64_t version = 0;
   };
   // Where the thread is woken; outlives the store in tickets.
@@ -160,10 +162,13 @@ class LogEntryStore final : public EntryStore {
   MemoryOnlyWalk memory_rows(std::string_view prefix, Order order, std::string_view from, bool of_index) const;
   bool due() const;
   void run(int nice);
+  // Waits a moment for those who are likely to bring a write now. `lock` is the queue's.
+  void gather(std::unique_lock<std::mutex>& lock);
   // Commits what is in the queue, for everybody; one thread at a time. `lock` is the queue's.
   void lead(std::unique_lock<std::mutex>& lock);
   // Content is in the log before what refers to it.
-  static Status append_contents(BlockSink& sink, const Write& write);
+  Status append_contents(BlockSink& sink, const Write& write) const;
+  Status append_content(BlockSink& sink, const std::shared_ptr<const std::string>& content, const Digest& id) const;
   // The first `count` of them.
   Status append(BlockSink& sink, Taken& taken, std::size_t count);
   // `lock` is the queue's, and locked afterwards. `committed`: of what was appended; `leads`: from lead().
@@ -189,7 +194,13 @@ class LogEntryStore final : public EntryStore {
   std::uint64_t accepted_through_ = 0, settled_through_ = 0;  // writes, counted
   bool leading_ = false;                                      // somebody is in lead()
   bool settling_ = false;                                     // and has taken what was in the queue
+  std::size_t committing_ = 0;                                // threads in commit()
+  std::size_t committing_most_ = 0;                           // at once, since it was last looked at
+  std::size_t gathering_ = 0;                                 // so many writes are waited for; 0: by nobody
+  unsigned in_vain_ = 0, pass_over_ = 0;  // gatherings one behind the other, and those to come that are not worth it
+  std::condition_variable gathered_;
   bool closed_ = false;
+  std::deque<Work> work_;  // for the thread when nothing is due
   std::optional<Error> error_;
   Stats stats_;
 

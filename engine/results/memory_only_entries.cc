@@ -24,7 +24,7 @@ void MemoryOnlyEntries::set_limit(std::uint64_t limit_bytes) {
   while (bytes_ > limit_bytes) evict_one();
 }
 
-MemoryOnlyEntries::EntryPtr MemoryOnlyEntries::find(std::string_view key) const {
+EntryPtr MemoryOnlyEntries::find(std::string_view key) const {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return nullptr;
   found->second.used.store(true, std::memory_order_relaxed);

@@ -23,7 +23,6 @@ namespace cairn {
 // Whoever has it guards it: what is const needs a shared lock, the rest a lock of its own.
 class MemoryOnlyEntries {
  public:
-  using EntryPtr = std::shared_ptr<const Entry>;
   struct Stats {
     std::uint64_t hits = 0, evicted = 0;
     std::uint64_t entries = 0, bytes = 0;

@@ -102,7 +102,7 @@ Result<std::vector<ResultTable::Candidate>> ResultTable::least_worth(std::uint64
     CAIRN_TRY(const auto found, opened(*entry));
     if (!found || found->envelope.cost_ns == 0) return true;
     CAIRN_TRY(const ResultAccess access, accesses_.of(std::string(key)));
-    const std::uint64_t takes = key.size() + entry->value.size();
+    const std::uint64_t takes = key.size() + entry->value.size() + found->envelope.content_bytes;
     least.insert({.priority = priority_of(found->envelope, takes, access),
                   .key = std::string(key),
                   .version = entry->version,

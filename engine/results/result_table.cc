@@ -19,7 +19,10 @@ namespace {
 // Of one write that removes.
 constexpr std::size_t kRemovedAtOnce = 4096;
 constexpr std::size_t kNameBytesMax = 255;
+constexpr std::string_view kBytes = "bytes";  // the serializer of what is any bytes
 constexpr std::size_t kMemoryOnlyBytesMax = std::size_t{1} << 30;
+// What is larger is content: an index, and the memory tier, have a copy of what is in an entry.
+constexpr std::size_t kInEntryBytesMax = kEntryValueBytesMax - 4096;
 
 std::int64_t wall_clock_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -79,7 +82,7 @@ ResultValue ResultValue::json(std::string_view text) {
 }
 
 ResultTable::ResultTable(EntryStore& entries) : entries_(entries), accesses_(entries) {
-  serializers_.emplace("bytes", Check());
+  serializers_.emplace(kBytes, Check());
   serializers_.emplace("json", check_json);
   serializers_.emplace("tensor", Check());
 }
@@ -94,6 +97,7 @@ Status ResultTable::register_serializer(const std::string& name, Check check) {
 }
 
 Status ResultTable::check_value(std::string_view key, const ResultValue& value) const {
+  if (value.serializer == kBytes && !value.tensor) return {};
   Check check;
   {
     const std::shared_lock lock(serializers_mutex_);
@@ -156,13 +160,21 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
   if (options.memory_only && envelope.value.bytes.size() > kMemoryOnlyBytesMax) {
     return of_key(key, ErrorCode::invalid_argument, "a value in memory only has at most 1 GiB");
   }
+  if (const std::size_t bytes = envelope.value.bytes.size(); !options.memory_only && bytes > kInEntryBytesMax) {
+    if (bytes > entries_.content_bytes_max()) {
+      return of_key(key, ErrorCode::invalid_argument,
+                    std::to_string(bytes) + " bytes are above 64 MiB: put them as an object");
+    }
+    change.content = as_text(envelope.value.bytes);
+    envelope.content_bytes = bytes;
+    envelope.value.bytes = {};
+  }
   change.value = encode(envelope);
   if (envelope.cost_ns != 0) {
-    change.index_keys.push_back(evictable_key(envelope, change.key.size() + change.value.size()));
+    const std::size_t bytes = change.key.size() + change.value.size() + change.content.size();
+    change.index_keys.push_back(evictable_key(envelope, bytes));
   }
-  if (change.memory_only || change.value.size() <= kEntryValueBytesMax) return change;
-  return of_key(key, ErrorCode::invalid_argument,
-                std::to_string(envelope.value.bytes.size()) + " bytes are above 1 MiB: put them as an object");
+  return change;
 }
 
 Result<std::vector<EntryChange>> ResultTable::changes_of(std::string_view name_space, Values values,
@@ -254,19 +266,42 @@ Result<std::optional<ResultTable::Found>> ResultTable::opened(const Entry& entry
   CAIRN_TRY(ResultEnvelope envelope, decode_result(entry.value));
   const std::uint64_t expires = envelope.expires_store_ns;
   if (expires != 0 && expires <= entries_.store_time_ns()) return std::optional<Found>();
-  return std::optional(
-      Found{.envelope = std::move(envelope), .version = entry.version, .memory_only = entry.memory_only});
+  Found found{.envelope = std::move(envelope), .version = entry.version, .memory_only = entry.memory_only};
+  if (found.envelope.content_bytes != 0) {
+    if (entry.references.size() != 1) return make_error(ErrorCode::corruption, "result: its content is not known");
+    found.content = entry.references.front();
+  }
+  return std::optional(std::move(found));
+}
+
+Result<std::optional<ResultTable::Found>> ResultTable::find_whole(const std::string& entry_key) {
+  for (std::uint64_t seen = 0;;) {
+    CAIRN_TRY(auto found, find(entry_key));
+    if (!found || !found->content) return found;
+    auto content = entries_.content(*found->content);
+    if (content.ok()) {
+      if (content->size() != found->envelope.content_bytes) {
+        return make_error(ErrorCode::corruption, "result: its content has another size");
+      }
+      const Bytes bytes = as_bytes(*content);
+      found->envelope.value.bytes.assign(bytes.begin(), bytes.end());
+      return found;
+    }
+    // Put again, or removed, since it was found.
+    if (content.error().code != ErrorCode::not_found || seen == found->version) return std::move(content).error();
+    seen = found->version;
+  }
 }
 
 Result<std::optional<ResultTable::Found>> ResultTable::find(const std::string& entry_key) {
-  CAIRN_TRY(const auto entry, entries_.find(entry_key));
+  CAIRN_TRY(const EntryPtr entry, entries_.look(entry_key));
   if (!entry) return std::optional<Found>();
   return opened(*entry);
 }
 
 Result<std::optional<ResultValue>> ResultTable::get(std::string_view name_space, std::string_view key) {
   const std::string entry_key = key_of(name_space, key);
-  CAIRN_TRY(auto found, find(entry_key));
+  CAIRN_TRY(auto found, find_whole(entry_key));
   if (!found) {
     ++misses_;
     return std::optional<ResultValue>();
@@ -296,7 +331,7 @@ Result<ResultInfo> ResultTable::info_of(std::string_view key, const std::string&
                   .version = found.version,
                   .serializer = envelope.value.serializer,
                   .tensor = envelope.value.tensor,
-                  .bytes = envelope.value.bytes.size(),
+                  .bytes = envelope.value.bytes.size() + envelope.content_bytes,
                   .experiment = envelope.experiment,
                   .memory_only = found.memory_only,
                   .created_ns = envelope.created_ns,

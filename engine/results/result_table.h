@@ -56,10 +56,13 @@ class ResultTable {
     ResultEnvelope envelope;
     std::uint64_t version = 0;
     bool memory_only = false;
+    std::optional<Reference> content = {};  // of a value that is not in the envelope
   };
   // Nothing when it is not there, or its time is over.
   Result<std::optional<Found>> find(const std::string& entry_key);
   Result<std::optional<Found>> opened(const Entry& entry) const;
+  // With its bytes, wherever they are.
+  Result<std::optional<Found>> find_whole(const std::string& entry_key);
   Result<ResultInfo> info_of(std::string_view key, const std::string& entry_key, const Found& found);
   Status check_value(std::string_view key, const ResultValue& value) const;
   Result<std::vector<EntryChange>> changes_of(std::string_view name_space, Values values, const ResultOptions& options);

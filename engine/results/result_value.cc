@@ -13,8 +13,8 @@
 namespace cairn {
 namespace {
 
-// What has no cost is written as version 1.
-constexpr std::uint8_t kVersion = 2;
+// What has no cost is written as version 1, what has one as 2, and of 3 the bytes are content.
+constexpr std::uint8_t kVersion = 3, kContentVersion = 3;
 constexpr std::uint8_t kRowMajor = 0;
 constexpr std::size_t kDimensionsMax = 64;
 
@@ -24,12 +24,13 @@ std::string encode(const ResultEnvelope& envelope) {
   std::vector<std::byte> bytes;
   ByteWriter out(bytes);
   const bool has_cost = envelope.cost_ns != 0;
-  out.put(static_cast<std::uint8_t>(has_cost ? kVersion : 1));
+  const bool is_content = envelope.content_bytes != 0;
+  out.put(static_cast<std::uint8_t>(is_content ? kContentVersion : has_cost ? 2 : 1));
   out.put_string(envelope.value.serializer);
   out.put_string(envelope.experiment);
   out.put(static_cast<std::uint64_t>(envelope.created_ns));
   out.put(envelope.expires_store_ns);
-  if (has_cost) {
+  if (has_cost || is_content) {
     out.put(envelope.cost_ns);
     out.put(std::bit_cast<std::uint64_t>(envelope.eviction_clock));
   }
@@ -40,6 +41,10 @@ std::string encode(const ResultEnvelope& envelope) {
     out.put(kRowMajor);
     out.put(static_cast<std::uint32_t>(tensor->shape.size()));
     for (const std::uint64_t dimension : tensor->shape) out.put(dimension);
+  }
+  if (is_content) {
+    out.put(envelope.content_bytes);
+    return std::string(as_text(bytes));
   }
   out.put(static_cast<std::uint32_t>(envelope.value.bytes.size()));
   out.put_bytes(envelope.value.bytes);
@@ -56,12 +61,13 @@ Result<ResultEnvelope> decode_result(std::string_view bytes) {
   CAIRN_TRY(envelope.experiment, in.get_string("experiment"));
   CAIRN_TRY(envelope.created_ns, in.get_signed("created_ns"));
   CAIRN_TRY(envelope.expires_store_ns, in.get<std::uint64_t>("expires_store_ns"));
-  if (version == kVersion) {
+  if (version >= 2) {
     CAIRN_TRY(envelope.cost_ns, in.get<std::uint64_t>("cost_ns"));
-    if (envelope.cost_ns == 0) return in.wrong("is zero");
+    if (envelope.cost_ns == 0 && version != kContentVersion) return in.wrong("is zero");
     CAIRN_TRY(const auto clock, in.get<std::uint64_t>("eviction_clock"));
     envelope.eviction_clock = std::bit_cast<double>(clock);
     if (!std::isfinite(envelope.eviction_clock) || envelope.eviction_clock < 0) return in.wrong("is no time per byte");
+    if (envelope.cost_ns == 0 && clock != 0) return in.wrong("is of what has no cost");
   }
   CAIRN_TRY(const bool is_tensor, in.get_bool("is a tensor"));
   if (is_tensor) {
@@ -78,6 +84,12 @@ Result<ResultEnvelope> decode_result(std::string_view bytes) {
       tensor.shape.push_back(dimension);
     }
     envelope.value.tensor = std::move(tensor);
+  }
+  if (version == kContentVersion) {
+    CAIRN_TRY(envelope.content_bytes, in.get<std::uint64_t>("content_bytes"));
+    if (envelope.content_bytes == 0) return in.wrong("is zero");
+    CAIRN_CHECK(in.expect_end());
+    return envelope;
   }
   CAIRN_TRY(const Bytes content, in.get_bytes("bytes"));
   envelope.value.bytes.assign(content.begin(), content.end());

@@ -19,6 +19,9 @@ struct ResultEnvelope {
   std::uint64_t expires_store_ns = 0;  // by the store's clock; 0: never
   std::uint64_t cost_ns = 0;           // of computing it; 0: it is never evicted
   double eviction_clock = 0;           // when it was put (result_eviction.h); of one that has a cost
+  // Of a value that is content of its entry, and not in the envelope: `value` is then without its bytes. 0: it is
+  // there.
+  std::uint64_t content_bytes = 0;
 };
 
 std::string encode(const ResultEnvelope& envelope);

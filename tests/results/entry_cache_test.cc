@@ -10,8 +10,8 @@
 namespace cairn {
 namespace {
 
-Entry entry(std::uint64_t version, std::size_t bytes = 100) {
-  return {.value = std::string(bytes, 'v'), .version = version, .references = {}};
+EntryPtr entry(std::uint64_t version, std::size_t bytes = 100) {
+  return std::make_shared<const Entry>(Entry{.value = std::string(bytes, 'v'), .version = version, .references = {}});
 }
 std::string key(int i) { return "key" + std::to_string(i); }
 
@@ -47,8 +47,7 @@ TEST(EntryCacheTest, AScanDoesNotPushOutWhatIsReadAgainAndAgain) {
 TEST(EntryCacheTest, WhatWasReadBeforeAChangeIsNotKeptAfterIt) {
   EntryCache cache(1 << 20);
   const std::uint64_t ticket = cache.ticket("k");
-  const Entry newer = entry(2);
-  cache.change("k", &newer);
+  cache.change("k", entry(2));
   cache.insert("k", entry(1), ticket);
   EXPECT_EQ(cache.find("k")->version, 2u);
   const std::uint64_t again = cache.ticket("k");
@@ -59,8 +58,7 @@ TEST(EntryCacheTest, WhatWasReadBeforeAChangeIsNotKeptAfterIt) {
 
 TEST(EntryCacheTest, WhatIsLargerThanItsShareIsNotKept) {
   EntryCache cache(1 << 20);
-  const Entry large = entry(1, 1 << 20);
-  cache.change("k", &large);
+  cache.change("k", entry(1, 1 << 20));
   EXPECT_FALSE(cache.find("k"));
   EXPECT_EQ(cache.stats().bytes, 0u);
 }
@@ -74,8 +72,7 @@ TEST(EntryCacheTest, ThreadsSeeNoVersionOlderThanTheySaw) {
       for (int i = 0; i < 20'000; ++i) {
         const int k = (i * 7 + t) % 8;
         if (k % 4 == t && i % 3 == 0) {
-          const Entry newer = entry(++truth[k]);
-          cache.change(key(k), &newer);
+          cache.change(key(k), entry(++truth[k]));
           continue;
         }
         const std::uint64_t before = k % 4 == t ? truth[k].load() : 0;

@@ -36,7 +36,16 @@ class HookedEntryStore final : public EntryStore {
   }
   std::size_t content_bytes_max() const override { return behind_.content_bytes_max(); }
   Result<std::string> content(const Reference& reference) override { return behind_.content(reference); }
+  bool in_background(Work work) override {
+    if (!keeps_work) return behind_.in_background(std::move(work));
+    kept_work.push_back(std::move(work));
+    return true;
+  }
   std::uint64_t store_time_ns() override { return behind_.store_time_ns(); }
+
+  // What is asked for is done by the test.
+  bool keeps_work = false;
+  std::vector<Work> kept_work;
 
  private:
   EntryStore& behind_;

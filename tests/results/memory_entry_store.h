@@ -91,7 +91,7 @@ class MemoryEntryStore final : public EntryStore {
     return Written{.version = version_, .ticket = Ticket(std::move(done))};
   }
 
-  std::size_t content_bytes_max() const override { return kEntryValueBytesMax; }
+  std::size_t content_bytes_max() const override { return kEntryContentBytesMax; }
   Result<std::string> content(const Reference& reference) override {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, kept] : entries_) {

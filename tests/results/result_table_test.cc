@@ -152,7 +152,7 @@ TEST_F(ResultTableTest, HostileBytesAreNamed) {
     EXPECT_NE(found.error().message.find("offset"), std::string::npos) << found.error().message;
   }
   std::string newer = good;
-  newer[0] = 3;
+  newer[0] = 4;
   EXPECT_EQ(decode_result(newer).error().code, ErrorCode::unsupported);
   EXPECT_FALSE(decode_result(good + "x").ok());
   const ResultEnvelope envelope = decode_result(good).value();

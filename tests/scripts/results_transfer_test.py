@@ -55,7 +55,7 @@ values = {
     "text": '"ümlaut, \\u00fc, \u2028"'.encode(),
 }
 blob = random.Random(SEED).randbytes(100_003)
-largest = random.Random(SEED).randbytes((1 << 20) - 4096)
+largest = random.Random(SEED).randbytes(5_000_000)
 put(original, [
     *(line(key, serializer="json", json_text=text.decode()) for key, text in values.items()),
     line("raw", base64=base64.b64encode(blob).decode(), experiment="search", seconds_left=5000),
@@ -132,7 +132,7 @@ wrong = {
     "no time left": line("a", seconds_left=0), "time in words": line("a", seconds_left="1"),
     "too much time": line("a", seconds_left=1e10), "a newer form": line("a", schema_version=2),
     "no UTF-8": b'{"key":"\xff","serializer":"bytes","base64":""}', "a long namespace": line("a", namespace="n" * 256),
-    "a long value": line("a", base64=base64.b64encode(bytes((1 << 20) + 1)).decode()),
+    "a long value": line("a", base64=base64.b64encode(bytes((64 << 20) + 1)).decode()),
     "a deep value": line("a", base64="") [:-1] + ', "x": ' + "[" * 100_000 + "}",
 }
 refused = Store(folder / "refused")
@@ -140,7 +140,7 @@ for what, text in wrong.items():
     message = put(refused, [line("before"), "", text, line("after")], expect=2).error().get("message", "")
     claim("lines.jsonl, line 3: " in message, f"{what}: the line is not named: {message}")
 claim(not exported(refused), "lines of a bad batch are put")
-LINES.write_bytes(b"x" * (9 << 20))
+LINES.write_bytes(b"x" * (129 << 20))
 claim("line 1" in refused.run("results", "import", LINES, expect=2).error()["message"], "a long line is not named")
 refused.run("results", "import", folder / "none", expect=1)
 refused.run("results", "import", expect=2)

@@ -71,12 +71,16 @@ TEST_F(EntriesTest, ContentThatIsPutAlongLivesAsLongAsItsEntry) {
   EXPECT_TRUE(log_.store().check({.read_data = true}).value().damaged.empty());
 }
 
-TEST_F(EntriesTest, ContentIsReadAtOnceAndNoLargerThanABlock) {
-  const std::string content = random_bytes(entries().content_bytes_max(), 2);
+TEST_F(EntriesTest, ContentOfManyBlocksIsReadAtOnceAndHasALimit) {
+  const std::string content = random_bytes(3 * MiB + 5, 2);
   const auto written = entries().write({{.key = "k", .value = "v", .content = content}});
   ASSERT_TRUE(written.ok()) << written.error().message;
-  EXPECT_EQ(entries().content(entries().find("k").value()->references.front()).value(), content);
-  const auto refused = entries().write({{.key = "k", .value = "v", .content = content + "x"}});
+  const Reference reference = entries().find("k").value()->references.front();
+  EXPECT_EQ(entries().content(reference).value(), content);
+  ASSERT_TRUE(log_.rebuild().empty());
+  EXPECT_EQ(entries().content(reference).value(), content);
+  const std::string too_much(entries().content_bytes_max() / 2 + 1, 'x');
+  const auto refused = entries().write({{.key = "a", .content = too_much}, {.key = "b", .content = too_much}});
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
 }
 

@@ -57,7 +57,7 @@ struct ResultOptions {
   // soon as others need its room (half of StoreOptions::memory_cache_bytes). What a key has last
   // been put is the only value it has: one that it had on the disk is removed there, and the ticket
   // is of that removal: when it fails, the old one is there as before. Such a value may be larger
-  // than 1 MiB. Everything finds it that finds others; its reads are not counted.
+  // than 64 MiB. Everything finds it that finds others; its reads are not counted.
   bool memory_only = false;
 };
 
@@ -71,7 +71,8 @@ struct ResultInfo {
   bool memory_only = false;     // ResultOptions::memory_only
   std::int64_t created_ns = 0;  // since the Unix epoch, by the clock of the machine: for people
   // Of get() and get_many(), kept in memory and written now and then: what a crash takes away is
-  // never a value.
+  // never a value. Where tens of thousands of results are read one after the other faster than counts
+  // can be written, some of their reads are not counted.
   std::int64_t accessed_ns = 0;  // 0: never
   std::uint64_t access_count = 0;
   std::optional<std::chrono::nanoseconds> time_left;  // nothing: it stays
@@ -111,7 +112,7 @@ struct EvictReport {
 class StoreImpl;
 
 // Of one namespace. Borrows its Store; any number of threads. Once that is closed, every call fails. A key is 1 to
-// 2,048 bytes, a value at most 1 MiB less 4 KiB with what is said about it: what is larger is an object
+// 2,048 bytes, a value at most 64 MiB, and as much is put at once: what is larger is an object
 // (Store::put_async), whose id is the result.
 class Results {
  public:
