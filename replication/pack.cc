@@ -51,7 +51,7 @@ Result<std::vector<PackedRecord>> read_records(Fields& fields, std::uint32_t cou
     if (bases > kBasesMax || (bases > 0 && record.id.kind != kBlock)) return damaged("a record with too many bases");
     for (std::uint16_t i = 0; i < bases; ++i) record.bases.push_back(fields.digest());
     if (fields.failed()) return damaged("it is cut off");
-    if (record.offset < end || record.stored_bytes > pack_bytes - std::min(record.offset, pack_bytes)) {
+    if (record.offset < end || record.offset > pack_bytes || record.stored_bytes > pack_bytes - record.offset) {
       return damaged("a payload of " + std::to_string(record.stored_bytes) + " bytes at " +
                      std::to_string(record.offset) + " is not behind the one before, and inside");
     }

@@ -49,7 +49,7 @@ Result<std::vector<Pack>> decode_index(Bytes bytes) {
   Fields fields(bytes);
   if (!fields.says(kMagic)) return damaged("it does not begin as one");
   const auto count = fields.number<std::uint32_t>();
-  if (count > fields.left() / kPackHeadBytes) return damaged("it is cut off");
+  if (fields.failed() || count > fields.left() / kPackHeadBytes) return damaged("it is cut off");
   std::vector<Pack> packs(count);
   for (Pack& pack : packs) {
     pack.name = fields.digest();

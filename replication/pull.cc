@@ -86,14 +86,14 @@ Status Puller::bring_blocks() {
   std::unordered_set<Digest> coming;
   for (const PackIndex::Place& place : blocks_) coming.insert(place.record->id.digest);
   while (!blocks_.empty()) {
-    const auto waits = std::ranges::partition(blocks_, [&](const PackIndex::Place& place) {
+    const auto waits = std::partition(blocks_.begin(), blocks_.end(), [&](const PackIndex::Place& place) {
       return std::ranges::none_of(place.record->bases, [&](const Digest& base) { return coming.contains(base); });
     });
-    std::vector<PackIndex::Place> now(blocks_.begin(), waits.begin());
+    std::vector<PackIndex::Place> now(blocks_.begin(), waits);
     if (now.empty()) {
       return make_error(ErrorCode::corruption, "blocks of the mirror are the difference from each other, in a circle");
     }
-    blocks_.assign(waits.begin(), waits.end());
+    blocks_.erase(blocks_.begin(), waits);
     for (const PackIndex::Place& place : now) coming.erase(place.record->id.digest);
     CAIRN_CHECK(fetch(storage_, formats_, std::move(now), options_.fetch, report_.fetched,
                       [this](const Content& block) { return put(block); }));

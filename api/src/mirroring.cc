@@ -48,23 +48,28 @@ Refs::const_iterator find(const Refs& refs, const RefName& wanted) {
 }
 
 // The refs of each store of the mirror, or of the one that is asked for.
-Result<std::map<mirror::Uuid, Refs>> stores_of(ObjectStorage& storage, const MirrorFormats& formats,
-                                               const std::optional<mirror::Uuid>& only, std::size_t parallel) {
+struct MirroredRefs {
+  mirror::Cursor end;
+  Refs refs;
+};
+Result<std::map<mirror::Uuid, MirroredRefs>> stores_of(ObjectStorage& storage, const MirrorFormats& formats,
+                                                       const std::optional<mirror::Uuid>& only, std::size_t parallel) {
   std::vector<mirror::Uuid> uuids;
   if (only) {
     uuids.push_back(*only);
   } else {
     CAIRN_TRY(uuids, mirror::list_stores(storage));
   }
-  std::map<mirror::Uuid, Refs> stores;
+  std::map<mirror::Uuid, MirroredRefs> stores;
   for (const mirror::Uuid& uuid : uuids) {
     CAIRN_TRY(auto read, mirror::read_store(storage, formats, uuid, parallel));
-    CAIRN_TRY(stores[uuid], refs_of(std::move(read.fold)));
+    stores[uuid].end = read.end;
+    CAIRN_TRY(stores[uuid].refs, refs_of(std::move(read.fold)));
   }
   return stores;
 }
 
-Result<std::vector<mirror::Statement>> choose(const std::map<mirror::Uuid, Refs>& stores,
+Result<std::vector<mirror::Statement>> choose(const std::map<mirror::Uuid, MirroredRefs>& stores,
                                               const std::vector<std::string>& names) {
   std::vector<mirror::Statement> chosen;
   for (const std::string& name : names) {
@@ -72,9 +77,9 @@ Result<std::vector<mirror::Statement>> choose(const std::map<mirror::Uuid, Refs>
     std::string in;  // which stores
     const mirror::Statement* found = nullptr;
     bool ambiguous = false;
-    for (const auto& [uuid, refs] : stores) {
-      const auto at = find(refs, wanted);
-      if (at == refs.end()) continue;
+    for (const auto& [uuid, mirrored] : stores) {
+      const auto at = find(mirrored.refs, wanted);
+      if (at == mirrored.refs.end()) continue;
       in += (in.empty() ? "" : ", ") + mirror::hex(uuid);
       ambiguous = ambiguous || (found != nullptr && *found != at->second);
       found = &at->second;
@@ -108,9 +113,9 @@ Result<std::vector<MirrorRefs>> mirrored_refs(ObjectStorage& storage, DigestKind
   const MirrorFormats formats(digest);
   CAIRN_TRY(const auto stores, stores_of(storage, formats, std::nullopt, mirror::FetchOptions().parallel));
   std::vector<MirrorRefs> out;
-  for (const auto& [uuid, refs] : stores) {
-    MirrorRefs& one = out.emplace_back(MirrorRefs{.store = uuid, .refs = {}});
-    for (const auto& [key, statement] : refs) {
+  for (const auto& [uuid, mirrored] : stores) {
+    MirrorRefs& one = out.emplace_back(MirrorRefs{.store = uuid, .end = mirrored.end, .refs = {}});
+    for (const auto& [key, statement] : mirrored.refs) {
       CAIRN_TRY(one.refs.emplace_back(), ref_of(statement));
     }
   }

@@ -16,6 +16,7 @@ namespace cairn {
 // A mirror's content with what it says of one store.
 struct MirrorRefs {
   mirror::Uuid store{};
+  mirror::Cursor end;           // how far its log is mirrored
   std::vector<RefRecord> refs;  // by name, then version
 };
 // Every store that the mirror has. not_found: there is no mirror at this place.

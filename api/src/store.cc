@@ -41,6 +41,7 @@ Result<ScrubReport> Store::scrub(const ScrubOptions& options, const Progress& pr
 Result<RepairReport> Store::repair(const Progress& progress) { return impl_->repair(progress); }
 Archive Store::archive() { return Archive(*impl_); }
 Deltas Store::deltas() { return Deltas(*impl_); }
+Mirrors Store::mirrors() { return Mirrors(*impl_); }
 Checkpoints Store::checkpoints(const std::string& experiment) { return Checkpoints(*impl_, experiment); }
 
 }  // namespace cairn

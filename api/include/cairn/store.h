@@ -16,6 +16,7 @@
 #include "cairn/digest.h"
 #include "cairn/experiments.h"
 #include "cairn/metrics.h"
+#include "cairn/mirrors.h"
 #include "cairn/objects.h"
 #include "cairn/operations.h"
 #include "cairn/progress.h"
@@ -335,6 +336,7 @@ class Store {
   Operations operations();
   // The error of a store that is closed.
   Result<Metrics> metrics();
+  Mirrors mirrors();
   // StoreOptions::memory_cache_bytes from now on. Needs read_write: a reader keeps nothing, because another process
   // may write.
   Status set_memory_cache_bytes(std::uint64_t bytes);

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// cairn mirror: remote views of a store, in S3-compatible storage.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "api/cli/answers.h"
+#include "api/cli/json_fields.h"
+#include "api/cli/verb.h"
+
+namespace cairn::cli {
+namespace {
+
+struct Options {
+  std::string action;
+  std::vector<std::string> arguments;
+  MirrorPlace place;
+  std::string from;
+  bool read_data = false;
+};
+
+Json array_of_texts(const std::vector<std::string>& texts) {
+  Json array = Json::array();
+  for (const std::string& text : texts) array.push_back(printable(text));
+  return array;
+}
+
+Json fields_of(const MirrorInfo& mirror) {
+  return {{"name", mirror.name},
+          {"url", printable(mirror.place.url)},
+          {"endpoint", printable(mirror.place.endpoint)},
+          {"region", printable(mirror.place.region)},
+          {"ca_file", printable(mirror.place.ca_file)}};
+}
+
+Json fields_of(const MirrorPullReport& report) {
+  return {{"names", report.names},
+          {"records", report.records},
+          {"fetched_bytes", report.fetched_bytes},
+          {"requests", report.requests}};
+}
+
+std::string pull_text(const MirrorPullReport& report, double seconds) {
+  return fmt::format("{}, {} in {}, in {}\n", count_text(report.records, "block or object", "blocks and objects"),
+                     size_text(report.fetched_bytes), count_text(report.requests, "request", "requests"),
+                     duration_text(seconds));
+}
+
+Result<int> add(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  MirrorInfo mirror{.name = options.arguments[0], .place = options.place};
+  mirror.place.url = options.arguments[1];
+  CAIRN_CHECK(store.mirrors().add(mirror.name, mirror.place));
+  if (session.out().json()) session.summary(fields_of(mirror));
+  return kExitDone;
+}
+
+Result<int> remove(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const bool was_there, store.mirrors().remove(options.arguments[0]));
+  if (!was_there) {
+    return Error{.code = ErrorCode::not_found, .message = "no mirror '" + printable(options.arguments[0]) + "'"};
+  }
+  if (session.out().json()) session.summary(Json{{"removed", 1}});
+  return kExitDone;
+}
+
+Result<int> list(Session& session, const Options&) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const auto mirrors, store.mirrors().list());
+  Listing rows({{"NAME"}, {"URL"}, {"ENDPOINT"}, {"REGION"}});
+  for (const MirrorInfo& mirror : mirrors) {
+    rows.add(fields_of(mirror), {mirror.name, session.out().name(mirror.place.url),
+                                 session.out().name(mirror.place.endpoint), session.out().name(mirror.place.region)});
+  }
+  rows.print(session.out());
+  return kExitDone;
+}
+
+Result<int> status(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const MirrorStatus found, store.mirrors().status(options.arguments[0]));
+  Output& out = session.out();
+  if (out.json()) {
+    Json fields = fields_of(found.mirror);
+    fields["packs"] = found.packs;
+    fields["pack_bytes"] = found.pack_bytes;
+    fields["behind_statements"] = found.behind_statements;
+    fields["behind_bytes"] = found.behind_bytes;
+    fields["stores"] = Json::array();
+    for (const MirroredStoreInfo& one : found.stores) {
+      fields["stores"].push_back({{"id", one.id}, {"is_this", one.is_this}, {"names", array_of_texts(one.names)}});
+    }
+    session.summary(std::move(fields));
+    return kExitDone;
+  }
+  out.report(fmt::format("{} at {}: {} in {}\n", found.mirror.name, out.name(found.mirror.place.url),
+                         size_text(found.pack_bytes), count_text(found.packs, "pack", "packs")));
+  for (const MirroredStoreInfo& one : found.stores) {
+    out.report(fmt::format("  store {}{}: {}\n", one.id, one.is_this ? " (this one)" : "",
+                           count_text(one.names.size(), "version", "versions")));
+  }
+  out.report(found.behind_statements == 0 ? std::string("All that this store says is mirrored\n")
+                                          : fmt::format("Not mirrored yet: {}, in {} of the log\n",
+                                                        count_text(found.behind_statements, "name, object or result",
+                                                                   "names, objects and results"),
+                                                        size_text(found.behind_bytes)));
+  return kExitDone;
+}
+
+Result<int> push(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const MirrorPushReport report, store.mirrors().push(options.arguments[0], session.progress()));
+  session.clear_progress();
+  for (const std::string& wrong : report.left_out) print_note("left out: " + printable(wrong));
+  if (session.out().json()) {
+    session.summary({{"statements", report.statements},
+                     {"records", report.records},
+                     {"content_bytes", report.content_bytes},
+                     {"sent_bytes", report.sent_bytes},
+                     {"requests", report.requests},
+                     {"left_out", array_of_texts(report.left_out)}});
+  } else {
+    session.out().report(
+        fmt::format("Mirrored {}: {} that the mirror did not have, {} sent in {}, in {}\n",
+                    count_text(report.statements, "name, object or result", "names, objects and results"),
+                    count_text(report.records, "block or object", "blocks and objects"), size_text(report.sent_bytes),
+                    count_text(report.requests, "request", "requests"), duration_text(session.seconds())));
+  }
+  return report.left_out.empty() ? kExitDone : kExitPartial;
+}
+
+Result<int> pull(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_write));
+  const std::vector<std::string> names(options.arguments.begin() + 1, options.arguments.end());
+  CAIRN_TRY(const MirrorPullReport report,
+            store.mirrors().pull(options.arguments[0], names, options.from, session.progress()));
+  CAIRN_CHECK(store.close());
+  session.clear_progress();
+  if (session.out().json()) {
+    session.summary(fields_of(report));
+  } else {
+    session.out().report("Pulled " + count_text(report.names, "version", "versions") + ": " +
+                         pull_text(report, session.seconds()));
+  }
+  return kExitDone;
+}
+
+Result<int> verify(Session& session, const Options& options) {
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const MirrorVerifyReport report,
+            store.mirrors().verify(options.arguments[0], options.read_data, session.progress()));
+  session.clear_progress();
+  Output& out = session.out();
+  if (out.json()) {
+    session.summary({{"stores", report.stores},
+                     {"statements", report.statements},
+                     {"packs", report.packs},
+                     {"records", report.records},
+                     {"pack_bytes", report.pack_bytes},
+                     {"bytes_read", report.bytes_read},
+                     {"problems", array_of_texts(report.problems)}});
+  } else {
+    for (const std::string& problem : report.problems) out.report(printable(problem) + "\n");
+    out.report(fmt::format(
+        "{}: {}, {} of {}, {} read in {}\n", report.problems.empty() ? "Nothing wrong" : "Damaged",
+        count_text(report.packs, "pack", "packs"), count_text(report.statements, "statement", "statements"),
+        count_text(report.stores, "store", "stores"), size_text(report.bytes_read), duration_text(session.seconds())));
+  }
+  return report.problems.empty() ? kExitDone : kExitDamage;
+}
+
+Result<int> restore(Session& session, const Options& options) {
+  CAIRN_TRY(const std::string path, session.store_path());
+  MirrorPlace place = options.place;
+  place.url = options.arguments[0];
+  CAIRN_TRY(const MirrorPullReport report, Mirrors::restore(path, place, options.from, session.progress()));
+  session.clear_progress();
+  if (session.out().json()) {
+    session.summary(fields_of(report));
+  } else {
+    session.out().report("Restored " + count_text(report.names, "statement", "statements") + ": " +
+                         pull_text(report, session.seconds()));
+  }
+  return kExitDone;
+}
+
+struct Action {
+  const char* name;
+  const char* arguments;
+  std::size_t least, most;
+  Result<int> (*run)(Session& session, const Options& options);
+};
+constexpr std::size_t kAny = ~std::size_t{0};
+constexpr std::array kActions{Action{"add", "NAME s3://BUCKET/PREFIX", 2, 2, add},
+                              Action{"rm", "NAME", 1, 1, remove},
+                              Action{"list", "nothing", 0, 0, list},
+                              Action{"status", "NAME", 1, 1, status},
+                              Action{"push", "NAME", 1, 1, push},
+                              Action{"pull", "NAME and REF…", 2, kAny, pull},
+                              Action{"verify", "NAME", 1, 1, verify},
+                              Action{"restore", "s3://BUCKET/PREFIX", 1, 1, restore}};
+
+Result<int> run_mirror(Session& session, const Options& options) {
+  const auto action =
+      std::ranges::find(kActions, options.action, [](const Action& one) { return std::string(one.name); });
+  if (action == kActions.end()) {
+    return wrong_usage("mirror knows add, rm, list, status, push, pull, verify and restore, not '" +
+                       printable(options.action) + "'");
+  }
+  if (options.arguments.size() < action->least || options.arguments.size() > action->most) {
+    return wrong_usage(options.action + " takes " + action->arguments);
+  }
+  return action->run(session, options);
+}
+
+Run declare_mirror(VerbOptions& options) {
+  const auto given = std::make_shared<Options>();
+  options.argument("add|rm|list|status|push|pull|verify|restore", given->action, "What to do");
+  options.arguments("NAME", given->arguments, "Which mirror; then its URL (add) or what to pull", Need::optional);
+  options.option("--endpoint", "URL", given->place.endpoint, "add, restore: the server, when it is not Amazon's own");
+  options.option("--region", "NAME", given->place.region, "add, restore: the bucket's region");
+  options.option("--ca-file", "FILE", given->place.ca_file,
+                 "add, restore: certificates to trust instead of the system's");
+  options.option("--from", "STORE", given->from, "pull, restore: of the mirror's stores, the one with this id");
+  options.flag("--read-data", given->read_data, "verify: read every byte and compare it");
+  return [given](Session& session) { return run_mirror(session, *given); };
+}
+
+}  // namespace
+
+constinit const Verb kMirror{.name = "mirror",
+                             .summary = "Keep a copy in S3-compatible storage, and bring it back",
+                             .examples =
+                                 "  cairn mirror add cloud s3://models/team --region eu-central-1\n"
+                                 "  cairn mirror push cloud                 again whenever there is something new\n"
+                                 "  cairn mirror pull cloud llama-sft@3     one model, without the rest\n"
+                                 "  cairn --store restored mirror restore s3://models/team --region eu-central-1\n",
+                             .lines = true,
+                             .declare = declare_mirror};
+
+}  // namespace cairn::cli

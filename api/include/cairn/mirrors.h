@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mirrors: remote views of a store, kept in S3-compatible storage. A mirror is shared by any number of stores, on any
+// number of machines: content that it has, from whichever store, is not sent again. What a store says (names, versions,
+// checkpoints, objects, results) is mirrored when everything that it needs is there, in the order of the store's log.
+//
+// Credentials are never a part of a mirror's place, nor kept in the store: they come from where Amazon's own tools look
+// for them, the environment, ~/.aws, the container's or the machine's metadata service, each time they are needed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cairn/progress.h"
+#include "cairn/result.h"
+
+// A shared library shows what is declared from here on.
+#pragma GCC visibility push(default)
+namespace cairn {
+
+class StoreImpl;
+
+// Where a mirror is.
+struct MirrorPlace {
+  std::string url;  // "s3://bucket" or "s3://bucket/prefix"
+  // "https://host:port"; empty: Amazon's own for the region.
+  std::string endpoint = {};
+  // Empty: what the environment and ~/.aws say, or else us-east-1.
+  std::string region = {};
+  // Certificates in PEM to be trusted instead of the platform's; empty: those.
+  std::string ca_file = {};
+  friend bool operator==(const MirrorPlace&, const MirrorPlace&) = default;
+};
+
+struct MirrorInfo {
+  std::string name;
+  MirrorPlace place;
+};
+
+struct MirrorPushReport {
+  std::uint64_t statements = 0;     // names, objects and results that were said, or said to be gone
+  std::uint64_t records = 0;        // blocks and objects that the mirror did not have
+  std::uint64_t content_bytes = 0;  // of those, as the store has them: encoded
+  std::uint64_t sent_bytes = 0;     // with what says where they are
+  std::uint64_t requests = 0;       // that put something
+  // What could not be mirrored because it is damaged here, in words that name it: see Store::check().
+  std::vector<std::string> left_out;
+};
+
+struct MirrorPullReport {
+  std::uint64_t names = 0;          // versions, and of a whole store everything that it says
+  std::uint64_t records = 0;        // blocks and objects that the store did not have
+  std::uint64_t fetched_bytes = 0;  // with what lay between
+  std::uint64_t requests = 0;       // that fetched those
+};
+
+// What a mirror has of one store.
+struct MirroredStoreInfo {
+  std::string id;  // 32 hexadecimal digits
+  bool is_this = false;
+  std::vector<std::string> names;  // "NAME@V", by name, then version
+};
+
+struct MirrorStatus {
+  MirrorInfo mirror;
+  std::uint64_t packs = 0, pack_bytes = 0;  // of all stores
+  std::vector<MirroredStoreInfo> stores;
+  // What a push would say now, and how much of the log that is in.
+  std::uint64_t behind_statements = 0, behind_bytes = 0;
+};
+
+struct MirrorVerifyReport {
+  std::uint64_t stores = 0, statements = 0, packs = 0, records = 0, pack_bytes = 0, bytes_read = 0;
+  std::vector<std::string> problems;  // none: all is well
+};
+
+// Of one store; any thread. Calls that ask the mirror block, and try again what may succeed later. Errors name what was
+// asked and never hold a secret. ErrorCode::unsupported: this build has no S3, or the mirror is of stores with another
+// digest. not_found: no mirror of that name. Progress may stop a call: ErrorCode::cancelled.
+class Mirrors {
+ public:
+  // Notes the place under a name (letters, digits, '-', '_', '.'; at most 64), in the store's folder, where read-only
+  // openers find it too. Asks the mirror nothing. already_exists: the name has another place.
+  Status add(const std::string& name, const MirrorPlace& place);
+  // Forgets the place. What is there stays.
+  Result<bool> remove(const std::string& name);
+  Result<std::vector<MirrorInfo>> list();
+
+  // Brings the mirror up to date with what is committed here. Beside whoever writes, also from a read-only opener.
+  // Creates the bucket when it is missing. After a failure what was sent is there, and the next push goes on.
+  Result<MirrorPushReport> push(const std::string& name, const Progress& progress = {});
+
+  // Brings versions ("NAME": the latest, or "NAME@V") from the mirror, whichever store they are from, or the one that
+  // `from` names. Each is verified before it has its name here. not_found: the mirror does not have one; conflict:
+  // stores of the mirror have different ones, or this store has something else under that name and number. Others who
+  // write wait.
+  Result<MirrorPullReport> pull(const std::string& name, const std::vector<std::string>& refs,
+                                const std::string& from = {}, const Progress& progress = {});
+
+  Result<MirrorStatus> status(const std::string& name);
+
+  // Whether everything that any store has mirrored is there, and can be followed down to blocks; with `read_data` every
+  // byte is read and compared.
+  Result<MirrorVerifyReport> verify(const std::string& name, bool read_data = false, const Progress& progress = {});
+
+  // Makes a store at `path`, where none is, of all that a mirror has of one: of the only one, or of that which `from`
+  // names. It has an identity of its own, and knows no mirror yet. After a failure nothing is left at `path`.
+  static Result<MirrorPullReport> restore(const std::string& path, const MirrorPlace& place,
+                                          const std::string& from = {}, const Progress& progress = {});
+
+ private:
+  friend class Store;
+  explicit Mirrors(StoreImpl& store) : store_(&store) {}
+  StoreImpl* store_;
+};
+
+}  // namespace cairn
+#pragma GCC visibility pop

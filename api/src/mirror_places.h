@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a store's mirrors are: a small JSON file for each in its folder, and the storage that such a place means.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/src/store_impl.h"
+#include "cairn/mirrors.h"
+#include "replication/object_storage.h"
+
+namespace cairn {
+
+// Letters, digits, '-', '_' and '.', the first of them none of these marks; at most 64.
+Status check_mirror_name(const std::string& name);
+// Whether this build can have a mirror there, and the place makes sense.
+Status check_mirror_place(const MirrorPlace& place);
+
+Status write_mirror_place(StoreImpl& store, const std::string& name, const MirrorPlace& place);
+// Nothing: there is no mirror of that name. corruption: the file is not what was written.
+Result<std::optional<MirrorPlace>> read_mirror_place(StoreImpl& store, const std::string& name);
+Result<std::vector<MirrorInfo>> read_mirror_places(StoreImpl& store);
+// False when there was none.
+Result<bool> remove_mirror_place(StoreImpl& store, const std::string& name);
+
+Result<std::unique_ptr<ObjectStorage>> open_mirror_storage(const MirrorPlace& place);
+
+}  // namespace cairn

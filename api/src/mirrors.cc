@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mirrors: the public calls.
+#include "cairn/mirrors.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "api/src/mirror_formats.h"
+#include "api/src/mirror_places.h"
+#include "api/src/mirror_source.h"
+#include "api/src/mirroring.h"
+#include "engine/base/errors.h"
+#include "engine/base/progress_meter.h"
+#include "engine/log/segment_files.h"
+#include "replication/verify.h"
+
+namespace cairn {
+namespace {
+
+// Requests under way at the same time, each with up to a pack in memory while pushing.
+constexpr std::size_t kPushParallel = 4;
+constexpr std::size_t kAskParallel = 8;
+
+struct OpenedMirror {
+  MirrorInfo info;
+  std::unique_ptr<ObjectStorage> storage;
+};
+
+Result<OpenedMirror> open_mirror(StoreImpl& store, const std::string& name) {
+  CAIRN_CHECK(store.check_usable());
+  CAIRN_TRY(const auto place, read_mirror_place(store, name));
+  if (!place) return make_error(ErrorCode::not_found, "the store has no mirror '" + printable(name) + "'");
+  CAIRN_TRY(auto storage, open_mirror_storage(*place));
+  return OpenedMirror{.info = {.name = name, .place = *place}, .storage = std::move(storage)};
+}
+
+Result<std::optional<mirror::Uuid>> uuid_of(const std::string& text) {
+  if (text.empty()) return std::optional<mirror::Uuid>();
+  mirror::Uuid uuid{};
+  if (mirror::from_hex(text, uuid)) return std::optional(uuid);
+  return make_error(ErrorCode::invalid_argument, "'" + printable(text) + "' is no store's id: 32 hexadecimal digits");
+}
+
+MirrorPullReport report_of(const mirror::PullReport& report) {
+  return {.names = report.statements,
+          .records = report.records,
+          .fetched_bytes = report.fetched.bytes,
+          .requests = report.fetched.requests};
+}
+
+// For PullOptions: tells how much more has come.
+std::function<Status(const mirror::PullReport&)> pull_progress(ProgressMeter& meter) {
+  return [&meter, told = std::uint64_t{0}](const mirror::PullReport& so_far) mutable {
+    const std::uint64_t more = so_far.fetched.bytes - std::exchange(told, so_far.fetched.bytes);
+    meter.add(more, more);
+    return meter.check_stop();
+  };
+}
+
+std::uint64_t log_bytes_behind(StoreImpl& store, const mirror::Cursor& from) {
+  const Position end = store.index().applied();
+  std::uint64_t bytes = 0;
+  for (std::uint32_t number = std::max(from.segment, 1u); number <= end.segment; ++number) {
+    const auto info = store.fs().info(segment_path(store.layout().log(), number));
+    std::uint64_t reach = number == end.segment ? end.offset : info.ok() ? info->size : 0;
+    if (number == from.segment) reach -= std::min(reach, from.offset);
+    bytes += reach;
+  }
+  return bytes;
+}
+
+Status count_behind(StoreImpl& store, mirror::Cursor from, MirrorStatus& status) {
+  status.behind_bytes = log_bytes_behind(store, from);
+  MirrorSource source(store);
+  for (bool has_more = true; has_more;) {
+    CAIRN_TRY(const auto changes, source.changes(from, 8 * MiB));
+    status.behind_statements += changes.statements.size();
+    has_more = changes.has_more && changes.to > from;
+    from = changes.to;
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Mirrors::add(const std::string& name, const MirrorPlace& place) {
+  CAIRN_CHECK(store_->check_usable());
+  CAIRN_CHECK(check_mirror_name(name));
+  CAIRN_CHECK(check_mirror_place(place));
+  CAIRN_TRY(const auto known, read_mirror_place(*store_, name));
+  if (known && *known == place) return {};
+  if (known) {
+    return make_error(ErrorCode::already_exists, "the mirror '" + name + "' is at '" + printable(known->url) + "'");
+  }
+  return write_mirror_place(*store_, name, place);
+}
+
+Result<bool> Mirrors::remove(const std::string& name) {
+  CAIRN_CHECK(store_->check_usable());
+  return remove_mirror_place(*store_, name);
+}
+
+Result<std::vector<MirrorInfo>> Mirrors::list() {
+  CAIRN_CHECK(store_->check_usable());
+  return read_mirror_places(*store_);
+}
+
+Result<MirrorPushReport> Mirrors::push(const std::string& name, const Progress& progress) {
+  CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  store_->settle_puts();
+  MirrorSource source(*store_);
+  const MirrorFormats formats(store_->header().digest);
+  ProgressMeter meter(progress, "push", 0);
+  mirror::PushOptions options;
+  options.parallel = kPushParallel;
+  options.progress = [&meter, read = std::uint64_t{0},
+                      sent = std::uint64_t{0}](const mirror::PushReport& so_far) mutable {
+    meter.add(so_far.content_bytes - std::exchange(read, so_far.content_bytes),
+              so_far.sent_bytes - std::exchange(sent, so_far.sent_bytes));
+    return meter.check_stop();
+  };
+  CAIRN_TRY(mirror::PushReport report, mirror::Pusher(source, *mirror.storage, formats, options).push());
+  return MirrorPushReport{.statements = report.statements,
+                          .records = report.records,
+                          .content_bytes = report.content_bytes,
+                          .sent_bytes = report.sent_bytes,
+                          .requests = report.requests,
+                          .left_out = std::move(report.left_out)};
+}
+
+Result<MirrorPullReport> Mirrors::pull(const std::string& name, const std::vector<std::string>& refs,
+                                       const std::string& from, const Progress& progress) {
+  CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  ProgressMeter meter(progress, "pull", 0);
+  PullWish wish{.names = refs, .store = {}, .options = {}};
+  CAIRN_TRY(wish.store, uuid_of(from));
+  wish.options.fetch.parallel = kAskParallel;
+  wish.options.progress = pull_progress(meter);
+  CAIRN_TRY(const auto report, cairn::pull(*store_, *mirror.storage, wish));
+  return report_of(report);
+}
+
+Result<MirrorStatus> Mirrors::status(const std::string& name) {
+  CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  MirrorStatus status{.mirror = mirror.info, .stores = {}};
+  const DigestKind digest = store_->header().digest;
+  mirror::Cursor end;
+  CAIRN_TRY(const auto marker, mirror::read_marker(*mirror.storage));
+  if (marker) {
+    CAIRN_TRY(const auto stores, mirrored_refs(*mirror.storage, digest));
+    for (const MirrorRefs& one : stores) {
+      MirroredStoreInfo& info = status.stores.emplace_back();
+      info.id = mirror::hex(one.store);
+      info.is_this = one.store == store_->header().uuid;
+      if (info.is_this) end = one.end;
+      for (const RefRecord& ref : one.refs) info.names.push_back(ref.name + "@" + std::to_string(ref.version));
+    }
+    CAIRN_TRY(const auto packs, mirror::list_all(*mirror.storage, mirror::kPacksPrefix));
+    status.packs = packs.size();
+    for (const auto& pack : packs) status.pack_bytes += pack.bytes;
+  }
+  store_->settle_puts();
+  CAIRN_CHECK(count_behind(*store_, end, status));
+  return status;
+}
+
+Result<MirrorVerifyReport> Mirrors::verify(const std::string& name, bool read_data, const Progress& progress) {
+  CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  const MirrorFormats formats(store_->header().digest);
+  CAIRN_TRY(const auto marker, mirror::read_marker(*mirror.storage));
+  if (!marker)
+    return make_error(ErrorCode::not_found, "there is no mirror at '" + printable(mirror.info.place.url) + "'");
+  ProgressMeter meter(progress, "verify", 0);
+  mirror::VerifyOptions options{.read_data = read_data, .parallel = kPushParallel, .progress = {}};
+  options.progress = [&meter, told = std::uint64_t{0}](const mirror::VerifyReport& so_far) mutable {
+    meter.add(so_far.bytes_read - std::exchange(told, so_far.bytes_read));
+    return meter.check_stop();
+  };
+  CAIRN_TRY(mirror::VerifyReport report, mirror::verify(*mirror.storage, formats, options));
+  return MirrorVerifyReport{.stores = report.stores,
+                            .statements = report.statements,
+                            .packs = report.packs,
+                            .records = report.records,
+                            .pack_bytes = report.pack_bytes,
+                            .bytes_read = report.bytes_read,
+                            .problems = std::move(report.problems)};
+}
+
+Result<MirrorPullReport> Mirrors::restore(const std::string& path, const MirrorPlace& place, const std::string& from,
+                                          const Progress& progress) {
+  CAIRN_CHECK(check_mirror_place(place));
+  CAIRN_TRY(const auto storage, open_mirror_storage(place));
+  ProgressMeter meter(progress, "restore", 0);
+  RestoreWish wish;
+  CAIRN_TRY(wish.store, uuid_of(from));
+  wish.pull.fetch.parallel = kAskParallel;
+  wish.pull.progress = pull_progress(meter);
+  CAIRN_TRY(const auto report, restore_store(posix_file_system(), path, *storage, wish));
+  return report_of(report);
+}
+
+}  // namespace cairn
