@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff similar log tag rm forget stats gc optimize clone check repair results experiments metrics ops doctor completion; do
+for verb in init add get cat tensor ls show diff similar log tag rm forget stats gc optimize clone check repair results experiments metrics ops mirror doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -550,6 +550,11 @@ expect 12 experiments top none
 expect 2 experiments top
 expect 0 --json ops list
 json 'd == []'
+expect 0 --json mirror list
+expect 2 mirror push
+expect 2 mirror frobnicate
+expect 12 mirror push none
+expect 2 mirror add name http://no.s3/url
 expect 12 ops get none
 expect 12 ops rm none
 expect 0 check --read-data
