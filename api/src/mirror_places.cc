@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t kNameBytesMax = 64;
 constexpr std::uint64_t kFileBytesMax = 64 * 1024;
 
-std::string folder_of(const StoreImpl& store) { return store.layout().folder + "/mirrors"; }
+std::string folder_in(const std::string& store) { return store + "/mirrors"; }
+std::string folder_of(const StoreImpl& store) { return folder_in(store.layout().folder); }
 
 #ifdef CAIRN_HAVE_S3
 s3::StorageAddress address_of(const MirrorPlace& place) {
@@ -113,6 +114,13 @@ Result<std::vector<MirrorInfo>> read_mirror_places(StoreImpl& store) {
     if (place) mirrors.push_back({.name = name, .place = *std::move(place)});
   }
   return mirrors;
+}
+
+Status destroy_mirror_places(FileSystem& fs, const std::string& folder) {
+  const auto names = fs.list_directory(folder_in(folder));
+  if (!names.ok()) return names.error().code == ErrorCode::not_found ? Status() : Status(names.error());
+  for (const std::string& name : *names) CAIRN_CHECK(fs.remove_file(folder_in(folder) + "/" + name));
+  return fs.remove_directory(folder_in(folder));
 }
 
 Result<bool> remove_mirror_place(StoreImpl& store, const std::string& name) {

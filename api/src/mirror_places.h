@@ -26,6 +26,9 @@ Result<std::vector<MirrorInfo>> read_mirror_places(StoreImpl& store);
 // False when there was none.
 Result<bool> remove_mirror_place(StoreImpl& store, const std::string& name);
 
+// All of them, with a store in `folder` that is destroyed.
+Status destroy_mirror_places(FileSystem& fs, const std::string& folder);
+
 Result<std::unique_ptr<ObjectStorage>> open_mirror_storage(const MirrorPlace& place);
 
 }  // namespace cairn

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "api/src/mirror_places.h"
 #include "api/src/store_impl.h"
 #include "engine/base/errors.h"
 #include "engine/log/segment_files.h"
@@ -47,6 +48,7 @@ Status StoreImpl::destroy(FileSystem& fs, const std::string& path) {
     CAIRN_CHECK(fs.remove_directory(layout.log()));
   }
   CAIRN_CHECK(Index::destroy(fs, layout.index()));
+  CAIRN_CHECK(destroy_mirror_places(fs, layout.folder));
   CAIRN_CHECK(remove(layout.reserve()));
   CAIRN_CHECK(remove(layout.lock()));
   lock.reset();
