@@ -6,6 +6,7 @@
 //   packs/DIGEST                       blocks and objects
 //   index/DIGEST                       which of them are in which packs
 //   stores/UUID/journal/TO-FROM        what one store says, for a stretch of its log
+//   stores/UUID/left-out               of that, what could not be mirrored yet
 #pragma once
 
 #include <optional>

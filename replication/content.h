@@ -80,6 +80,8 @@ class Formats {
   virtual Digest digest_of(Bytes bytes) const = 0;
   // What an object is made of. corruption when its payload makes no sense.
   virtual Result<std::vector<ContentId>> parts_of(const ContentId& object, Bytes payload) const = 0;
+  // Whether an object is what its id says, as far as that follows from its payload, and matches its checksum.
+  virtual Status check_object(const Content& object) const = 0;
   // What a statement that is no tombstone needs to be true.
   virtual Result<std::vector<ContentId>> needs_of(const Statement& statement) const = 0;
 };

@@ -19,16 +19,17 @@ class Destination {
   virtual StoreFacts facts() const = 0;
 
   // What a block or object that the store has, and can read, relies on: the bases of a delta block, the parts of an
-  // object. Nothing: the store does not have it. A blob may be a single block here.
+  // object. Nothing: the store does not have it, or it is damaged there. A blob may be a single block here.
   virtual Result<std::optional<std::vector<ContentId>>> parts_of(const ContentId& id) = 0;
 
   // Takes content from elsewhere: hostile, and taken only when it is what its id says, else corruption that names it.
   // The bases of a delta block are there, committed. What is there already stays as it is.
   virtual Status put(const Content& content) = 0;
-  // What was put survives power loss, and can be read.
+  // The blocks that were put survive power loss, and can be read. Objects may wait for say(): what they are made of may
+  // come behind them.
   virtual Status commit() = 0;
 
-  // All of them or, after a crash, none. What they need is committed.
+  // All of them or, after a crash, none. What they need was put.
   virtual Status say(std::span<const Statement> statements) = 0;
 };
 

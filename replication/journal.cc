@@ -11,7 +11,7 @@ namespace cairn::mirror {
 namespace {
 
 constexpr std::string_view kMagic = "CRNJRNL1";
-constexpr std::uint64_t kJournalBytesMax = 1u << 30;
+constexpr std::uint64_t kJournalBytesMax = 192u << 20;
 constexpr std::size_t kStatementHeadBytes = 1 + 1 + 4 + 4;
 
 Error damaged(const std::string& why) { return make_error(ErrorCode::corruption, "journal of a mirror: " + why); }
@@ -46,19 +46,26 @@ constexpr std::size_t kCursorChars = 24;
 
 constexpr int kListingsMax = 5;
 
-Result<Journal> read_journal(ObjectStorage& storage, const Formats& formats, const JournalKey& key) {
-  CAIRN_TRY(const auto bytes, storage.get(key.key, kJournalBytesMax));
-  if (!bytes) return make_error(ErrorCode::not_found, "'" + key.key + "' is missing in the mirror");
-  auto journal = decode_journal(*bytes, formats);
-  if (!journal.ok()) return make_error(journal.error().code, "'" + key.key + "': " + journal.error().message);
-  if (journal->from != key.from || journal->to != key.to) {
-    return make_error(ErrorCode::corruption, "'" + key.key + "' in the mirror is not what its name says");
+std::string left_out_key(const Uuid& store) { return std::string(kStoresPrefix) + hex(store) + "/left-out"; }
+
+JournalList list_of(std::vector<JournalKey> keys) {
+  // Whatever is within another comes behind it.
+  std::ranges::sort(
+      keys, [](const JournalKey& a, const JournalKey& b) { return a.from != b.from ? a.from < b.from : b.to < a.to; });
+  JournalList list;
+  for (JournalKey& key : keys) {
+    const bool contained = !list.current.empty() && key.to <= list.current.back().to;
+    (contained ? list.contained : list.current).push_back(std::move(key));
   }
-  return journal;
+  for (const JournalKey& key : list.current) {
+    if (list.end < key.from) break;
+    list.end = key.to;
+  }
+  return list;
 }
 
-Result<MirroredStore> read_listed(ObjectStorage& storage, const Formats& formats, const JournalList& list,
-                                  std::size_t parallel) {
+Result<MirroredStore> read_listed(ObjectStorage& storage, const Formats& formats, const Uuid& uuid,
+                                  const JournalList& list, std::size_t parallel) {
   MirroredStore store;
   InFlight<Journal> reads(parallel, [&](Journal journal) -> Status {
     if (store.end < journal.from) {
@@ -71,7 +78,7 @@ Result<MirroredStore> read_listed(ObjectStorage& storage, const Formats& formats
     return {};
   });
   for (const JournalKey& key : list.current) {
-    CAIRN_CHECK(reads.begin([&storage, &formats, &key] { return read_journal(storage, formats, key); }));
+    CAIRN_CHECK(reads.begin([&storage, &formats, &uuid, &key] { return read_journal(storage, formats, uuid, key); }));
   }
   CAIRN_CHECK(reads.finish());
   return store;
@@ -88,6 +95,7 @@ std::vector<std::byte> encode_journal(const Journal& journal, const Formats& for
   append(bytes, journal.store.segment_bytes);
   append_cursor(bytes, journal.from);
   append_cursor(bytes, journal.to);
+  append(bytes, journal.mark);
   append(bytes, static_cast<std::uint32_t>(journal.statements.size()));
   for (const Statement& statement : journal.statements) {
     append(bytes, statement.kind);
@@ -115,11 +123,12 @@ Result<Journal> decode_journal(Bytes bytes, const Formats& formats) {
   journal.store.segment_bytes = fields.number<std::uint64_t>();
   journal.from = read_cursor(fields);
   journal.to = read_cursor(fields);
+  journal.mark = fields.number<std::uint64_t>();
   const auto count = fields.number<std::uint32_t>();
   if (fields.failed() || count > fields.left() / kStatementHeadBytes) return damaged("it is cut off");
   if (journal.to < journal.from) return damaged("it ends before it begins");
-  journal.statements.resize(count);
-  for (Statement& statement : journal.statements) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Statement& statement = journal.statements.emplace_back();
     statement.kind = fields.number<std::uint8_t>();
     const auto removed = fields.number<std::uint8_t>();
     const auto key_bytes = fields.number<std::uint32_t>();
@@ -149,16 +158,44 @@ JournalList journals_of(const std::vector<ObjectStorage::Listed>& listed, std::s
     if (!parse_cursor(name.substr(kCursorChars + 1), key.from) || key.to < key.from) continue;
     keys.push_back(std::move(key));
   }
-  // Whatever is within another comes behind it.
-  std::ranges::sort(
-      keys, [](const JournalKey& a, const JournalKey& b) { return a.from != b.from ? a.from < b.from : b.to < a.to; });
-  JournalList list;
-  for (JournalKey& key : keys) {
-    const bool contained = !list.current.empty() && key.to <= list.current.back().to;
-    (contained ? list.contained : list.current).push_back(std::move(key));
+  return list_of(std::move(keys));
+}
+
+void add(JournalList& list, JournalKey key) {
+  std::vector<JournalKey> keys = std::move(list.current);
+  keys.push_back(std::move(key));
+  std::vector<JournalKey> contained = std::move(list.contained);
+  list = list_of(std::move(keys));
+  list.contained.insert(list.contained.end(), contained.begin(), contained.end());
+}
+
+Result<Journal> read_journal(ObjectStorage& storage, const Formats& formats, const Uuid& store, const JournalKey& key) {
+  CAIRN_TRY(const auto bytes, storage.get(key.key, kJournalBytesMax));
+  if (!bytes) return make_error(ErrorCode::not_found, "'" + key.key + "' is missing in the mirror");
+  auto journal = decode_journal(*bytes, formats);
+  if (!journal.ok()) return make_error(journal.error().code, "'" + key.key + "': " + journal.error().message);
+  if (journal->from != key.from || journal->to != key.to || journal->store.uuid != store) {
+    return make_error(ErrorCode::corruption, "'" + key.key + "' in the mirror is not what its name says");
   }
-  if (!list.current.empty()) list.end = list.current.back().to;
-  return list;
+  return journal;
+}
+
+Result<std::vector<Statement>> read_left_out(ObjectStorage& storage, const Formats& formats, const Uuid& store) {
+  const std::string key = left_out_key(store);
+  CAIRN_TRY(const auto bytes, storage.get(key, kJournalBytesMax));
+  if (!bytes) return std::vector<Statement>();
+  auto journal = decode_journal(*bytes, formats);
+  if (!journal.ok()) return make_error(journal.error().code, "'" + key + "': " + journal.error().message);
+  return std::move(journal->statements);
+}
+
+Status put_left_out(ObjectStorage& storage, const Formats& formats, const StoreFacts& store,
+                    const std::vector<Statement>& left_out) {
+  Journal journal{.store = store, .from = {}, .to = {}, .statements = {}};
+  for (const Statement& statement : left_out) {
+    journal.statements.push_back({.kind = statement.kind, .removed = false, .key = statement.key, .payload = {}});
+  }
+  return put_whole(storage, left_out_key(store.uuid), encode_journal(journal, formats));
 }
 
 void apply(Fold& fold, std::vector<Statement> statements, bool keep_removed) {
@@ -177,7 +214,7 @@ Result<MirroredStore> read_store(ObjectStorage& storage, const Formats& formats,
   const std::string prefix = journal_prefix(store);
   for (int listings = 1;; ++listings) {
     CAIRN_TRY(const auto listed, list_all(storage, prefix));
-    auto read = read_listed(storage, formats, journals_of(listed, prefix), parallel);
+    auto read = read_listed(storage, formats, store, journals_of(listed, prefix), parallel);
     // What was listed is gone by now: it was merged.
     const bool again = !read.ok() && read.error().code == ErrorCode::not_found;
     if (!again || listings == kListingsMax) return read;

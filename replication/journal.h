@@ -18,6 +18,7 @@ namespace cairn::mirror {
 struct Journal {
   StoreFacts store;
   Cursor from, to;
+  std::uint64_t mark = 0;  // Source::mark_at(to); 0: there was none
   std::vector<Statement> statements;
   friend bool operator==(const Journal&, const Journal&) = default;
 };
@@ -38,10 +39,21 @@ std::string journal_key(const Uuid& store, const Cursor& from, const Cursor& to)
 struct JournalList {
   std::vector<JournalKey> current;    // in the order of the log, none of them within another
   std::vector<JournalKey> contained;  // in others: they were merged, and can go
-  Cursor end;                         // how far the store has been mirrored
+  // How far the store has been mirrored without a gap: where a push goes on. What is missing is put again so.
+  Cursor end;
 };
 // From keys below journal_prefix(); others are ignored.
 JournalList journals_of(const std::vector<ObjectStorage::Listed>& listed, std::string_view prefix);
+void add(JournalList& list, JournalKey key);
+
+// One that a listing has. not_found: it is gone by now; corruption: it is not what was put there.
+Result<Journal> read_journal(ObjectStorage& storage, const Formats& formats, const Uuid& store, const JournalKey& key);
+
+// Statements that could not be mirrored yet because what they need is damaged in the store: kinds and keys alone. The
+// next push tries them again.
+Result<std::vector<Statement>> read_left_out(ObjectStorage& storage, const Formats& formats, const Uuid& store);
+Status put_left_out(ObjectStorage& storage, const Formats& formats, const StoreFacts& store,
+                    const std::vector<Statement>& left_out);
 
 // What holds, by kind and key. Tombstones are kept when `keep_removed`.
 using Fold = std::map<std::pair<std::uint8_t, std::string>, Statement>;

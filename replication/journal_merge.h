@@ -8,8 +8,9 @@
 
 namespace cairn::mirror {
 
-// Merges what is due, and removes what was merged. `list` is what the bucket has, and stays true; what could not be
-// removed (a writer without the right to) is contained in what took its place, and ignored by everyone.
-Status merge_journals(ObjectStorage& storage, const Formats& formats, JournalList& list);
+// Merges what is due, and removes what was merged now or before. `list` is what the bucket has; what could not be
+// removed (a writer without the right to) is contained in what took its place, and ignored by everyone. Nothing is lost
+// by a failure, but `list` may not be true any more then: somebody else may have merged.
+Status merge_journals(ObjectStorage& storage, const Formats& formats, const Uuid& store, JournalList& list);
 
 }  // namespace cairn::mirror

@@ -18,16 +18,23 @@ Error damaged(const std::string& why) { return make_error(ErrorCode::corruption,
 struct Fetched {
   Digest name;
   std::vector<Pack> packs;
+  std::string damage;  // why there are none
 };
 
-Result<Fetched> fetch(ObjectStorage& storage, const Formats& formats, const Digest& name) {
+Result<std::vector<Pack>> read(ObjectStorage& storage, const Formats& formats, const Digest& name) {
   const std::string key = index_key(formats, name);
   CAIRN_TRY(const auto bytes, get_whole(storage, key, kIndexBytesMax));
   if (formats.digest_of(bytes) != name) {
     return make_error(ErrorCode::corruption, "'" + key + "' in the mirror is not what its name says");
   }
-  CAIRN_TRY(auto packs, decode_index(bytes));
-  return Fetched{.name = name, .packs = std::move(packs)};
+  return decode_index(bytes);
+}
+
+Result<Fetched> fetch(ObjectStorage& storage, const Formats& formats, const Digest& name) {
+  auto packs = read(storage, formats, name);
+  if (packs.ok()) return Fetched{.name = name, .packs = std::move(packs).value(), .damage = {}};
+  if (packs.error().code != ErrorCode::corruption) return packs.error();
+  return Fetched{.name = name, .packs = {}, .damage = packs.error().message};
 }
 
 }  // namespace
@@ -65,7 +72,11 @@ Result<std::vector<Pack>> decode_index(Bytes bytes) {
 Status PackIndex::refresh(ObjectStorage& storage, const Formats& formats, std::size_t parallel) {
   CAIRN_TRY(const auto listed, list_all(storage, kIndexPrefix));
   InFlight<Fetched> fetches(parallel, [this](Fetched fetched) {
-    add(fetched.name, std::move(fetched.packs));
+    if (fetched.damage.empty()) {
+      add(fetched.name, std::move(fetched.packs));
+    } else {
+      damaged_.push_back(std::move(fetched.damage));
+    }
     return Status();
   });
   for (const ObjectStorage::Listed& one : listed) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -23,9 +24,11 @@ Result<std::vector<Pack>> decode_index(Bytes bytes);
 
 class PackIndex {
  public:
-  // Reads the indexes of the bucket that were not read before, several at a time. One that is damaged or gone (it was
-  // merged into another meanwhile, which then is there) fails with corruption.
+  // Reads the indexes of the bucket that were not read before, several at a time. One that is damaged is passed over:
+  // what only that has counts as not there, and who pushes it puts it again.
   Status refresh(ObjectStorage& storage, const Formats& formats, std::size_t parallel);
+  // What was passed over, in words that name it.
+  const std::vector<std::string>& damaged() const noexcept { return damaged_; }
   // What was just put into the bucket.
   void add(const Digest& index, std::vector<Pack> packs);
 
@@ -45,7 +48,8 @@ class PackIndex {
     const Pack* pack;
     std::size_t record;
   };
-  std::unordered_set<Digest> indexes_;      // that were read
+  std::unordered_set<Digest> indexes_;  // that were read
+  std::vector<std::string> damaged_;
   std::unordered_map<Digest, Pack> packs_;  // by name; its elements stay where they are
   std::unordered_map<ContentId, Where, ContentIdHash> places_;
 };

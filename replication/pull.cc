@@ -8,8 +8,21 @@
 namespace cairn::mirror {
 namespace {
 
-// Said together.
+// Said together: of so many, and so large.
 constexpr std::size_t kStatementsAtOnce = 1000;
+constexpr std::size_t kStatementBytesAtOnce = 16u << 20;
+// Blocks that are the difference from others which are so themselves: no store has more of them in a row.
+constexpr std::size_t kRoundsMax = 20;
+
+std::span<const Statement> some_of(std::span<const Statement> statements) {
+  std::size_t count = 0, bytes = 0;
+  while (count < statements.size() && count < kStatementsAtOnce) {
+    bytes += statements[count].key.size() + statements[count].payload.size();
+    if (count > 0 && bytes > kStatementBytesAtOnce) break;
+    ++count;
+  }
+  return statements.first(count);
+}
 
 Error missing(const Formats& formats, const ContentId& id) {
   return make_error(ErrorCode::corruption, (id.kind == kBlock ? "block " : "object ") +
@@ -33,7 +46,7 @@ Status Puller::pull(std::span<const Statement> statements) {
   CAIRN_CHECK(bring_blocks());
   CAIRN_CHECK(store_.commit());
   while (!statements.empty()) {
-    const auto some = statements.first(std::min(statements.size(), kStatementsAtOnce));
+    const auto some = some_of(statements);
     CAIRN_CHECK(store_.say(some));
     report_.statements += some.size();
     statements = statements.subspan(some.size());
@@ -60,6 +73,7 @@ Status Puller::sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Pl
   while (!wanted.empty()) {
     const ContentId id = wanted.back();
     wanted.pop_back();
+    if (options_.progress && seen_.size() % 1024 == 0) CAIRN_CHECK(options_.progress(report_));
     if (!seen_.insert(id).second) continue;
     CAIRN_TRY(auto known, store_.parts_of(id));
     if (known) {
@@ -85,13 +99,14 @@ Status Puller::sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Pl
 Status Puller::bring_blocks() {
   std::unordered_set<Digest> coming;
   for (const PackIndex::Place& place : blocks_) coming.insert(place.record->id.digest);
-  while (!blocks_.empty()) {
+  for (std::size_t round = 0; !blocks_.empty(); ++round) {
     const auto waits = std::partition(blocks_.begin(), blocks_.end(), [&](const PackIndex::Place& place) {
       return std::ranges::none_of(place.record->bases, [&](const Digest& base) { return coming.contains(base); });
     });
     std::vector<PackIndex::Place> now(blocks_.begin(), waits);
-    if (now.empty()) {
-      return make_error(ErrorCode::corruption, "blocks of the mirror are the difference from each other, in a circle");
+    if (now.empty() || round == kRoundsMax) {
+      return make_error(ErrorCode::corruption,
+                        "blocks of the mirror are the difference from each other, in a circle or without end");
     }
     blocks_.erase(blocks_.begin(), waits);
     for (const PackIndex::Place& place : now) coming.erase(place.record->id.digest);

@@ -2,6 +2,7 @@
 #include "replication/push.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <unordered_set>
 #include <utility>
@@ -20,75 +21,117 @@ class Pusher::Run {
   Result<PushReport> run() {
     Cursor& scanned = pusher_.scanned_;
     scanned = std::max(scanned, pusher_.journals_.end);
+    CAIRN_TRY(std::vector<Statement> statements, bring_left_out());
     for (bool has_more = true; has_more;) {
       CAIRN_TRY(Source::Changes changes, pusher_.source_.changes(scanned, options().journal_bytes));
-      if (changes.has_gap) CAIRN_CHECK(add_forgotten_removals(changes));
-      CAIRN_TRY(std::vector<Statement> statements, bring_all(std::move(changes.statements)));
+      // Before the others: what was said again since is among them.
+      if (changes.has_gap) CAIRN_CHECK(add_forgotten_removals(statements));
+      CAIRN_CHECK(bring_all(std::move(changes.statements), statements));
       CAIRN_CHECK(put_index());
       // What says nothing is no reason for a request: the next journal begins where the last one ended.
-      if (!statements.empty()) CAIRN_CHECK(put_journal(changes.to, std::move(statements)));
+      if (!statements.empty() && changes.to > pusher_.journals_.end) {
+        CAIRN_CHECK(put_journal(changes.to, std::exchange(statements, {})));
+      }
       has_more = changes.has_more && changes.to > scanned;
       scanned = std::max(scanned, changes.to);
     }
+    // What could be brought now and has no journal to be in is tried once more.
+    for (const Statement& statement : statements) {
+      if (!statement.removed) leave_out(statement);
+    }
+    CAIRN_CHECK(note_left_out(left_out_));
     report_.to = scanned;
     return std::move(report_);
   }
 
  private:
-  enum class Brought : std::uint8_t { yes, gone };
+  enum class Brought : std::uint8_t { yes, gone, unreadable };
 
-  // What the mirror has, and the store does not say any more: nothing in the log may tell.
-  Status add_forgotten_removals(Source::Changes& changes) {
+  // What the mirror has, and the store does not say any more: nothing in the log may tell. Once in a run is enough.
+  Status add_forgotten_removals(std::vector<Statement>& statements) {
+    if (std::exchange(removals_known_, true)) return {};
+    const StoreFacts facts = pusher_.source_.facts();
     CAIRN_TRY(const MirroredStore mirrored,
-              read_store(pusher_.storage_, pusher_.formats_, pusher_.source_.facts().uuid, options().parallel));
-    std::vector<Statement> removals;
+              read_store(pusher_.storage_, pusher_.formats_, facts.uuid, options().parallel));
     for (const auto& [key, statement] : mirrored.fold) {
-      CAIRN_TRY(const bool held, pusher_.source_.holds(statement));
-      if (!held) removals.push_back({.kind = key.first, .removed = true, .key = key.second, .payload = {}});
+      CAIRN_TRY(const auto now, pusher_.source_.current(statement));
+      if (!now) statements.push_back({.kind = key.first, .removed = true, .key = key.second, .payload = {}});
     }
-    changes.statements.insert(changes.statements.begin(), removals.begin(), removals.end());
     return {};
   }
 
-  // Brings what they need; returns those that hold still.
-  Result<std::vector<Statement>> bring_all(std::vector<Statement> statements) {
-    std::vector<Statement> brought;
+  // What was left out before and holds still.
+  Result<std::vector<Statement>> bring_left_out() {
+    std::vector<Statement> current, brought;
+    for (const Statement& like : pusher_.left_out_) {
+      CAIRN_TRY(auto now, pusher_.source_.current(like));
+      if (now) current.push_back(*std::move(now));
+    }
+    CAIRN_CHECK(bring_all(std::move(current), brought));
+    return brought;
+  }
+
+  // Brings what they need, and adds those that hold still.
+  Status bring_all(std::vector<Statement> statements, std::vector<Statement>& brought) {
     for (Statement& statement : statements) {
+      if (options().progress) CAIRN_CHECK(options().progress(report_));
       CAIRN_TRY(const bool there, bring(statement));
       if (there) brought.push_back(std::move(statement));
     }
-    return brought;
+    return {};
   }
 
   Result<bool> bring(const Statement& statement) {
     if (statement.removed) return true;
     CAIRN_TRY(const auto needs, pusher_.formats_.needs_of(statement));
     for (const ContentId& id : needs) {
-      const auto brought = bring(id);
-      if (brought.ok() && *brought == Brought::yes) continue;
-      if (!brought.ok() && brought.error().code != ErrorCode::corruption) return brought.error();
+      why_ = "content is missing in the store";
+      CAIRN_TRY(const Brought brought, bring(id));
+      if (brought == Brought::yes) continue;
       // It was removed, and reclaimed, since the log was looked at: what removed it comes later in the log.
-      CAIRN_TRY(const bool current, pusher_.source_.is_current(statement));
-      if (!current) return false;
-      report_.left_out.push_back(brought.ok() ? "content is missing in the store" : brought.error().message);
+      CAIRN_TRY(const auto now, pusher_.source_.current(statement));
+      if (now != statement) return false;
+      report_.left_out.push_back(why_);
+      leave_out(statement);
       return false;
     }
     return true;
   }
 
+  void leave_out(const Statement& statement) {
+    left_out_.push_back({.kind = statement.kind, .removed = false, .key = statement.key, .payload = {}});
+  }
+
+  Result<std::optional<Content>> read(const ContentId& id, bool& unreadable) {
+    auto content = pusher_.source_.read(id);
+    const bool too_large = content.ok() && *content && (*content)->payload.size() > Pack::kBytesMax / 4 * 3;
+    if (content.ok() && !too_large) return content;
+    unreadable = too_large || content.error().code == ErrorCode::corruption || content.error().code == ErrorCode::io;
+    if (!unreadable) return content;
+    why_ = too_large ? "a record of " + std::to_string((*content)->payload.size()) + " bytes is too large for a mirror"
+                     : content.error().message;
+    return std::optional<Content>();
+  }
+
   // What it relies on first.
   Result<Brought> bring(const ContentId& id) {
     if (pusher_.index_.contains(id) || is_pending(id)) return Brought::yes;
-    CAIRN_TRY(const auto content, pusher_.source_.read(id));
-    if (!content) return Brought::gone;
+    bool unreadable = false;
+    CAIRN_TRY(const auto content, read(id, unreadable));
+    if (!content) return unreadable ? Brought::unreadable : Brought::gone;
     std::vector<ContentId> parts;
     for (const Digest& base : content->bases) parts.push_back({kBlock, base});
     if (content->id.kind != kBlock) {
-      CAIRN_TRY(parts, pusher_.formats_.parts_of(content->id, content->payload));
+      auto made_of = pusher_.formats_.parts_of(content->id, content->payload);
+      if (!made_of.ok()) {
+        why_ = made_of.error().message;
+        return Brought::unreadable;
+      }
+      parts = std::move(made_of).value();
     }
     for (const ContentId& part : parts) {
       CAIRN_TRY(const Brought brought, bring(part));
-      if (brought == Brought::gone) return Brought::gone;
+      if (brought != Brought::yes) return brought;
     }
     // Objects are in packs of their own: whoever looks for something reads those alone.
     CAIRN_CHECK(add(*content, content->id.kind == kBlock ? blocks_ : objects_));
@@ -100,10 +143,6 @@ class Pusher::Run {
   }
 
   Status add(const Content& content, PackBuilder& builder) {
-    if (content.payload.size() > Pack::kBytesMax / 4 * 3) {
-      return make_error(ErrorCode::resource_exhausted,
-                        "a record of " + std::to_string(content.payload.size()) + " bytes is too large for a mirror");
-    }
     if (!builder.takes(content, options().pack_bytes)) CAIRN_CHECK(put_pack(builder));
     builder.add(content);
     pending_.insert(content.id);
@@ -114,7 +153,6 @@ class Pusher::Run {
 
   Status put_pack(PackBuilder& builder) {
     if (builder.empty()) return {};
-    if (options().progress) CAIRN_CHECK(options().progress(report_));
     auto built = std::make_shared<PackBuilder::Built>(builder.finish(pusher_.formats_));
     const auto upload = [this, built]() -> Result<Pack> {
       CAIRN_CHECK(put_whole(pusher_.storage_, pack_key(pusher_.formats_, built->pack.name), built->bytes));
@@ -122,7 +160,8 @@ class Pusher::Run {
     };
     CAIRN_CHECK(uploads_.begin(upload));
     ++begun_;
-    return begun_ < options().packs_per_index ? Status() : put_index();
+    const bool enough = begun_ >= options().packs_per_index || pending_.size() >= options().records_per_index;
+    return enough ? put_index() : Status();
   }
 
   Status uploaded(Pack pack) {
@@ -153,17 +192,38 @@ class Pusher::Run {
   }
 
   Status put_journal(const Cursor& to, std::vector<Statement> statements) {
+    // What it leaves out is noted before: the next push would not look there any more.
+    std::vector<Statement> all = pusher_.left_out_;
+    std::ranges::copy_if(left_out_, std::back_inserter(all), [this](const Statement& one) {
+      return std::ranges::find(pusher_.left_out_, one) == pusher_.left_out_.end();
+    });
+    CAIRN_CHECK(note_left_out(std::move(all)));
     const Cursor from = pusher_.journals_.end;
     report_.statements += statements.size();
-    Journal journal{.store = pusher_.source_.facts(), .from = from, .to = to, .statements = std::move(statements)};
+    CAIRN_TRY(const auto mark, pusher_.source_.mark_at(to));
+    Journal journal{.store = pusher_.source_.facts(),
+                    .from = from,
+                    .to = to,
+                    .mark = mark.value_or(0),
+                    .statements = std::move(statements)};
     const std::vector<std::byte> bytes = encode_journal(journal, pusher_.formats_);
     const std::string key = journal_key(journal.store.uuid, from, to);
     CAIRN_CHECK(put_whole(pusher_.storage_, key, bytes));
     ++report_.requests;
     report_.sent_bytes += bytes.size();
-    pusher_.journals_.current.push_back({.from = from, .to = to, .key = key, .bytes = bytes.size()});
-    pusher_.journals_.end = to;
-    return merge_journals(pusher_.storage_, pusher_.formats_, pusher_.journals_);
+    mirror::add(pusher_.journals_, {.from = from, .to = to, .key = key, .bytes = bytes.size()});
+    // All is said: what could not be merged now is merged later, after another look at what there is.
+    const Uuid& uuid = journal.store.uuid;
+    if (!merge_journals(pusher_.storage_, pusher_.formats_, uuid, pusher_.journals_).ok()) pusher_.begun_ = false;
+    return {};
+  }
+
+  Status note_left_out(std::vector<Statement> left_out) {
+    if (left_out == pusher_.left_out_) return {};
+    CAIRN_CHECK(put_left_out(pusher_.storage_, pusher_.formats_, pusher_.source_.facts(), left_out));
+    ++report_.requests;
+    pusher_.left_out_ = std::move(left_out);
+    return {};
   }
 
   const PushOptions& options() const { return pusher_.options_; }
@@ -174,7 +234,10 @@ class Pusher::Run {
   std::unordered_set<ContentId, ContentIdHash> pending_;  // brought, and in no index yet
   std::vector<Pack> uploaded_;                            // the same
   std::size_t begun_ = 0;                                 // uploads since the last index
-  InFlight<Pack> uploads_;                                // last: destroyed before what it uses
+  std::vector<Statement> left_out_;                       // kinds and keys, of this run
+  std::string why_;                                       // the last of them was
+  bool removals_known_ = false;
+  InFlight<Pack> uploads_;  // last: destroyed before what it uses
 };
 
 Pusher::Pusher(Source& source, ObjectStorage& storage, const Formats& formats, PushOptions options)
@@ -184,12 +247,38 @@ Pusher::~Pusher() = default;
 Status Pusher::begin() {
   CAIRN_CHECK(require_marker(storage_, formats_.digest_kind()));
   CAIRN_CHECK(index_.refresh(storage_, formats_, options_.parallel));
-  const std::string prefix = journal_prefix(source_.facts().uuid);
+  const Uuid uuid = source_.facts().uuid;
+  const std::string prefix = journal_prefix(uuid);
   CAIRN_TRY(const auto listed, list_all(storage_, prefix));
   journals_ = journals_of(listed, prefix);
   scanned_ = journals_.end;
+  CAIRN_CHECK(compare_history());
+  CAIRN_TRY(left_out_, read_left_out(storage_, formats_, uuid));
   begun_ = true;
   return {};
+}
+
+// The last journal is of this store's log.
+Status Pusher::compare_history() {
+  const auto last = std::ranges::find(journals_.current, journals_.end, &JournalKey::to);
+  if (last == journals_.current.end()) return {};
+  const auto conflict = [] {
+    return make_error(
+        ErrorCode::conflict,
+        "what the mirror has of this store is of another history: another copy of the store pushes to the "
+        "same place, or this store was brought back from an older copy of it. Give each a prefix of its own, or "
+        "restore what the mirror has");
+  };
+  auto here = source_.mark_at(last->to);
+  if (!here.ok()) return here.error().code == ErrorCode::conflict ? conflict() : here.error();
+  if (!*here) return {};
+  const auto journal = read_journal(storage_, formats_, source_.facts().uuid, *last);
+  if (!journal.ok()) {
+    // Merged meanwhile, or damaged: the next push looks again, and says all that it can.
+    const bool matters = journal.error().code != ErrorCode::not_found && journal.error().code != ErrorCode::corruption;
+    return matters ? Status(journal.error()) : Status();
+  }
+  return journal->mark == 0 || journal->mark == **here ? Status() : Status(conflict());
 }
 
 Result<PushReport> Pusher::push() {

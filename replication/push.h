@@ -25,7 +25,8 @@ struct PushReport {
   std::uint64_t content_bytes = 0;  // payloads in them
   std::uint64_t sent_bytes = 0;     // of packs, indexes and journals
   std::uint64_t requests = 0;       // those that put them
-  // Statements that cannot be mirrored because what they need is damaged: the first error of each.
+  // Why statements could not be mirrored now: what they need cannot be read here, or is too large. The bucket keeps a
+  // note of them, and the next push tries them again.
   std::vector<std::string> left_out;
   Cursor to;
 };
@@ -36,6 +37,7 @@ struct PushOptions {
   std::size_t journal_bytes = 8u << 20;  // of statements in one
   // Packs are part of an index when so many are there: what an interrupted push need not put again.
   std::size_t packs_per_index = 32;
+  std::size_t records_per_index = 1u << 18;
   // Called on the calling thread now and then; its error ends the push.
   std::function<Status(const PushReport& so_far)> progress = {};
 };
@@ -49,12 +51,15 @@ class Pusher {
   Pusher(const Pusher&) = delete;
   Pusher& operator=(const Pusher&) = delete;
 
+  // conflict: the mirror's journals are of a log that this store's is not, or not any more: another copy of the store
+  // pushes to the same place, or this one was brought back from an older copy.
   Result<PushReport> push();
 
  private:
   class Run;
 
   Status begin();
+  Status compare_history();
 
   Source& source_;
   ObjectStorage& storage_;
@@ -63,7 +68,8 @@ class Pusher {
   bool begun_ = false;
   PackIndex index_;
   JournalList journals_;
-  Cursor scanned_;  // the log behind the journals' end, as far as it says nothing
+  Cursor scanned_;                   // the log behind the journals' end, as far as it says nothing
+  std::vector<Statement> left_out_;  // as the bucket has it
 };
 
 }  // namespace cairn::mirror

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -23,17 +24,20 @@ class Source {
     std::vector<Statement> statements;
     Cursor to;              // what comes next is behind this
     bool has_more = false;  // there is something behind it by now
-    // Segments behind `from` were reclaimed. All statements that hold have been carried to where this finds them; that
-    // something was removed may not be known any more: see holds().
+    // Segments behind `from` were reclaimed, or are damaged. All statements that hold are found all the same; that
+    // something was removed may not be known any more: see current().
     bool has_gap = false;
   };
-  // What is committed behind `from`; about `bytes_max` of it, at least one statement when there is any.
+  // What is committed behind `from`; about `bytes_max` of it, at least one statement when there is any. conflict: the
+  // log ends before.
   virtual Result<Changes> changes(const Cursor& from, std::size_t bytes_max) = 0;
 
-  // Whether there is a statement of this kind and key, whatever it says.
-  virtual Result<bool> holds(const Statement& statement) = 0;
-  // Whether it is still what the store says.
-  virtual Result<bool> is_current(const Statement& statement) = 0;
+  // What the store says now of the kind and key of `like`. Nothing: nothing, or that it is gone.
+  virtual Result<std::optional<Statement>> current(const Statement& like) = 0;
+
+  // A number by which the log up to `at` is told from the log of another copy of the store that went its own way.
+  // Nothing: that part of the log is no more. conflict: the log has no such place.
+  virtual Result<std::optional<std::uint64_t>> mark_at(const Cursor& at) = 0;
 
   // Nothing: it is not in the store (any more). A blob that is a single block is returned as that block. The payload
   // matches its checksum; corruption when it does not.

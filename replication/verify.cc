@@ -22,9 +22,8 @@ class Verification {
     std::vector<ContentId> needs;
     CAIRN_TRY(const auto stores, list_stores(storage_));
     for (const Uuid& uuid : stores) CAIRN_CHECK(read_statements(uuid, needs));
-    if (Status read = index_.refresh(storage_, formats_, options_.parallel); !read.ok()) {
-      CAIRN_CHECK(note(read.error()));
-    }
+    CAIRN_CHECK(index_.refresh(storage_, formats_, options_.parallel));
+    for (const std::string& damaged : index_.damaged()) problem(damaged);
     CAIRN_CHECK(compare_packs());
     CAIRN_CHECK(follow(std::move(needs)));
     if (options_.read_data) CAIRN_CHECK(read_packs());
@@ -37,7 +36,10 @@ class Verification {
   }
   // What was not as it should be is a finding; what could not be asked is an error.
   Status note(const Error& error) {
-    if (error.code != ErrorCode::corruption && error.code != ErrorCode::not_found) return error;
+    if (error.code != ErrorCode::corruption && error.code != ErrorCode::not_found &&
+        error.code != ErrorCode::resource_exhausted) {
+      return error;
+    }
     problem(error.message);
     return {};
   }
@@ -94,10 +96,9 @@ class Verification {
       }
       FetchCounters counters;
       const auto take = [&](const Content& object) -> Status {
+        if (const Status good = formats_.check_object(object); !good.ok()) return note(good.error());
         const auto parts = formats_.parts_of(object.id, object.payload);
-        if (!parts.ok()) {
-          return note(parts.error());
-        }
+        if (!parts.ok()) return note(parts.error());
         wanted.insert(wanted.end(), parts->begin(), parts->end());
         return {};
       };
@@ -126,10 +127,12 @@ class Verification {
   // Any thread.
   Result<std::string> wrong_with(const Pack& pack) const {
     const std::string key = pack_key(formats_, pack.name);
-    CAIRN_TRY(const auto bytes, storage_.get(key, Pack::kBytesMax));
-    if (!bytes) return std::string();  // named before
-    if (formats_.digest_of(*bytes) != pack.name) return "'" + key + "' is not what its name says";
-    const auto records = read_pack_table(*bytes);
+    const auto read = storage_.get(key, Pack::kBytesMax);
+    if (!read.ok() && read.error().code != ErrorCode::resource_exhausted) return read.error();
+    if (!read.ok() || !*read) return std::string();  // named before, by its size
+    const std::vector<std::byte>& bytes = **read;
+    if (formats_.digest_of(bytes) != pack.name) return "'" + key + "' is not what its name says";
+    const auto records = read_pack_table(bytes);
     if (!records.ok()) return "'" + key + "': " + records.error().message;
     return *records == pack.records ? std::string() : "'" + key + "' and its index do not say the same";
   }

@@ -92,7 +92,10 @@ Result<int> status(Session& session, const Options& options) {
     fields["behind_bytes"] = found.behind_bytes;
     fields["stores"] = Json::array();
     for (const MirroredStoreInfo& one : found.stores) {
-      fields["stores"].push_back({{"id", one.id}, {"is_this", one.is_this}, {"names", array_of_texts(one.names)}});
+      fields["stores"].push_back({{"id", one.id},
+                                  {"is_this", one.is_this},
+                                  {"problem", printable(one.problem)},
+                                  {"names", array_of_texts(one.names)}});
     }
     session.summary(std::move(fields));
     return kExitDone;
@@ -100,8 +103,9 @@ Result<int> status(Session& session, const Options& options) {
   out.report(fmt::format("{} at {}: {} in {}\n", found.mirror.name, out.name(found.mirror.place.url),
                          size_text(found.pack_bytes), count_text(found.packs, "pack", "packs")));
   for (const MirroredStoreInfo& one : found.stores) {
-    out.report(fmt::format("  store {}{}: {}\n", one.id, one.is_this ? " (this one)" : "",
-                           count_text(one.names.size(), "version", "versions")));
+    out.report(fmt::format(
+        "  store {}{}: {}\n", one.id, one.is_this ? " (this one)" : "",
+        one.problem.empty() ? count_text(one.names.size(), "version", "versions") : printable(one.problem)));
   }
   out.report(found.behind_statements == 0 ? std::string("All that this store says is mirrored\n")
                                           : fmt::format("Not mirrored yet: {}, in {} of the log\n",

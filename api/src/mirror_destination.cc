@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/mirror_destination.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/src/mirror_formats.h"
@@ -8,13 +9,25 @@
 #include "engine/base/progress_meter.h"
 #include "engine/content/digester.h"
 #include "engine/format/delta_head.h"
+#include "engine/index/block_chain.h"
 #include "engine/read/file_reader.h"
-#include "engine/reclaim/verify_object.h"
+#include "engine/reclaim/findings.h"
 
 namespace cairn {
 namespace {
 
 RecordKind kind_of(const mirror::ContentId& id) { return static_cast<RecordKind>(id.kind); }
+
+// Objects are made of lower ones alone.
+int height_of(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::blob: return 1;
+    case RecordKind::tensor: return 2;
+    case RecordKind::tree: return 4;
+    case RecordKind::snapshot: return 5;
+    default: return 3;
+  }
+}
 
 Error came_damaged(const std::string& what, const std::string& why) {
   return make_error(ErrorCode::corruption, what + " came damaged from the mirror: " + why);
@@ -22,18 +35,19 @@ Error came_damaged(const std::string& what, const std::string& why) {
 
 }  // namespace
 
-Result<std::unique_ptr<MirrorDestination>> MirrorDestination::begin(StoreImpl& store) {
+Result<std::unique_ptr<MirrorDestination>> MirrorDestination::begin(StoreImpl& store, const Progress& progress) {
   CAIRN_CHECK(store.check_usable());
   store.settle_puts();
   CAIRN_TRY(StoreImpl::Writing writing, store.begin_writing());
-  return std::unique_ptr<MirrorDestination>(new MirrorDestination(store, std::move(writing)));
+  return std::unique_ptr<MirrorDestination>(new MirrorDestination(store, std::move(writing), progress));
 }
 
-MirrorDestination::MirrorDestination(StoreImpl& store, StoreImpl::Writing writing)
+MirrorDestination::MirrorDestination(StoreImpl& store, StoreImpl::Writing writing, const Progress& progress)
     : store_(store),
       writing_(std::move(writing)),
       sink_({.digest = store.header().digest, .block_bytes = store.header().block_bytes}, store.index(), *writing_.log,
-            store.parts()) {}
+            store.parts()),
+      progress_{.report = {}, .problem = {}, .stop = progress.stop} {}
 
 // The log's next owner expects to find nothing of others in it. What fails here fails for it as well.
 MirrorDestination::~MirrorDestination() { static_cast<void>(sink_.abandon().ok()); }
@@ -63,31 +77,57 @@ Result<std::optional<std::vector<mirror::ContentId>>> MirrorDestination::parts_o
   CAIRN_TRY(const auto at, find_good(id));
   if (!at) return std::optional<Parts>();
   if (!has_parts(*at)) return std::optional(Parts());
-  if (at->kind == RecordKind::block) {
-    Parts bases;
+  auto parts = [&]() -> Result<Parts> {
+    if (at->kind != RecordKind::block) {
+      CAIRN_TRY(const auto payload, store_.blocks().read_object_at(id.digest, *at));
+      return MirrorFormats(store_.header().digest).parts_of(id, payload);
+    }
     CAIRN_TRY(const auto references, store_.blocks().bases_of(id.digest, *at));
+    Parts bases;
     for (const Reference& base : references) bases.push_back({mirror::kBlock, base.id});
-    return std::optional(std::move(bases));
-  }
-  CAIRN_TRY(const auto payload, store_.blocks().read_object_at(id.digest, *at));
-  CAIRN_TRY(auto parts, MirrorFormats(store_.header().digest).parts_of(id, payload));
-  return std::optional(std::move(parts));
+    return bases;
+  }();
+  if (parts.ok()) return std::optional(std::move(parts).value());
+  if (!is_damage(parts.error())) return parts.error();
+  CAIRN_CHECK(quarantine(id, *at));
+  return std::optional<Parts>();
+}
+
+Status MirrorDestination::quarantine(const mirror::ContentId& id, const RecordLocation& at) {
+  IndexBatch batch;
+  batch.verdicts.push_back({.key = id.digest, .kind = at.kind, .place = {at.segment, at.offset}, .damaged = true});
+  return store_.apply_verdicts(std::move(batch));
 }
 
 Status MirrorDestination::put(const mirror::Content& content) {
   CAIRN_TRY(const auto known, find_good(content.id));
   if (known && known->kind == kind_of(content.id)) return {};
   const std::string what = std::string(record_kind_name(kind_of(content.id))) + " " + store_.id_text(content.id.digest);
-  // What is rarely wrong is told from what is meant to be.
-  if (checksum_of(content.payload) != content.checksum) return came_damaged(what, "it does not match its checksum");
-  auto put = kind_of(content.id) == RecordKind::block ? put_block(content) : put_object(content);
-  if (!put.ok() && put.error().code == ErrorCode::corruption) return came_damaged(what, put.error().message);
-  return put;
+  if (kind_of(content.id) == RecordKind::block) {
+    auto put = put_block(content);
+    if (!put.ok() && put.error().code == ErrorCode::corruption) return came_damaged(what, put.error().message);
+    return put;
+  }
+  if (Status good = MirrorFormats(store_.header().digest).check_object(content); !good.ok()) {
+    return came_damaged(what, good.error().message);
+  }
+  Object& object = objects_.emplace_back();
+  object.content = content;
+  object.payload.assign(content.payload.begin(), content.payload.end());
+  return {};
 }
 
 Status MirrorDestination::put_block(const mirror::Content& block) {
+  if (checksum_of(block.payload) != block.checksum) {
+    return make_error(ErrorCode::corruption, "it does not match its checksum");
+  }
   if (block.logical_bytes == 0 || block.logical_bytes > BlockReader::kBlockBytesMax) {
     return make_error(ErrorCode::corruption, "no block has " + std::to_string(block.logical_bytes) + " bytes");
+  }
+  if (block.logical_bytes > store_.header().block_bytes) {
+    return make_error(ErrorCode::unsupported, "the mirror has a block of " + std::to_string(block.logical_bytes) +
+                                                  " bytes, and this store's have at most " +
+                                                  std::to_string(store_.header().block_bytes));
   }
   const auto codec = static_cast<CodecId>(block.codec);
   Bytes payload = block.payload;
@@ -96,6 +136,7 @@ Status MirrorDestination::put_block(const mirror::Content& block) {
   std::vector<Bytes> base_contents;
   if (codec == CodecId::delta) {
     CAIRN_TRY(head, decode_delta_head(payload, block.id.digest));
+    if (head.bases != block.bases) return make_error(ErrorCode::corruption, "it has other bases than its index says");
     payload = payload.subspan(head.encoded_bytes());
     for (const Digest& base : head.bases) {
       CAIRN_TRY(Block content, store_.blocks().read_block(base));
@@ -111,50 +152,79 @@ Status MirrorDestination::put_block(const mirror::Content& block) {
   if (actual != block.id.digest) {
     return make_error(ErrorCode::corruption, "its content has digest " + store_.id_text(actual));
   }
-  CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, codec, payload, head.bases));
+  CAIRN_TRY(const bool may, may_rely_on(block.id.digest, head.bases));
+  if (may) {
+    CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, codec, payload, head.bases));
+  } else {
+    // What it is the difference from is so itself here, more than anybody would follow.
+    const Encoded whole = encoder_.encode(content, DType::opaque, {});
+    CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, whole.codec, whole.payload));
+  }
   return sink_.commit_if_due();
 }
 
-Status MirrorDestination::put_object(const mirror::Content& object) {
-  const RecordKind kind = kind_of(object.id);
-  CAIRN_CHECK(verify_payload(store_.header().digest, kind, object.id.digest, object.payload));
-  if (kind == RecordKind::blob || kind == RecordKind::model) {
-    auto& waiting = kind == RecordKind::blob ? blobs_ : models_;
-    waiting.emplace_back(object.id.digest, std::vector<std::byte>(object.payload.begin(), object.payload.end()));
-    return {};
+Result<bool> MirrorDestination::may_rely_on(const Digest& block, const std::vector<Digest>& bases) {
+  std::size_t count = bases.size();
+  std::vector<Digest> pending = bases;
+  while (!pending.empty()) {
+    const Digest base = pending.back();
+    pending.pop_back();
+    CAIRN_TRY(const auto at, store_.index().find_block(base));
+    if (!at || base == block) return false;
+    if (!has_parts(*at)) continue;
+    CAIRN_TRY(const auto further, store_.blocks().bases_of(base, *at));
+    count += further.size();
+    if (count > kChainBlocksMax) return false;
+    for (const Reference& one : further) pending.push_back(one.id);
   }
-  return sink_.write_object(kind, object.id.digest, object.payload);
+  return true;
 }
 
 Status MirrorDestination::commit() { return sink_.commit(); }
 
-// A model file is read through its blobs.
-Status MirrorDestination::write_whole_contents() {
-  const Progress silent;
-  FileReader reader(store_.blocks(), store_.pool());
-  const auto write = [&](RecordKind kind, const Digest& id, const FilePieces& pieces, Bytes payload) -> Status {
-    ProgressMeter meter(silent, "verify", pieces.total_bytes);
-    const auto nowhere = [](std::uint64_t, Bytes) { return Status(); };
-    CAIRN_TRY(const Digest actual, reader.place(pieces, nowhere, meter));
-    if (actual == id) return sink_.write_object(kind, id, payload);
-    return came_damaged(std::string(record_kind_name(kind)) + " " + store_.id_text(id),
-                        "its content has digest " + store_.id_text(actual));
-  };
-  for (const auto& [id, payload] : std::exchange(blobs_, {})) {
-    CAIRN_TRY(const BlobManifest blob, decode_blob(payload));
-    CAIRN_CHECK(write(RecordKind::blob, id, pieces_of(blob), payload));
-  }
+Status MirrorDestination::write_objects() {
   CAIRN_CHECK(sink_.commit());
-  for (const auto& [id, payload] : std::exchange(models_, {})) {
-    CAIRN_TRY(const ModelManifest model, decode_model(payload));
-    CAIRN_TRY(const FilePieces pieces, pieces_of_model(store_.blocks(), id, model));
-    CAIRN_CHECK(write(RecordKind::model, id, pieces, payload));
+  std::vector<Object> objects = std::exchange(objects_, {});
+  std::ranges::sort(objects, {}, [](const Object& object) { return height_of(kind_of(object.content.id)); });
+  for (Object& object : objects) {
+    object.content.payload = object.payload;
+    CAIRN_CHECK(write_object(object.content));
   }
   return sink_.commit();
 }
 
+Status MirrorDestination::write_object(const mirror::Content& object) {
+  const RecordKind kind = kind_of(object.id);
+  const Digest& id = object.id.digest;
+  if (kind == RecordKind::blob || kind == RecordKind::model) {
+    CAIRN_TRY(const FilePieces pieces, pieces_of_content(kind, id, object.payload));
+    ProgressMeter meter(progress_, "verify", pieces.total_bytes);
+    const auto place = [&](std::uint64_t, Bytes bytes) {
+      meter.add(bytes.size());
+      return Status();
+    };
+    CAIRN_TRY(const Digest actual, FileReader(store_.blocks(), store_.pool()).place(pieces, place, meter));
+    if (actual != id) {
+      return came_damaged(std::string(record_kind_name(kind)) + " " + store_.id_text(id),
+                          "its content has digest " + store_.id_text(actual));
+    }
+  }
+  return sink_.write_object(kind, id, object.payload);
+}
+
+// A model file's content is found through tensors and blobs, which are read from the store.
+Result<FilePieces> MirrorDestination::pieces_of_content(RecordKind kind, const Digest& id, Bytes payload) {
+  if (kind == RecordKind::blob) {
+    CAIRN_TRY(const BlobManifest blob, decode_blob(payload));
+    return pieces_of(blob);
+  }
+  CAIRN_CHECK(sink_.commit());
+  CAIRN_TRY(const ModelManifest model, decode_model(payload));
+  return pieces_of_model(store_.blocks(), id, model);
+}
+
 Status MirrorDestination::say(std::span<const mirror::Statement> statements) {
-  CAIRN_CHECK(write_whole_contents());
+  CAIRN_CHECK(write_objects());
   BlockSink::Statements said;
   EntriesRecord entries;
   for (const mirror::Statement& statement : statements) {

@@ -9,6 +9,7 @@
 
 #include "api/src/store_impl.h"
 #include "engine/codec/block_codec.h"
+#include "engine/read/file_pieces.h"
 #include "replication/destination.h"
 
 namespace cairn {
@@ -16,7 +17,8 @@ namespace cairn {
 class MirrorDestination final : public mirror::Destination {
  public:
   // Has the log's turn as long as it lives: others who write wait. The errors of StoreImpl::begin_writing().
-  static Result<std::unique_ptr<MirrorDestination>> begin(StoreImpl& store);
+  // `progress` may stop what takes long.
+  static Result<std::unique_ptr<MirrorDestination>> begin(StoreImpl& store, const Progress& progress);
   ~MirrorDestination() override;  // commits what was put: nothing keeps it, and the next pull finds it
 
   mirror::StoreFacts facts() const override;
@@ -28,21 +30,33 @@ class MirrorDestination final : public mirror::Destination {
   Status say(std::span<const mirror::Statement> statements) override;
 
  private:
-  MirrorDestination(StoreImpl& store, StoreImpl::Writing writing);
+  MirrorDestination(StoreImpl& store, StoreImpl::Writing writing, const Progress& progress);
 
   Result<std::optional<RecordLocation>> find_good(const mirror::ContentId& id);
   Status put_block(const mirror::Content& block);
-  Status put_object(const mirror::Content& object);
-  // Writes the blobs and model files that came, when their bytes have the digest which is their id.
-  Status write_whole_contents();
+  // Whether the block may be the difference from these, all that they rely on included.
+  Result<bool> may_rely_on(const Digest& block, const std::vector<Digest>& bases);
+  // Writes the objects that came, those that others are made of first; blobs and model files when their bytes have the
+  // digest which is their id.
+  Status write_objects();
+  Status write_object(const mirror::Content& object);
+  Result<FilePieces> pieces_of_content(RecordKind kind, const Digest& id, Bytes payload);
+  // Takes what is damaged here for not there: what comes instead is written.
+  Status quarantine(const mirror::ContentId& id, const RecordLocation& at);
 
   StoreImpl& store_;
   const StoreImpl::Writing writing_;
   BlockSink sink_;
   BlockDecoder decoder_;
   AlignedBuffer decoded_;
-  // Blobs, and model files, that came: nobody takes them for what they say they are before their content is there.
-  std::vector<std::pair<Digest, std::vector<std::byte>>> blobs_, models_;
+  BlockEncoder encoder_;
+  Progress progress_;  // its stop alone
+  struct Object {
+    mirror::Content content;
+    std::vector<std::byte> payload;
+  };
+  // Nobody shall take them for granted before what they are made of is there.
+  std::vector<Object> objects_;
   StoreClock clock_;  // that entries are said with
 };
 

@@ -8,6 +8,7 @@
 #include "engine/base/errors.h"
 #include "engine/content/digester.h"
 #include "engine/format/references.h"
+#include "engine/reclaim/verify_object.h"
 
 namespace cairn {
 namespace {
@@ -49,6 +50,16 @@ Result<std::vector<mirror::ContentId>> MirrorFormats::parts_of(const mirror::Con
   if (!record_kind_is_valid(object.kind)) return damaged("an object", "of kind " + std::to_string(object.kind));
   CAIRN_TRY(const auto references, references_of(static_cast<RecordKind>(object.kind), payload));
   return ids_of(references);
+}
+
+Status MirrorFormats::check_object(const mirror::Content& object) const {
+  if (!record_kind_is_valid(object.id.kind)) return damaged("an object", "of kind " + std::to_string(object.id.kind));
+  const auto kind = static_cast<RecordKind>(object.id.kind);
+  if (checksum_of(object.payload) != object.checksum) {
+    return make_error(ErrorCode::corruption, std::string(record_kind_name(kind)) + " " +
+                                                 to_text(digest_, object.id.digest) + " does not match its checksum");
+  }
+  return verify_payload(digest_, kind, object.id.digest, object.payload);
 }
 
 Result<std::vector<mirror::ContentId>> MirrorFormats::needs_of(const mirror::Statement& statement) const {

@@ -39,11 +39,14 @@ Status check_mirror_name(const std::string& name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   const auto is_good = [&](char c) { return is_letter(c) || c == '-' || c == '_' || c == '.'; };
-  if (!name.empty() && name.size() <= kNameBytesMax && is_letter(name[0]) && std::ranges::all_of(name, is_good))
+  // What is being written has that ending.
+  const bool good_end = !name.ends_with(".tmp");
+  if (!name.empty() && name.size() <= kNameBytesMax && is_letter(name[0]) && good_end &&
+      std::ranges::all_of(name, is_good))
     return {};
   return make_error(ErrorCode::invalid_argument, "'" + printable(name.substr(0, kNameBytesMax)) +
                                                      "' is no name for a mirror: 1 to 64 letters, digits, '-', '_' and "
-                                                     "'.', beginning with a letter or digit");
+                                                     "'.', beginning with a letter or digit, and not ending in .tmp");
 }
 
 Status check_mirror_place(const MirrorPlace& place) {
@@ -109,7 +112,7 @@ Result<std::vector<MirrorInfo>> read_mirror_places(StoreImpl& store) {
   }
   for (const std::string& name : *names) {
     // A file that was being written when the power went.
-    if (!check_mirror_name(name).ok() || name.ends_with(".tmp")) continue;
+    if (!check_mirror_name(name).ok()) continue;
     CAIRN_TRY(auto place, read_mirror_place(store, name));
     if (place) mirrors.push_back({.name = name, .place = *std::move(place)});
   }

@@ -9,6 +9,7 @@
 #include "engine/content/digester.h"
 #include "engine/format/delta_head.h"
 #include "engine/log/segment_files.h"
+#include "engine/reclaim/findings.h"
 
 namespace cairn {
 namespace {
@@ -18,8 +19,14 @@ constexpr int kMovesMax = 4;
 constexpr std::uint32_t kPayloadBytesMax = BlockReader::kObjectBytesMax;
 
 Error damaged(const OpenSegment& segment, const RecordDescriptor& record, const std::string& why) {
-  return make_error(ErrorCode::corruption, segment.path + " at " + std::to_string(record.payload_offset) + ": " + why +
-                                               "; the log is mirrored as far as it is good: see check and repair");
+  return make_error(ErrorCode::corruption, segment.path + " at " + std::to_string(record.payload_offset) + ": " + why);
+}
+
+// Visits the groups of a segment that end at `to` or before it, without their payloads.
+Result<ScanResult> scan_heads(const OpenSegment& segment, std::uint64_t from, std::uint64_t to,
+                              const VisitGroup& visit) {
+  const ScanOptions options{.from = from, .to = to, .known_synced = to, .verify_payloads = false};
+  return scan_groups(segment, options, visit);
 }
 
 }  // namespace
@@ -31,12 +38,41 @@ class MirrorSource::Scan {
 
   bool is_full() const { return bytes_ >= bytes_max_; }
   std::vector<mirror::Statement> take() {
-    if (clock_) statements_.push_back(statement_of(*clock_));
+    // By itself it is no reason to say anything.
+    if (clock_ && !statements_.empty()) statements_.push_back(statement_of(*clock_));
     return std::move(statements_);
   }
 
-  // From the group at `from` to that at `to`: where it ended.
+  // From the group at `from` to that at `to`: where it ended. corruption: some of that is damaged; nothing was
+  // gathered.
   Result<std::uint64_t> segment(const OpenSegment& segment, std::uint64_t from, std::uint64_t to) {
+    const std::size_t before = statements_.size();
+    auto reached = try_segment(segment, from, to);
+    if (!reached.ok()) statements_.resize(before);
+    return reached;
+  }
+
+  // The same of a segment that is damaged: what the index knows to be said there.
+  Status from_index(std::uint32_t segment) {
+    Index& index = store_.index();
+    CAIRN_CHECK(index.for_each_ref([&](const RefRecord& ref) -> Status {
+      CAIRN_TRY(const auto place, index.find_ref_place(ref.name, ref.version));
+      if (place && place->segment == segment) add(statement_of(ref));
+      return {};
+    }));
+    CAIRN_CHECK(index.for_each_root(std::nullopt, [&](const Root& root) -> Result<bool> {
+      CAIRN_TRY(const auto place, index.find_root_place(root.kind, root.id, root.name));
+      if (place && place->segment == segment) add(statement_of(root));
+      return true;
+    }));
+    return index.for_each_entry({}, Index::Order::ascending, {}, [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+      if (entry.place.segment == segment) add(statement_of(static_cast<const StoredEntry&>(entry)));
+      return true;
+    });
+  }
+
+ private:
+  Result<std::uint64_t> try_segment(const OpenSegment& segment, std::uint64_t from, std::uint64_t to) {
     std::uint64_t end = from;
     const auto visit = [&](const GroupHead& group) -> Status {
       if (is_full()) return {};
@@ -46,13 +82,11 @@ class MirrorSource::Scan {
       end = group.header.offset + group.header.total_bytes();
       return {};
     };
-    const ScanOptions options{.from = from, .to = to, .known_synced = to, .verify_payloads = false};
-    CAIRN_TRY(const ScanResult result, scan_groups(segment, options, visit));
+    CAIRN_TRY(const ScanResult result, scan_heads(segment, from, to, visit));
     if (!result.damage.empty()) return make_error(ErrorCode::corruption, result.damage.front());
     return is_full() ? end : to;
   }
 
- private:
   Status add(const OpenSegment& segment, const RecordDescriptor& record) {
     if (record.kind == RecordKind::reclaimed) return {};
     if (record.stored_bytes > kEntriesBytesMax) return damaged(segment, record, "larger than any statement");
@@ -78,8 +112,8 @@ class MirrorSource::Scan {
       for (const StoredEntry& entry : entries.entries) {
         CAIRN_TRY(const auto now, store_.index().find_entry(entry.key));
         add_if_current(entry, place, now ? std::optional(now->place) : std::nullopt);
-        clock_ = entries.clock;
       }
+      clock_ = entries.clock;
     }
     return {};
   }
@@ -88,7 +122,9 @@ class MirrorSource::Scan {
   template <class T>
   void add_if_current(const T& said, const RecordPlace& place, const std::optional<RecordPlace>& now) {
     if (said.removed ? now.has_value() : now != place) return;
-    mirror::Statement statement = statement_of(said);
+    add(statement_of(said));
+  }
+  void add(mirror::Statement statement) {
     bytes_ += statement.key.size() + statement.payload.size() + 1;
     statements_.push_back(std::move(statement));
   }
@@ -116,7 +152,8 @@ Result<mirror::Source::Changes> MirrorSource::changes(const mirror::Cursor& from
   Changes changes;
   changes.to = from;
   const Position begin{from.segment, from.offset};
-  if (end <= begin) return changes;
+  if (end < begin) return make_error(ErrorCode::conflict, "the log ends before what was mirrored of it");
+  if (end == begin) return changes;
   CAIRN_TRY(const auto segments, list_segments(store_.fs(), store_.layout().log()));
   Scan scan(store_, bytes_max);
   std::uint32_t number = std::max(begin.segment, 1u);
@@ -135,8 +172,14 @@ Result<mirror::Source::Changes> MirrorSource::changes(const mirror::Cursor& from
     std::uint64_t to = groups_end.value_or(segment.size);
     if (number == end.segment) to = std::min(to, end.offset);
     const std::uint64_t first = number == begin.segment ? std::max(begin.offset, kPageBytes) : kPageBytes;
-    CAIRN_TRY(const std::uint64_t reached, scan.segment(segment, std::min(first, to), to));
-    changes.to = {number, reached};
+    auto reached = scan.segment(segment, std::min(first, to), to);
+    if (!reached.ok()) {
+      if (!is_damage(reached.error())) return reached.error();
+      CAIRN_CHECK(scan.from_index(number));
+      changes.has_gap = changes.has_gap || begin.segment > 0;
+      reached = to;
+    }
+    changes.to = {number, *reached};
   }
   if (!scan.is_full()) changes.to = {end.segment, end.offset};
   changes.statements = scan.take();
@@ -144,11 +187,12 @@ Result<mirror::Source::Changes> MirrorSource::changes(const mirror::Cursor& from
   return changes;
 }
 
-Result<std::optional<mirror::Statement>> MirrorSource::find(const mirror::Statement& statement) {
+Result<std::optional<mirror::Statement>> MirrorSource::current(const mirror::Statement& like) {
   std::optional<mirror::Statement> found;
-  mirror::Statement key = statement;
+  CAIRN_CHECK(store_.follow());
+  mirror::Statement key = like;
   key.removed = true;  // what it says is no matter
-  switch (static_cast<RecordKind>(statement.kind)) {
+  switch (static_cast<RecordKind>(like.kind)) {
     case RecordKind::ref: {
       CAIRN_TRY(const RefRecord wanted, ref_of(key));
       CAIRN_TRY(const auto ref, store_.index().find_ref(wanted.name, wanted.version));
@@ -162,7 +206,12 @@ Result<std::optional<mirror::Statement>> MirrorSource::find(const mirror::Statem
       break;
     }
     case RecordKind::entries: {
-      CAIRN_TRY(const auto entry, store_.index().find_entry(statement.key));
+      if (is_clock(like)) {
+        CAIRN_TRY(const auto clock, store_.index().clock());
+        if (clock) found = statement_of(*clock);
+        break;
+      }
+      CAIRN_TRY(const auto entry, store_.index().find_entry(like.key));
       if (entry) found = statement_of(static_cast<const StoredEntry&>(*entry));
       break;
     }
@@ -171,15 +220,31 @@ Result<std::optional<mirror::Statement>> MirrorSource::find(const mirror::Statem
   return found;
 }
 
-Result<bool> MirrorSource::holds(const mirror::Statement& statement) {
-  CAIRN_TRY(const auto found, find(statement));
-  return found.has_value();
-}
-
-Result<bool> MirrorSource::is_current(const mirror::Statement& statement) {
+// That of the last group with records, of the segment where it is.
+Result<std::optional<std::uint64_t>> MirrorSource::mark_at(const mirror::Cursor& at) {
   CAIRN_CHECK(store_.follow());
-  CAIRN_TRY(const auto found, find(statement));
-  return found ? *found == statement : statement.removed;
+  const auto no_such_place = [] { return make_error(ErrorCode::conflict, "the log has no such place"); };
+  const Position end = store_.index().applied();
+  if (end < Position{at.segment, at.offset}) return no_such_place();
+  auto opened = open_segment(store_.fs(), store_.layout().log(), at.segment, store_.store_tag());
+  if (!opened.ok() && opened.error().code == ErrorCode::not_found) return std::optional<std::uint64_t>();
+  CAIRN_TRY(const OpenSegment segment, std::move(opened));
+  CAIRN_TRY(const auto groups_end, read_groups_end(segment));
+  const std::uint64_t limit = groups_end.value_or(at.segment == end.segment ? end.offset : segment.size);
+  const std::uint64_t to = std::min(at.offset, limit);
+  std::optional<std::uint64_t> mark;
+  bool inside = false;
+  const auto visit = [&](const GroupHead& group) -> Status {
+    if (group.header.offset >= to) return {};
+    inside = group.header.offset + group.header.total_bytes() > to;
+    if (!group.records.empty()) mark = group.records.back().sequence * 31 + group.records.back().checksum;
+    return {};
+  };
+  // To the end: whether a group reaches beyond `to` is to be seen.
+  CAIRN_TRY(const ScanResult result, scan_heads(segment, kPageBytes, limit, visit));
+  if (!result.damage.empty()) return std::optional<std::uint64_t>();
+  if (inside) return no_such_place();
+  return mark;
 }
 
 Result<std::optional<mirror::Content>> MirrorSource::read(const mirror::ContentId& id) {

@@ -18,14 +18,13 @@ class MirrorSource final : public mirror::Source {
 
   mirror::StoreFacts facts() const override;
   Result<Changes> changes(const mirror::Cursor& from, std::size_t bytes_max) override;
-  Result<bool> holds(const mirror::Statement& statement) override;
-  Result<bool> is_current(const mirror::Statement& statement) override;
+  Result<std::optional<mirror::Statement>> current(const mirror::Statement& like) override;
+  Result<std::optional<std::uint64_t>> mark_at(const mirror::Cursor& at) override;
   Result<std::optional<mirror::Content>> read(const mirror::ContentId& id) override;
 
  private:
   class Scan;
 
-  Result<std::optional<mirror::Statement>> find(const mirror::Statement& statement);
   Result<std::optional<mirror::Content>> read_at(const Digest& digest, const RecordLocation& at);
 
   StoreImpl& store_;

@@ -21,14 +21,6 @@ Result<DigestKind> digest_of_mirror(ObjectStorage& storage) {
   return *digest;
 }
 
-Status require_digest(ObjectStorage& storage, DigestKind digest) {
-  CAIRN_TRY(const DigestKind of_mirror, digest_of_mirror(storage));
-  if (of_mirror == digest) return {};
-  return make_error(ErrorCode::unsupported, "the mirror is of stores with digest " +
-                                                std::string(digest_kind_name(of_mirror)) + ", and this one has " +
-                                                std::string(digest_kind_name(digest)));
-}
-
 Result<Refs> refs_of(mirror::Fold fold) {
   Refs refs;
   for (auto& [key, statement] : fold) {
@@ -49,9 +41,17 @@ Refs::const_iterator find(const Refs& refs, const RefName& wanted) {
 
 // The refs of each store of the mirror, or of the one that is asked for.
 struct MirroredRefs {
+  std::string problem;  // why they cannot be read
   mirror::Cursor end;
   Refs refs;
 };
+Result<MirroredRefs> read_refs(ObjectStorage& storage, const MirrorFormats& formats, const mirror::Uuid& uuid,
+                               std::size_t parallel) {
+  CAIRN_TRY(auto read, mirror::read_store(storage, formats, uuid, parallel));
+  CAIRN_TRY(Refs refs, refs_of(std::move(read.fold)));
+  return MirroredRefs{.problem = {}, .end = read.end, .refs = std::move(refs)};
+}
+// What is damaged of one store is in nobody else's way.
 Result<std::map<mirror::Uuid, MirroredRefs>> stores_of(ObjectStorage& storage, const MirrorFormats& formats,
                                                        const std::optional<mirror::Uuid>& only, std::size_t parallel) {
   std::vector<mirror::Uuid> uuids;
@@ -62,9 +62,10 @@ Result<std::map<mirror::Uuid, MirroredRefs>> stores_of(ObjectStorage& storage, c
   }
   std::map<mirror::Uuid, MirroredRefs> stores;
   for (const mirror::Uuid& uuid : uuids) {
-    CAIRN_TRY(auto read, mirror::read_store(storage, formats, uuid, parallel));
-    stores[uuid].end = read.end;
-    CAIRN_TRY(stores[uuid].refs, refs_of(std::move(read.fold)));
+    auto read = read_refs(storage, formats, uuid, parallel);
+    if (!read.ok() && (only || read.error().code != ErrorCode::corruption)) return read.error();
+    stores[uuid] =
+        read.ok() ? std::move(read).value() : MirroredRefs{.problem = read.error().message, .end = {}, .refs = {}};
   }
   return stores;
 }
@@ -84,7 +85,11 @@ Result<std::vector<mirror::Statement>> choose(const std::map<mirror::Uuid, Mirro
       ambiguous = ambiguous || (found != nullptr && *found != at->second);
       found = &at->second;
     }
-    if (found == nullptr) return make_error(ErrorCode::not_found, "the mirror has no '" + printable(name) + "'");
+    if (found == nullptr) {
+      std::string unread;
+      for (const auto& [uuid, mirrored] : stores) unread += mirrored.problem.empty() ? "" : "; " + mirrored.problem;
+      return make_error(ErrorCode::not_found, "the mirror has no '" + printable(name) + "'" + unread);
+    }
     if (ambiguous) {
       return make_error(ErrorCode::conflict, "'" + printable(name) + "' is not the same in the stores " + in +
                                                  " of the mirror: say from which");
@@ -95,26 +100,35 @@ Result<std::vector<mirror::Statement>> choose(const std::map<mirror::Uuid, Mirro
 }
 
 Result<mirror::PullReport> restore_into(StoreImpl& store, ObjectStorage& storage, const MirrorFormats& formats,
-                                        mirror::Fold fold, const mirror::PullOptions& options) {
+                                        mirror::Fold fold, const RestoreWish& wish) {
   mirror::PackIndex index;
-  CAIRN_CHECK(index.refresh(storage, formats, options.fetch.parallel));
+  CAIRN_CHECK(index.refresh(storage, formats, wish.pull.fetch.parallel));
   std::vector<mirror::Statement> statements;
   for (auto& [key, statement] : fold) statements.push_back(std::move(statement));
-  CAIRN_TRY(const auto destination, MirrorDestination::begin(store));
-  mirror::Puller puller(*destination, storage, formats, index, options);
+  CAIRN_TRY(const auto destination, MirrorDestination::begin(store, wish.progress));
+  mirror::Puller puller(*destination, storage, formats, index, wish.pull);
   CAIRN_CHECK(puller.pull(statements));
   return puller.report();
 }
 
 }  // namespace
 
+Status require_mirror(ObjectStorage& storage, DigestKind digest) {
+  CAIRN_TRY(const DigestKind of_mirror, digest_of_mirror(storage));
+  if (of_mirror == digest) return {};
+  return make_error(ErrorCode::unsupported, "the mirror is of stores with digest " +
+                                                std::string(digest_kind_name(of_mirror)) + ", and this one has " +
+                                                std::string(digest_kind_name(digest)));
+}
+
 Result<std::vector<MirrorRefs>> mirrored_refs(ObjectStorage& storage, DigestKind digest) {
-  CAIRN_CHECK(require_digest(storage, digest));
+  CAIRN_CHECK(require_mirror(storage, digest));
   const MirrorFormats formats(digest);
   CAIRN_TRY(const auto stores, stores_of(storage, formats, std::nullopt, mirror::FetchOptions().parallel));
   std::vector<MirrorRefs> out;
   for (const auto& [uuid, mirrored] : stores) {
-    MirrorRefs& one = out.emplace_back(MirrorRefs{.store = uuid, .end = mirrored.end, .refs = {}});
+    MirrorRefs& one =
+        out.emplace_back(MirrorRefs{.store = uuid, .problem = mirrored.problem, .end = mirrored.end, .refs = {}});
     for (const auto& [key, statement] : mirrored.refs) {
       CAIRN_TRY(one.refs.emplace_back(), ref_of(statement));
     }
@@ -123,7 +137,7 @@ Result<std::vector<MirrorRefs>> mirrored_refs(ObjectStorage& storage, DigestKind
 }
 
 Result<mirror::PullReport> pull(StoreImpl& store, ObjectStorage& storage, const PullWish& wish) {
-  CAIRN_CHECK(require_digest(storage, store.header().digest));
+  CAIRN_CHECK(require_mirror(storage, store.header().digest));
   const MirrorFormats formats(store.header().digest);
   const std::size_t parallel = wish.options.fetch.parallel;
   // Journals before indexes: what a journal needs is in an index that is there by then.
@@ -131,7 +145,7 @@ Result<mirror::PullReport> pull(StoreImpl& store, ObjectStorage& storage, const 
   CAIRN_TRY(const auto statements, choose(stores, wish.names));
   mirror::PackIndex index;
   CAIRN_CHECK(index.refresh(storage, formats, parallel));
-  CAIRN_TRY(const auto destination, MirrorDestination::begin(store));
+  CAIRN_TRY(const auto destination, MirrorDestination::begin(store, wish.progress));
   mirror::Puller puller(*destination, storage, formats, index, wish.options);
   CAIRN_CHECK(puller.pull(statements));
   return puller.report();
@@ -156,14 +170,25 @@ Result<mirror::PullReport> restore_store(FileSystem& fs, const std::string& path
   create.digest = digest;
   create.block_bytes = mirrored.facts->block_bytes;
   create.segment_bytes = mirrored.facts->segment_bytes;
-  CAIRN_CHECK(StoreImpl::create(fs, path, create));
+  if (const auto there = fs.info(path); there.ok()) {
+    return make_error(ErrorCode::already_exists, "there is something at '" + path + "' already");
+  }
+  // Beside it: a restore that is killed leaves nothing that looks like a store which has everything.
+  const std::string unfinished = path + ".restoring";
+  if (fs.info(unfinished).ok()) CAIRN_CHECK(StoreImpl::destroy(fs, unfinished));
+  CAIRN_CHECK(StoreImpl::create(fs, unfinished, create));
   auto restored = [&]() -> Result<mirror::PullReport> {
-    CAIRN_TRY(const auto store, StoreImpl::open(fs, path, {}, {}));
-    CAIRN_TRY(auto report, restore_into(*store, storage, formats, std::move(mirrored.fold), options.pull));
+    CAIRN_TRY(const auto store, StoreImpl::open(fs, unfinished, {}, {}));
+    CAIRN_TRY(auto report, restore_into(*store, storage, formats, std::move(mirrored.fold), options));
     CAIRN_CHECK(store->close());
     return report;
   }();
-  if (!restored.ok()) static_cast<void>(StoreImpl::destroy(fs, path).ok());
+  if (!restored.ok()) {
+    static_cast<void>(StoreImpl::destroy(fs, unfinished).ok());
+    return restored;
+  }
+  CAIRN_CHECK(fs.rename(unfinished, path));
+  CAIRN_CHECK(fs.sync_directory(parent_of(path)));
   return restored;
 }
 

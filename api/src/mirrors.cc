@@ -138,6 +138,7 @@ Result<MirrorPullReport> Mirrors::pull(const std::string& name, const std::vecto
   CAIRN_TRY(wish.store, uuid_of(from));
   wish.options.fetch.parallel = kAskParallel;
   wish.options.progress = pull_progress(meter);
+  wish.progress = progress;
   CAIRN_TRY(const auto report, cairn::pull(*store_, *mirror.storage, wish));
   return report_of(report);
 }
@@ -154,6 +155,7 @@ Result<MirrorStatus> Mirrors::status(const std::string& name) {
       MirroredStoreInfo& info = status.stores.emplace_back();
       info.id = mirror::hex(one.store);
       info.is_this = one.store == store_->header().uuid;
+      info.problem = one.problem;
       if (info.is_this) end = one.end;
       for (const RefRecord& ref : one.refs) info.names.push_back(ref.name + "@" + std::to_string(ref.version));
     }
@@ -162,6 +164,9 @@ Result<MirrorStatus> Mirrors::status(const std::string& name) {
     for (const auto& pack : packs) status.pack_bytes += pack.bytes;
   }
   store_->settle_puts();
+  const MirrorFormats formats(digest);
+  CAIRN_TRY(const auto left_out, mirror::read_left_out(*mirror.storage, formats, store_->header().uuid));
+  status.behind_statements += left_out.size();
   CAIRN_CHECK(count_behind(*store_, end, status));
   return status;
 }
@@ -169,9 +174,7 @@ Result<MirrorStatus> Mirrors::status(const std::string& name) {
 Result<MirrorVerifyReport> Mirrors::verify(const std::string& name, bool read_data, const Progress& progress) {
   CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
   const MirrorFormats formats(store_->header().digest);
-  CAIRN_TRY(const auto marker, mirror::read_marker(*mirror.storage));
-  if (!marker)
-    return make_error(ErrorCode::not_found, "there is no mirror at '" + printable(mirror.info.place.url) + "'");
+  CAIRN_CHECK(require_mirror(*mirror.storage, store_->header().digest));
   ProgressMeter meter(progress, "verify", 0);
   mirror::VerifyOptions options{.read_data = read_data, .parallel = kPushParallel, .progress = {}};
   options.progress = [&meter, told = std::uint64_t{0}](const mirror::VerifyReport& so_far) mutable {
@@ -197,7 +200,10 @@ Result<MirrorPullReport> Mirrors::restore(const std::string& path, const MirrorP
   CAIRN_TRY(wish.store, uuid_of(from));
   wish.pull.fetch.parallel = kAskParallel;
   wish.pull.progress = pull_progress(meter);
-  CAIRN_TRY(const auto report, restore_store(posix_file_system(), path, *storage, wish));
+  wish.progress = progress;
+  std::string folder = path;
+  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+  CAIRN_TRY(const auto report, restore_store(posix_file_system(), folder, *storage, wish));
   return report_of(report);
 }
 

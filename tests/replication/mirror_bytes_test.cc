@@ -76,6 +76,7 @@ TEST(MirrorBytesTest, WhatIsCutOffAnywhereIsRefused) {
   const Journal journal{.store = {.uuid = {}, .digest = DigestKind::blake3, .block_bytes = 1, .segment_bytes = 2},
                         .from = {1, 2},
                         .to = {3, 4},
+                        .mark = 5,
                         .statements = {statement("a", "1"), removal("b")}};
   const auto bytes = encode_journal(journal, any);
   EXPECT_EQ(*decode_journal(bytes, any), journal);
@@ -135,6 +136,24 @@ TEST(MirrorBytesTest, AMissingJournalIsNoticed) {
   EXPECT_FALSE(read_store(storage, formats, store, 2).ok());
 }
 
+TEST(MirrorBytesTest, NothingIsMergedAcrossAGap) {
+  const ToyFormats formats;
+  MemoryStorage storage;
+  const Uuid store{};
+  JournalList list;
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    if (i == 6) continue;
+    const Journal journal{.store = {}, .from = {0, i}, .to = {0, i + 1}, .statements = {statement("k", "v")}};
+    const std::string key = journal_key(store, journal.from, journal.to);
+    storage.objects()[key] = encode_journal(journal, formats);
+    add(list, {.from = journal.from, .to = journal.to, .key = key, .bytes = 100});
+  }
+  EXPECT_EQ(list.end, (Cursor{0, 6}));
+  ASSERT_TRUE(merge_journals(storage, formats, store, list).ok());
+  EXPECT_EQ(list.current.size(), 11u);
+  EXPECT_FALSE(read_store(storage, formats, store, 1).ok());
+}
+
 TEST(MirrorBytesTest, MergedJournalsSayWhatTheySaid) {
   const ToyFormats formats;
   MemoryStorage storage;
@@ -150,7 +169,7 @@ TEST(MirrorBytesTest, MergedJournalsSayWhatTheySaid) {
     const std::string key = journal_key(store, journal.from, journal.to);
     storage.objects()[key] = bytes;
     list.current.push_back({.from = journal.from, .to = journal.to, .key = key, .bytes = bytes.size()});
-    ASSERT_TRUE(merge_journals(storage, formats, list).ok());
+    ASSERT_TRUE(merge_journals(storage, formats, store, list).ok());
     ASSERT_EQ(list.current.size(), storage.count("stores/"));
     ASSERT_LE(list.current.size(), 16u);
   }

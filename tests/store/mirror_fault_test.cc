@@ -48,12 +48,16 @@ TEST_F(MirrorFaultTest, APushWhoseRequestsFailIsGoneOnWith) {
       EXPECT_TRUE(failed.ok() || failed.error().retryable) << failed.error().message;
       heal();
       // What a pull would find now is whole, if it is there at all.
-      const std::string part = "part" + std::to_string(which);
+      const std::string part = "part" + std::to_string(static_cast<int>(how)) + "-" + std::to_string(which);
       if (restore(part).ok()) {
         OpenedStore store = open(part);
         for (const auto& [name, content] : contents(store.store)) EXPECT_EQ(all.at(name), content) << name;
       }
       ASSERT_TRUE(push(*a.impl, small_packs()).ok());
+      const std::string whole = "whole" + std::to_string(static_cast<int>(how)) + "-" + std::to_string(which);
+      ASSERT_TRUE(restore(whole).ok());
+      OpenedStore restored = open(whole);
+      EXPECT_EQ(contents(restored.store), all) << which;
       // What an index did not have yet is sent again under the name that it had.
       EXPECT_LE(bucket_.bytes("packs/"), packed + 4 * 128 * 1024);
     }

@@ -13,6 +13,7 @@
 #include "api/src/mirror_formats.h"
 #include "api/src/mirror_source.h"
 #include "api/src/mirroring.h"
+#include "api/src/ref_name.h"
 #include "cairn/archive.h"
 #include "cairn/checkpoints.h"
 #include "cairn/objects.h"
@@ -87,6 +88,29 @@ class MirrorTest : public ::testing::Test {
       all["result " + result.key] = std::string(store.results("eval").get(result.key)->value().text());
     }
     return all;
+  }
+
+  // What the mirror says of its only store.
+  mirror::Fold mirrored() {
+    const MirrorFormats formats(DigestKind::blake3);
+    const auto stores = mirror::list_stores(bucket_);
+    return mirror::read_store(bucket_, formats, stores->at(0), 2)->fold;
+  }
+  // Where a block lies that only this version has.
+  static RecordLocation block_of(StoreImpl& store, const std::string& ref) {
+    const auto shown =
+        StoreImpl::open(store.fs(), store.layout().folder, {.access = Access::read_only, .threads = 1}, {});
+    const RefRecord record = resolve_ref(**shown, ref).value();
+    const TreeManifest tree = load_ref_tree(**shown, record).value();
+    const ModelManifest model = load_model((*shown)->blocks(), tree.entries.at(0).blob).value();
+    for (const ModelTensor& tensor : model.tensors) {
+      if (tensor.name != "own") continue;
+      const TensorManifest manifest = load_tensor((*shown)->blocks(), tensor.tensor).value();
+      const BlobManifest blob = load_blob((*shown)->blocks(), manifest.blob).value();
+      return (*shown)->index().find_block(blob.blocks.at(0).digest)->value();
+    }
+    ADD_FAILURE() << ref << " has no tensor of its own";
+    return {};
   }
 
   Result<mirror::PushReport> push(StoreImpl& store, mirror::PushOptions options = {}) {

@@ -59,6 +59,7 @@ struct MirrorPullReport {
 struct MirroredStoreInfo {
   std::string id;  // 32 hexadecimal digits
   bool is_this = false;
+  std::string problem;             // why what the mirror has of it cannot be read; empty: it can
   std::vector<std::string> names;  // "NAME@V", by name, then version
 };
 
@@ -66,7 +67,8 @@ struct MirrorStatus {
   MirrorInfo mirror;
   std::uint64_t packs = 0, pack_bytes = 0;  // of all stores
   std::vector<MirroredStoreInfo> stores;
-  // What a push would say now, and how much of the log that is in.
+  // What a push would say now, what the last one had to leave out included; and how much of the log was not looked at
+  // yet.
   std::uint64_t behind_statements = 0, behind_bytes = 0;
 };
 
@@ -88,7 +90,8 @@ class Mirrors {
   Result<std::vector<MirrorInfo>> list();
 
   // Brings the mirror up to date with what is committed here. Beside whoever writes, also from a read-only opener.
-  // Creates the bucket when it is missing. After a failure what was sent is there, and the next push goes on.
+  // Creates the bucket when it is missing. After a failure what was sent is there, and the next push goes on. conflict:
+  // the mirror has another history of this store, of a copy that went its own way.
   Result<MirrorPushReport> push(const std::string& name, const Progress& progress = {});
 
   // Brings versions ("NAME": the latest, or "NAME@V") from the mirror, whichever store they are from, or the one that
@@ -105,7 +108,8 @@ class Mirrors {
   Result<MirrorVerifyReport> verify(const std::string& name, bool read_data = false, const Progress& progress = {});
 
   // Makes a store at `path`, where none is, of all that a mirror has of one: of the only one, or of that which `from`
-  // names. It has an identity of its own, and knows no mirror yet. After a failure nothing is left at `path`.
+  // names. It has an identity of its own, and knows no mirror yet. It is made beside `path`, as `path`.restoring, and
+  // has its name once it is whole.
   static Result<MirrorPullReport> restore(const std::string& path, const MirrorPlace& place,
                                           const std::string& from = {}, const Progress& progress = {});
 
