@@ -88,7 +88,9 @@ Result<std::vector<mirror::Statement>> choose(const std::map<mirror::Uuid, Mirro
     if (found == nullptr) {
       std::string unread;
       for (const auto& [uuid, mirrored] : stores) unread += mirrored.problem.empty() ? "" : "; " + mirrored.problem;
-      return make_error(ErrorCode::not_found, "the mirror has no '" + printable(name) + "'" + unread);
+      // What cannot be read may have it.
+      return make_error(unread.empty() ? ErrorCode::not_found : ErrorCode::corruption,
+                        "the mirror has no '" + printable(name) + "'" + unread);
     }
     if (ambiguous) {
       return make_error(ErrorCode::conflict, "'" + printable(name) + "' is not the same in the stores " + in +
