@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <stop_token>
 
 #include "api/src/tables.h"
 #include "engine/base/errors.h"
@@ -94,6 +95,23 @@ TEST_F(GcMergeTest, AMergeThatFindsNoRoomIsNoFailureOfGc) {
   EXPECT_FALSE(entries().find(key(kKept)).value());
   open();
   EXPECT_TRUE(entries().find("next").value());
+}
+
+TEST_F(GcMergeTest, NothingIsMergedOnceAStopIsAskedFor) {
+  std::atomic<bool> merges = false;
+  std::stop_source stop;
+  fs_.before_create = [&](const std::string& path) -> Status {
+    merges = merges || is_table(path);
+    if (path == "store/reserve") stop.request_stop();
+    return {};
+  };
+  // The only step makes it again when it is done.
+  ASSERT_TRUE(disk_.remove_file("store/reserve").ok());
+  const auto report = store_->gc({.max_dead = 1}, {.stop = stop.get_token()});
+  EXPECT_TRUE(report.ok()) << report.error().message;
+  EXPECT_TRUE(stop.stop_requested());
+  EXPECT_FALSE(merges);
+  fs_.before_create = nullptr;
 }
 
 TEST_F(GcMergeTest, NothingIsMergedWhereTheDiskIsNearlyFull) {
