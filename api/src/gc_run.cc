@@ -6,6 +6,11 @@
 #include "engine/write/async_writer.h"
 
 namespace cairn {
+namespace {
+
+std::uint64_t less(std::uint64_t bytes, std::uint64_t by) { return bytes - std::min(bytes, by); }
+
+}  // namespace
 
 GcRun::GcRun(StoreImpl& store, double max_dead) : store_(store), alone_(store.reclaiming_), max_dead_(max_dead) {}
 
@@ -41,22 +46,30 @@ Result<bool> GcRun::step() {
   return more;
 }
 
-// Whoever wants to write waits for the checkpoint, not for the merging.
+// Whoever wants to write waits for the checkpoint, not for the merging. What others take of the disk meanwhile is left
+// to them, and the reserve to whoever gives space back.
 Status GcRun::merge_entries() {
   const auto space = store_.fs_.space(store_.layout_.folder);
   if (!space.ok()) return {};
-  std::uint64_t room_bytes = space->available_bytes;
+  std::uint64_t room_bytes = less(space->available_bytes, std::max(GiB, space->available_bytes / 10));
   {
     CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
     const DiskRoom& room = *store_.room_;
     if (room.is_tight()) return {};
-    if (room.budget() != 0) room_bytes = std::min(room_bytes, room.budget() - std::min(room.budget(), room.use()));
+    if (room.budget() != 0) room_bytes = std::min(room_bytes, less(room.budget(), room.use() + room.budget() / 10));
   }
-  const std::uint64_t kept_bytes = reserve_for(store_.header_.segment_bytes);
-  CAIRN_TRY(const bool merged, store_.index_->merge_entries(room_bytes - std::min(room_bytes, kept_bytes)));
-  if (!merged) return {};
+  const auto merged = store_.index_->merge_entries(less(room_bytes, reserve_for(store_.header_.segment_bytes)));
+  if (!merged.ok()) {
+    const ErrorCode code = merged.error().code;
+    if (code == ErrorCode::poisoned || code == ErrorCode::corruption) return merged.error();
+    return {};  // what reclaiming gave back it has given back, and the index is as it was
+  }
+  if (!*merged) return {};
   CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
-  CAIRN_CHECK(store_.index_->checkpoint());
+  store_.room_->make_room_for_checkpoint();
+  const Status checkpoint = store_.index_->checkpoint();
+  store_.room_->refill();
+  CAIRN_CHECK(checkpoint);
   store_.checkpointed_ = store_.index_->applied();
   return {};
 }

@@ -21,11 +21,17 @@ Result<std::string> read_small_blob(BlockReader& blocks, const Digest& id) {
   std::string content;
   content.reserve(manifest->total_bytes);
   for (const BlockRef& part : manifest->blocks) {
-    CAIRN_TRY(const Block block, blocks.read_block(part.digest));
-    if (block.content.size() != part.bytes) {
+    auto block = blocks.read_block(part.digest);
+    if (!block.ok() && block.error().code == ErrorCode::not_found) {
+      // Gone with the content, or from under it.
+      if (const auto still = load_blob(blocks, id); !still.ok()) return still.error();
+      block.error().code = ErrorCode::corruption;
+    }
+    if (!block.ok()) return std::move(block).error().with_context("a part of the content of an entry");
+    if (block->content.size() != part.bytes) {
       return make_error(ErrorCode::corruption, "a part of the content of an entry has another size");
     }
-    content.append(as_text(block.content));
+    content.append(as_text(block->content));
   }
   return content;
 }

@@ -42,6 +42,7 @@ constexpr std::size_t kMemtablesBytesMax = 16 * MiB;  // all of them, charged to
 constexpr std::size_t kManifestBytesMax = 1 * MiB;    // each checkpoint reads it once
 constexpr unsigned long kOverdueTables = 8;           // in level 0; compaction begins at 4
 constexpr std::uint64_t kMergedBytesMin = 1 * MiB;    // below it nothing is won by merging
+constexpr std::uint64_t kLookBytes = 1 * MiB;         // a merge writes no more between two looks at the disk
 
 // Translates our errors to RocksDB's, and remembers the latest: on its way through RocksDB
 // an error may lose its kind (an EIO can come out as an invalid argument). Any thread.
@@ -59,6 +60,11 @@ class Failures {
   IOStatus operator()(const Result<T>& result) {
     return result.ok() ? IOStatus::OK() : (*this)(Status(result.error()));
   }
+  // What has failed is made good: it explains nothing that fails later.
+  void forget() {
+    const std::lock_guard lock(mutex_);
+    latest_.reset();
+  }
   // What `status`, which is not ok, is to our callers.
   Error explain(const rocksdb::Status& status, const std::string& what) {
     const std::lock_guard lock(mutex_);
@@ -70,6 +76,43 @@ class Failures {
  private:
   std::mutex mutex_;
   std::optional<Error> latest_;
+};
+
+// What is written to the folder. While tables are merged, whether the disk has room for more of it, whoever takes it
+// meanwhile: a table that finds none may end all writing. Any thread.
+class Written {
+ public:
+  Written(cairn::FileSystem& fs, std::string folder) : fs_(fs), folder_(std::move(folder)) {}
+
+  std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  void add(std::uint64_t bytes) {
+    bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (!merging_ || unseen_.fetch_add(bytes) + bytes < kLookBytes) return;
+    unseen_ = 0;
+    const auto space = fs_.space(folder_);
+    if (!space.ok() || space->available_bytes < kept_bytes_) cancel();
+  }
+
+  // The disk is to have `room_bytes` less than now, and no fewer, when it ends. One merge at a time.
+  bool begin_merge(std::uint64_t room_bytes) {
+    const auto space = fs_.space(folder_);
+    if (!space.ok() || space->available_bytes < room_bytes) return false;
+    kept_bytes_ = space->available_bytes - room_bytes;
+    unseen_ = 0;
+    cancelled_ = false;
+    merging_ = true;
+    return true;
+  }
+  void end_merge() { merging_ = false; }
+  void cancel() { cancelled_ = true; }
+  // Of a merge that is to end early.
+  std::atomic<bool>* cancelled() { return &cancelled_; }
+
+ private:
+  cairn::FileSystem& fs_;
+  const std::string folder_;
+  std::atomic<std::uint64_t> bytes_ = 0, unseen_ = 0, kept_bytes_ = 0;
+  std::atomic<bool> merging_ = false, cancelled_ = false;
 };
 
 class SequentialFile final : public rocksdb::FSSequentialFile {
@@ -126,13 +169,13 @@ class ContentFile final : public rocksdb::FSRandomAccessFile {
 
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  WritableFile(std::shared_ptr<File> file, bool table, Failures& failures, std::atomic<std::uint64_t>& written_bytes)
-      : file_(std::move(file)), table_(table), failures_(failures), written_bytes_(written_bytes) {}
+  WritableFile(std::shared_ptr<File> file, bool table, Failures& failures, Written& written)
+      : file_(std::move(file)), table_(table), failures_(failures), written_(written) {}
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
     const Status written = file_->write_at(size_, std::as_bytes(std::span(data.data(), data.size())));
     if (written.ok()) size_ += data.size();
-    written_bytes_.fetch_add(data.size(), std::memory_order_relaxed);
+    written_.add(data.size());
     return failures_(written);
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
@@ -146,7 +189,7 @@ class WritableFile final : public rocksdb::FSWritableFile {
   std::shared_ptr<File> file_;
   const bool table_;
   Failures& failures_;
-  std::atomic<std::uint64_t>& written_bytes_;  // of all files
+  Written& written_;  // of all files
   std::uint64_t size_ = 0;
 };
 
@@ -159,9 +202,8 @@ class Directory final : public rocksdb::FSDirectory {
 // RocksDB's file system: translates every call to GuardedFolder's and decides nothing.
 class FolderFileSystem final : public rocksdb::FileSystem {
  public:
-  FolderFileSystem(cairn::FileSystem& fs, GuardedFolder& folder, Failures& failures,
-                   std::atomic<std::uint64_t>& written_bytes)
-      : fs_(fs), folder_(folder), failures_(failures), written_bytes_(written_bytes) {}
+  FolderFileSystem(cairn::FileSystem& fs, GuardedFolder& folder, Failures& failures, Written& written)
+      : fs_(fs), folder_(folder), failures_(failures), written_(written) {}
 
   const char* Name() const override { return "cairn"; }
 
@@ -184,8 +226,7 @@ class FolderFileSystem final : public rocksdb::FileSystem {
   IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions&,
                            std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext*) override {
     auto file = folder_.create(path);
-    if (file.ok())
-      *result = std::make_unique<WritableFile>(std::move(*file), is_table(path), failures_, written_bytes_);
+    if (file.ok()) *result = std::make_unique<WritableFile>(std::move(*file), is_table(path), failures_, written_);
     return failures_(file);
   }
   IOStatus NewDirectory(const std::string&, const IOOptions&, std::unique_ptr<rocksdb::FSDirectory>* result,
@@ -253,7 +294,7 @@ class FolderFileSystem final : public rocksdb::FileSystem {
   cairn::FileSystem& fs_;
   GuardedFolder& folder_;
   Failures& failures_;
-  std::atomic<std::uint64_t>& written_bytes_;
+  Written& written_;
 };
 
 // After a failed flush RocksDB lets a second go by before it might try again. Here nothing
@@ -333,7 +374,8 @@ class RocksDbStore final : public KeyValueStore {
         access_(access),
         guard_(guard),
         folder_(fs, folder, guard, std::move(checked), access),
-        env_(std::make_unique<IndexEnv>(std::make_shared<FolderFileSystem>(fs, folder_, failures_, written_bytes_))),
+        written_(fs, folder),
+        env_(std::make_unique<IndexEnv>(std::make_shared<FolderFileSystem>(fs, folder_, failures_, written_))),
         cache_(rocksdb::NewLRUCache(kCacheBytes)) {}
 
   Status open() {
@@ -431,7 +473,8 @@ class RocksDbStore final : public KeyValueStore {
     return {};
   }
 
-  // A table that finds no room when it is written would end all writing: what is not clearly there is not used.
+  // A table that finds no room when it is written would end all writing: what is not clearly there is not used. What
+  // is in memory becomes a table first; and what goes through more than one level may be there twice.
   Result<bool> merge(std::string_view from, std::string_view end, std::uint64_t room_bytes) override {
     CAIRN_CHECK(check_usable());
     const Slice first(from.data(), from.size()), behind(end.data(), end.size());
@@ -441,21 +484,27 @@ class RocksDbStore final : public KeyValueStore {
     if (!sized.ok()) return failures_.explain(sized, "measure " + path_);
     std::uint64_t all_bytes = 0;
     db_->GetIntProperty(rocksdb::DB::Properties::kLiveSstFilesSize, &all_bytes);
-    if (bytes < kMergedBytesMin || room_bytes / 2 < all_bytes) return false;
+    if (bytes < kMergedBytesMin || room_bytes < 2 * all_bytes + kMemtablesBytesMax) return false;
     CAIRN_TRY(const bool worth, is_worth_merging(range));
-    if (!worth) return false;
+    if (!worth || !written_.begin_merge(room_bytes)) return false;
     rocksdb::CompactRangeOptions options;
     options.exclusive_manual_compaction = false;
-    const rocksdb::Status merged = db_->CompactRange(options, &first, &behind);
-    if (!merged.ok()) return failures_.explain(merged, "merge " + path_);
+    options.canceled = written_.cancelled();
     changed_ = true;
-    return true;
+    const rocksdb::Status merged = db_->CompactRange(options, &first, &behind);
+    written_.end_merge();
+    if (merged.ok()) return true;
+    if (!merged.IsIncomplete()) return after_failed_merge(merged);
+    // Cancelled: RocksDB looks for the tables that came of it when its files may be removed again.
+    if (db_->DisableFileDeletions().ok()) static_cast<void>(db_->EnableFileDeletions(false).ok());
+    return false;
   }
 
   // RocksDB looks for files that are not its own when it is destroyed, and removes them: they
   // would be those of the next writer.
   void retire() override {
     if (access_ == Index::Access::read_only) return;
+    written_.cancel();
     rocksdb::CancelAllBackgroundWork(db_.get(), true);
     folder_.retire();
   }
@@ -465,12 +514,24 @@ class RocksDbStore final : public KeyValueStore {
     db_->GetIntProperty(rocksdb::DB::Properties::kEstimateTableReadersMem, &readers);
     return cache_->GetUsage() + readers;  // memtables are charged to the cache
   }
-  std::uint64_t written_bytes() const override { return written_bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t written_bytes() const override { return written_.bytes(); }
 
  private:
   Status check_usable() const {
     if (!failed_) return {};
     return make_error(ErrorCode::poisoned, "index: a checkpoint of " + path_ + " failed; reopen the store");
+  }
+
+  // RocksDB writes nothing more once a table has found no room, until it is told to go on.
+  Error after_failed_merge(const rocksdb::Status& merged) {
+    Error error = failures_.explain(merged, "merge " + path_);
+    if (db_->Resume().ok()) {
+      failures_.forget();
+      return error;
+    }
+    failed_ = true;
+    error.code = ErrorCode::poisoned;
+    return error;
   }
 
   // A background flush or compaction may come between any two of these lines: RocksDB
@@ -546,7 +607,7 @@ class RocksDbStore final : public KeyValueStore {
   Guard guard_;  // the one on disk
   GuardedFolder folder_;
   Failures failures_;
-  std::atomic<std::uint64_t> written_bytes_{0};
+  Written written_;
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<rocksdb::Cache> cache_;
   std::atomic<bool> changed_ = false;  // since the guard on disk

@@ -146,16 +146,17 @@ Result<ResultAccess> AccessCounts::State::of(const std::string& key) {
 }
 
 EntryChange AccessCounts::removal(const std::string& key) {
-  State& state = *state_;
-  {
-    // Counts that are going into the store come before their removal.
-    std::unique_lock lock(state.mutex);
-    state.gone.wait(lock, [&] { return !state.part_is_going; });
-    state.count_notes();
-    state.counted.erase(key);
-    if (Counted* const waits = state.in_batch(key); waits != nullptr) waits->second = {};
-  }
+  state_->forget(key);
   return {.key = access_key(key), .removed = true};
+}
+
+// Counts that are going into the store come before their removal.
+void AccessCounts::State::forget(const std::string& key) {
+  std::unique_lock lock(mutex);
+  gone.wait(lock, [&] { return !part_is_going; });
+  count_notes();
+  counted.erase(key);
+  if (Counted* const waits = in_batch(key); waits != nullptr) waits->second = {};
 }
 
 void AccessCounts::State::take_batch() {
@@ -197,6 +198,7 @@ Result<bool> AccessCounts::State::write_part() {
   const Status status = write(part);
   const std::lock_guard lock(mutex);
   if (!status.ok()) {
+    if (status.error().retryable) return status.error();
     batch.clear();
     batch_next = 0;
     return status.error();
@@ -235,7 +237,7 @@ Status AccessCounts::State::write(const std::vector<Counted>& part) {
   {
     const std::lock_guard lock(mutex);
     part_is_going = false;
-    batch_next += part.size();
+    if (status.ok()) batch_next += part.size();
     ++parts;
   }
   gone.notify_all();

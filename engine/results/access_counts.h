@@ -37,7 +37,10 @@ class AccessCounts {
   Result<ResultAccess> of(const std::string& key) { return state_->of(key); }
   // The change with which a result's removal forgets them.
   EntryChange removal(const std::string& key);
-  // Writes what was counted since the last time. What cannot be written is forgotten: memory is bounded.
+  // Once that is accepted: what was counted meanwhile is nobody's.
+  void removed(const std::string& key) { state_->forget(key); }
+  // Writes what was counted since the last time. What there is no room for now waits for the next; what cannot be
+  // written otherwise is forgotten. Memory is bounded.
   Status flush();
 
  private:
@@ -48,6 +51,7 @@ class AccessCounts {
 
     Result<ResultAccess> of(const std::string& key);
     Result<ResultAccess> written(const std::string& key);
+    void forget(const std::string& key);
     void take_batch();
     // A small part of what there is; false when nothing is left. By whoever holds `writing`.
     Result<bool> write_part();

@@ -105,7 +105,8 @@ void LogEntryStore::write_clock() {
   if (!known.ok() || !*known || parts_.log->failed()) return;  // nothing counts time yet, or nothing can be written
   const StoreClock now = time_->now();
   if (now.store_time_ns - (*known)->store_time_ns < kClockWrittenNs) return;
-  BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
+  BlockSink sink({.digest = options_.digest, .block_bytes = options_.block_bytes}, parts_.index, *parts_.log,
+                 parts_.stored);
   if (sink.write_entries({.clock = now, .entries = {}}).ok()) static_cast<void>(sink.commit().ok());
 }
 
@@ -263,21 +264,35 @@ Status LogEntryStore::check_changes(const std::vector<EntryChange>& changes, std
   return {};
 }
 
-// A write larger than the budget is let in when nothing else is pending.
+// A write larger than the budget is let in when nothing else is pending. Whoever comes later than one that waits is
+// behind it: it might wait for ever otherwise.
 Status LogEntryStore::make_room(std::unique_lock<std::mutex>& lock, std::uint64_t bytes, OnFull on_full) {
-  const auto has_room = [&] {
-    return error_ || closed_ || stats_.pending == 0 || stats_.pending_bytes + bytes <= options_.pending_bytes_max;
-  };
-  // Room is made by committing: also of what is in no hurry.
-  while (!has_room()) {
-    bell_->hurry = true;
-    bell_->rung.notify_one();
-    if (on_full != OnFull::block) break;
-    bell_->done.wait(lock);
+  const auto is_over = [&] { return error_ || closed_; };
+  const auto fits = [&] { return stats_.pending == 0 || stats_.pending_bytes + bytes <= options_.pending_bytes_max; };
+  const bool has_room = stats_.waiting == 0 && fits();
+  if (!is_over() && !has_room) {
+    // Room is made by committing: also of what is in no hurry.
+    const auto ask = [&] {
+      bell_->hurry = true;
+      bell_->rung.notify_one();
+    };
+    ask();
+    if (on_full == OnFull::block) {
+      const std::uint64_t place = room_asked_++;
+      ++stats_.waiting;
+      while (!is_over() && !(place == room_given_ && fits())) {
+        ask();
+        bell_->done.wait(lock);
+      }
+      ++room_given_;
+      --stats_.waiting;
+      // The next one in the row may fit along with this.
+      bell_->done.notify_all();
+    }
   }
   if (error_) return *error_;
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
-  if (has_room()) return {};
+  if (has_room || on_full == OnFull::block) return {};
   ++(on_full == OnFull::drop ? stats_.dropped : stats_.refused);
   Error full = make_error(ErrorCode::overloaded, "entries: " + std::to_string(stats_.pending_bytes) + " bytes pending");
   full.retryable = true;
@@ -580,7 +595,8 @@ void LogEntryStore::lead(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     taken.status = parts_.turn_began();
     if (taken.status.ok() && !taken.writes.empty()) {
-      BlockSink sink({.digest = options_.digest}, parts_.index, *parts_.log, parts_.stored);
+      BlockSink sink({.digest = options_.digest, .block_bytes = options_.block_bytes}, parts_.index, *parts_.log,
+                     parts_.stored);
       taken.status = append(sink, taken, taken.writes.size());
       // Where the log had no room it is as it was: what was appended before is committed.
       committed = !taken.status.ok() && parts_.log->failed() ? taken.status : sink.commit();
@@ -599,7 +615,8 @@ Status LogEntryStore::append_content(BlockSink& sink, const std::shared_ptr<cons
     blocks.push_back({block.digest, static_cast<std::uint32_t>(part.size())});
     rest = rest.subspan(part.size());
   }
-  return sink.write_blob_manifest(id, std::move(blocks), content->size());
+  // A commit between content and what refers to it would settle writes that are not appended yet.
+  return sink.append_blob_manifest(id, std::move(blocks), content->size());
 }
 
 Status LogEntryStore::append_contents(BlockSink& sink, const Write& write) const {
@@ -672,7 +689,7 @@ void LogEntryStore::settle(std::unique_lock<std::mutex>& lock, Taken& taken, con
   stats_.commits += good > 0 ? 1 : 0;
   stats_.pending -= writes.size();
   settled_through_ += writes.size();
-  const bool more = !queue_.empty() || closed_;
+  const bool more = !queue_.empty() || !work_.empty() || closed_;
   lock.unlock();
   bell_->done.notify_all();
   if (more) bell_->rung.notify_one();

@@ -54,7 +54,8 @@ class LogEntryStore final : public EntryStore {
     std::uint64_t refused = 0, dropped = 0;                 // for want of room
     std::uint64_t commits = 0;
     std::uint64_t pending = 0, pending_bytes = 0;
-    Histogram sync_time;  // from acceptance until synced()
+    std::uint64_t waiting = 0;  // callers, until there is room for what they bring
+    Histogram sync_time;        // from acceptance until synced()
     EntryCacheStats cache;
     MemoryOnlyEntries::Stats memory_only;
   };
@@ -192,6 +193,7 @@ class LogEntryStore final : public EntryStore {
   std::uint64_t next_version_ = 1;
   bool has_written_ = false;                                  // so that the next opening's versions begin above
   std::uint64_t accepted_through_ = 0, settled_through_ = 0;  // writes, counted
+  std::uint64_t room_asked_ = 0, room_given_ = 0;             // by callers in a row; up to a failure or the end
   bool leading_ = false;                                      // somebody is in lead()
   bool settling_ = false;                                     // and has taken what was in the queue
   std::size_t committing_ = 0;                                // threads in commit()

@@ -139,6 +139,7 @@ Status ResultTable::evict_candidates(std::vector<Candidate> candidates, EvictRep
   }
   eviction_clock_ = std::max(eviction_clock_.load(), candidates.back().priority);
   for (const Candidate& candidate : candidates) {
+    accesses_.removed(candidate.key);
     report.evicted_bytes += candidate.bytes;
     report.bytes -= std::min(report.bytes, candidate.bytes);
   }

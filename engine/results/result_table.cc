@@ -287,8 +287,12 @@ Result<std::optional<ResultTable::Found>> ResultTable::find_whole(const std::str
       found->envelope.value.bytes.assign(bytes.begin(), bytes.end());
       return found;
     }
+    if (content.error().code != ErrorCode::not_found) return std::move(content).error();
+    if (seen == found->version) {
+      content.error().code = ErrorCode::corruption;
+      return std::move(content).error().with_context("result: its content is gone");
+    }
     // Put again, or removed, since it was found.
-    if (content.error().code != ErrorCode::not_found || seen == found->version) return std::move(content).error();
     seen = found->version;
   }
 }
@@ -385,6 +389,7 @@ Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>
   for (std::size_t first = 0; first < entry_keys.size();) {
     const std::size_t end = std::min(first + kRemovedAtOnce, entry_keys.size());
     std::vector<EntryChange> changes;
+    std::vector<std::string> gone;
     std::uint64_t counted = 0;
     for (std::size_t i = first; i < end; ++i) {
       CAIRN_TRY(const auto entry, entries_.find(entry_keys[i]));
@@ -392,6 +397,7 @@ Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>
       CAIRN_TRY(const auto found, opened(*entry));
       if (found && !goes(*found)) continue;
       changes.push_back({.key = entry_keys[i], .removed = true, .if_version = entry->version});
+      gone.push_back(entry_keys[i]);
       if (!entry->memory_only) changes.push_back(accesses_.removal(entry_keys[i]));
       counted += found ? 1 : 0;
     }
@@ -399,6 +405,7 @@ Result<std::uint64_t> ResultTable::remove_entries(const std::vector<std::string>
       const auto written = entries_.commit(std::move(changes));
       if (!written.ok() && written.error().code == ErrorCode::conflict) continue;
       if (!written.ok()) return written.error();
+      for (const std::string& key : gone) accesses_.removed(key);
     }
     removed += counted;
     removed_ += counted;
@@ -446,9 +453,10 @@ Result<std::uint64_t> ResultTable::remove_expired() {
       if (index_key > end) return false;
       CAIRN_TRY(const auto entry, entries_.find(key));
       // One that was put again while this looks may be found twice.
-      if (!entry || !seen.emplace(key).second) return true;
+      if (!entry || seen.contains(std::string(key))) return true;
       CAIRN_TRY(const auto put_again, opened(*entry));
       if (put_again) return true;
+      seen.emplace(key);
       changes.push_back({.key = std::string(key), .removed = true, .if_version = entry->version});
       if (!entry->memory_only) changes.push_back(accesses_.removal(std::string(key)));
       return ++count < kRemovedAtOnce;
@@ -458,6 +466,7 @@ Result<std::uint64_t> ResultTable::remove_expired() {
     const auto written = entries_.commit(std::move(changes));
     if (!written.ok() && written.error().code == ErrorCode::conflict) continue;
     if (!written.ok()) return written.error();
+    for (const std::string& key : seen) accesses_.removed(key);
     removed += count;
     expired_ += count;
   }

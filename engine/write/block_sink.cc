@@ -273,11 +273,23 @@ Status BlockSink::write_blob_manifest(const Digest& id, std::vector<BlockRef> bl
                       encode(BlobManifest{.total_bytes = total_bytes, .blocks = std::move(blocks)}));
 }
 
+Status BlockSink::append_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes) {
+  if (blocks.size() == 1) return {};
+  CAIRN_CHECK(append_object(RecordKind::blob, id,
+                            encode(BlobManifest{.total_bytes = total_bytes, .blocks = std::move(blocks)})));
+  return {};
+}
+
 Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload) {
-  if (options_.dry_run || pending_objects_.contains({kind, id})) return {};
+  CAIRN_TRY(const bool appended, append_object(kind, id, payload));
+  return appended ? commit_if_due() : Status();
+}
+
+Result<bool> BlockSink::append_object(RecordKind kind, const Digest& id, Bytes payload) {
+  if (options_.dry_run || pending_objects_.contains({kind, id})) return false;
   CAIRN_TRY(const auto known, index_.find_object(kind, id));
   // The new record takes the place of a damaged one.
-  if (known && !known->quarantined) return {};
+  if (known && !known->quarantined) return false;
   if (payload.size() > 256 * MiB) {
     return make_error(ErrorCode::resource_exhausted, std::string(record_kind_name(kind)) + " " +
                                                          to_text(options_.digest, id) + " lists too many parts");
@@ -289,7 +301,7 @@ Status BlockSink::write_object(RecordKind kind, const Digest& id, Bytes payload)
                                     .payload = payload}));
   pending_objects_.emplace(kind, id);
   parts_.remember(kind, id, payload);
-  return commit_if_due();
+  return true;
 }
 
 Status BlockSink::write(Statements statements) {

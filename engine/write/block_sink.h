@@ -81,6 +81,8 @@ class BlockSink {
   // Objects that are known, and not quarantined, are not written again.
   Status write_object(RecordKind kind, const Digest& id, Bytes payload);
   Status write_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
+  // The same without a commit once much has been appended: not all is appended yet of what is settled with it.
+  Status append_blob_manifest(const Digest& id, std::vector<BlockRef> blocks, std::uint64_t total_bytes);
   // What makes content visible. In one group of the log: all of it or, after a crash, none.
   struct Statements {
     std::vector<RefRecord> refs = {};
@@ -132,6 +134,8 @@ class BlockSink {
     std::size_t references_ = 0;  // in all of them
   };
 
+  // Whether it was not known.
+  Result<bool> append_object(RecordKind kind, const Digest& id, Bytes payload);
   Status claim(Block& block);
   // What is quarantined, or relies on what is, is written again.
   Result<bool> is_good(const Digest& block, const std::optional<RecordLocation>& known);

@@ -85,6 +85,23 @@ TEST_F(AccessCountsTest, WhatCannotBeWrittenIsForgottenAndTheNextIsNot) {
   EXPECT_EQ(count(1), 1u);
 }
 
+TEST_F(AccessCountsTest, WhatThereIsNoRoomForIsWrittenTheNextTime) {
+  entries_.keeps_work = true;
+  read_many();
+  entries_.before_write = [](const auto&) {
+    Error full = make_error(ErrorCode::overloaded, "full");
+    full.retryable = true;
+    return full;
+  };
+  EXPECT_FALSE(entries_.kept_work.front()());
+  EXPECT_FALSE(counts_.flush().ok());
+  EXPECT_EQ(count(1), 1u);
+  entries_.before_write = nullptr;
+  ASSERT_TRUE(counts_.flush().ok());
+  AccessCounts again(behind_);
+  for (std::size_t i = 0; i < kMany; i += 97) EXPECT_EQ(again.of(key(i)).value().count, 1u) << i;
+}
+
 TEST_F(AccessCountsTest, MemoryIsBoundedWhereNothingIsWritten) {
   entries_.keeps_work = true;
   for (std::size_t i = 0; i < AccessCounts::kCountedMax + 10; ++i) counts_.note(key(i), 5);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/errors.h"
 #include "engine/results/entry_store.h"
 
 namespace cairn {
@@ -35,7 +36,10 @@ class HookedEntryStore final : public EntryStore {
     return behind_.write(std::move(changes), options);
   }
   std::size_t content_bytes_max() const override { return behind_.content_bytes_max(); }
-  Result<std::string> content(const Reference& reference) override { return behind_.content(reference); }
+  Result<std::string> content(const Reference& reference) override {
+    if (loses_content) return make_error(ErrorCode::not_found, "nobody knows it");
+    return behind_.content(reference);
+  }
   bool in_background(Work work) override {
     if (!keeps_work) return behind_.in_background(std::move(work));
     kept_work.push_back(std::move(work));
@@ -43,6 +47,7 @@ class HookedEntryStore final : public EntryStore {
   }
   std::uint64_t store_time_ns() override { return behind_.store_time_ns(); }
 
+  bool loses_content = false;
   // What is asked for is done by the test.
   bool keeps_work = false;
   std::vector<Work> kept_work;

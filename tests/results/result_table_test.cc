@@ -97,6 +97,30 @@ TEST_F(ResultTableTest, WhatIsPutAgainWhileTheExpiredGoStays) {
   EXPECT_EQ(get("other"), "(none)");
 }
 
+TEST_F(ResultTableTest, AValueWhoseContentIsGoneIsDamagedAndNotAbsent) {
+  HookedEntryStore hooked(entries_);
+  ResultTable table(hooked);
+  put("k", '"' + std::string(kEntryValueBytesMax, 'v') + '"');
+  hooked.loses_content = true;
+  const auto found = table.get("", "k");
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().code, ErrorCode::corruption) << found.error().message;
+}
+
+TEST_F(ResultTableTest, AReadWhileItIsRemovedIsNoneOfWhatIsPutInItsPlace) {
+  HookedEntryStore hooked(entries_);
+  ResultTable table(hooked);
+  put("k", "1");
+  hooked.before_write = [&](const auto&) -> std::optional<Error> {
+    hooked.before_write = {};
+    EXPECT_TRUE(table.get("", "k").value());
+    return {};
+  };
+  EXPECT_EQ(table.remove("", "k").value(), 1u);
+  put("k", "2");
+  EXPECT_EQ(table.info("", "k").value()->access_count, 0u);
+}
+
 TEST_F(ResultTableTest, WhatGoesToAnotherExperimentMeanwhileStays) {
   HookedEntryStore hooked(entries_);
   ResultTable table(hooked);

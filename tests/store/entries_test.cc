@@ -4,10 +4,13 @@
 // whatever becomes of the segments it is in.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 
 #include "api/src/tables.h"
+#include "engine/content/digester.h"
 #include "engine/results/entry_key.h"
+#include "tests/support/fault_file_system.h"
 #include "tests/support/gc_scenario.h"
 #include "tests/support/segmented_store.h"
 
@@ -301,6 +304,40 @@ TEST_F(EntriesTest, WithoutTheBudgetAWriteIsRefusedOrWaits) {
   EXPECT_EQ(value_of("waits").size(), value.size());
 }
 
+TEST_F(EntriesTest, WhoeverComesLaterIsBehindALargeWriteThatWaits) {
+  LogEntryStore* const table = &entries();
+  auto turn = log_.impl().begin_writing().value();
+  ASSERT_TRUE(table->write({{.key = "first", .value = "1"}}, {.durability = Durability::lazy}).ok());
+  const std::string content = random_bytes(33 * MiB, 3);
+  std::thread large([&] { EXPECT_TRUE(table->write({{.key = "large", .content = content}}).ok()); });
+  while (table->stats().waiting < 1) std::this_thread::yield();
+  const auto refused = table->write({{.key = "small", .value = "1"}}, {.on_full = OnFull::fail});
+  EXPECT_TRUE(!refused.ok() && refused.error().code == ErrorCode::overloaded);
+  std::thread small([&] { EXPECT_TRUE(table->write({{.key = "small", .value = "1"}}).ok()); });
+  while (table->stats().waiting < 2) std::this_thread::yield();
+  { const auto given_back = std::move(turn); }
+  large.join();
+  small.join();
+  EXPECT_GT(table->find("small").value()->version, table->find("large").value()->version);
+  EXPECT_EQ(table->stats().waiting, 0u);
+}
+
+TEST_F(EntriesTest, WorkThatIsHandedOverDuringACommitIsDone) {
+  LogEntryStore* const table = &entries();
+  auto turn = log_.impl().begin_writing().value();
+  // Nobody but who commits is woken for it.
+  std::thread commits([&] { EXPECT_TRUE(table->commit({{.key = "k", .value = "v"}}).ok()); });
+  while (table->stats().pending == 0) std::this_thread::yield();
+  std::promise<void> done;
+  ASSERT_TRUE(table->in_background([&] {
+    done.set_value();
+    return false;
+  }));
+  { const auto given_back = std::move(turn); }
+  commits.join();
+  EXPECT_EQ(done.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+}
+
 TEST_F(EntriesTest, WhatIsLazyMakesRoomWhenTheBudgetNeedsIt) {
   const std::string value(kEntryValueBytesMax, 'v');
   std::uint64_t refused = 0;
@@ -443,6 +480,60 @@ TEST_F(EntriesTest, ThreadsThatPutHereAndThereReadWhatWasPutLast) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(keys("k"), "k0 k1 k2 k3");
   EXPECT_EQ(keys("k", Order::descending, "k2"), "k2 k1 k0");
+}
+
+// Blocks and segments of a store for large models.
+class EntriesInLargeBlocksTest : public ::testing::Test {
+ protected:
+  static constexpr std::uint32_t kBlock = 4 * MiB;
+
+  EntriesInLargeBlocksTest() {
+    fs_.leave_out_syncs();
+    EXPECT_TRUE(StoreImpl::create(fs_, path_, {.block_bytes = kBlock, .segment_bytes = 512 * MiB}).ok());
+    auto impl = StoreImpl::open(fs_, path_, {.threads = 2}, {});
+    EXPECT_TRUE(impl.ok()) << impl.error().message;
+    impl_ = impl->get();
+    store_.emplace(StoreImpl::handle(std::move(impl).value()));
+  }
+  LogEntryStore& entries() { return impl_->tables().value()->entries; }
+
+  ScratchFolder folder_;
+  const std::string path_ = folder_ / "store";
+  FaultFileSystem fs_{posix_file_system()};
+  StoreImpl* impl_ = nullptr;
+  std::optional<Store> store_;
+};
+
+TEST_F(EntriesInLargeBlocksTest, ContentIsCutAsTheStoreCutsIt) {
+  const std::string content = std::string(2 * MiB, 'x') + random_bytes(MiB + MiB / 2, 1);
+  ASSERT_TRUE(entries().commit({{.key = "k", .value = "v", .content = content}}).ok());
+  const auto entry = entries().find("k").value();
+  EXPECT_EQ(entries().content(entry->references.front()).value(), content);
+  EXPECT_TRUE(store_->close().ok());
+}
+
+TEST_F(EntriesInLargeBlocksTest, WhatIsWrittenWithOthersIsSettledWithThemHoweverMuchWentBefore) {
+  LogEntryStore& table = entries();
+  {
+    auto writing = impl_->begin_writing().value();
+    BlockSink sink({.block_bytes = kBlock}, impl_->index(), *writing.log, impl_->parts());
+    // As much as is committed on the way.
+    std::string block = random_bytes(kBlock, 2);
+    for (std::uint32_t i = 0; i < 82; ++i) {
+      block[i] = static_cast<char>(block[i] + 1);
+      const Bytes bytes = as_bytes(block);
+      ASSERT_TRUE(sink.replace(digest_of(DigestKind::blake3, bytes), kBlock, CodecId::raw, bytes).ok());
+    }
+    ASSERT_TRUE(table.write({{.key = "before", .value = "v"}}, {.durability = Durability::lazy}).ok());
+    const std::string content = random_bytes(kBlock + 1, 3);
+    ASSERT_TRUE(table.write_with(sink, {}, {{.key = "k", .value = "v", .content = content}}).ok());
+    EXPECT_EQ(table.stats().pending, 2u);
+    ASSERT_TRUE(sink.commit().ok());
+    EXPECT_EQ(table.stats().pending, 0u);
+    EXPECT_EQ(table.stats().committed, 2u);
+    EXPECT_EQ(table.content(table.find("k").value()->references.front()).value(), content);
+  }
+  EXPECT_TRUE(store_->close().ok());
 }
 
 }  // namespace

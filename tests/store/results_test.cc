@@ -56,6 +56,17 @@ TEST_F(ResultsTest, AValueComesBackAsItWasPutAlsoAfterAnOpening) {
   }
 }
 
+TEST_F(ResultsTest, AValueOfWhichAPartIsMissingIsDamagedAndNotAbsent) {
+  ASSERT_TRUE(results().put("k", text(random_bytes(4 * MiB, 7))).ok());
+  ASSERT_GT(log_.segments().size(), 3u);
+  // What describes the content is behind it.
+  ASSERT_TRUE(log_.fs().remove_file(log_.file_of(log_.segments().at(1))).ok());
+  EXPECT_FALSE(log_.rebuild().empty());
+  const auto found = results().get("k");
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().code, ErrorCode::corruption) << found.error().message;
+}
+
 TEST_F(ResultsTest, AValueOfMebibytesIsAValueLikeOthers) {
   const auto large = [](char first) { return text(first + random_bytes(3 * MiB, 7)); };
   ASSERT_TRUE(results().put("large", large('a'), {.experiment = "x", .cost = std::chrono::seconds(1)}).ok());
