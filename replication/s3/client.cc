@@ -126,6 +126,31 @@ Result<ListPage> Client::list(const ListOptions& options) {
   return page;
 }
 
+Result<ListPage> Client::list_after(std::string_view prefix, std::string_view after, unsigned count) {
+  ListOptions options{.prefix = std::string(prefix), .after = std::string(after), .keys_max = count};
+  ListPage result;
+  std::string last(after);
+  // A page may be empty and not the last one, and some servers do not know where to begin.
+  do {
+    CAIRN_TRY(ListPage page, list(options));
+    for (ListedObject& object : page.objects) {
+      if (object.key <= after) continue;
+      if (object.key <= last) {
+        return make_error(ErrorCode::corruption, "the server lists " + quoted(object.key) + " behind " + quoted(last) +
+                                                     ", which is no order of bytes");
+      }
+      last = object.key;
+      result.objects.push_back(std::move(object));
+    }
+    if (!page.next_token.empty() && page.next_token == options.token) {
+      return transient_error("the server's listing of " + quoted(options.prefix) + " goes round in a circle");
+    }
+    options.token = std::move(page.next_token);
+  } while (result.objects.empty() && !options.token.empty());
+  result.next_token = std::move(options.token);
+  return result;
+}
+
 Status Client::copy(std::string_view from, std::string_view to) {
   CAIRN_CHECK(check_key(from));
   CAIRN_CHECK(check_key(to));

@@ -54,29 +54,15 @@ Result<std::optional<std::uint64_t>> S3Storage::size_of(std::string_view key) {
 }
 
 Result<std::vector<ObjectStorage::Listed>> S3Storage::list(std::string_view prefix, std::string_view after) {
-  Client::ListOptions options{.prefix = full(prefix), .after = after.empty() ? std::string() : full(after)};
+  const std::string begin = after.empty() ? base_ : full(after);
+  Result<ListPage> page = client_.list_after(full(prefix), begin);
+  if (!page.ok() && may_create(page.error())) return std::vector<Listed>();
+  if (!page.ok()) return std::move(page).error();
   std::vector<Listed> listed;
-  std::string last(after);
-  // A page may be empty and not the last one, and some servers do not know where to begin.
-  do {
-    Result<ListPage> page = client_.list(options);
-    if (!page.ok() && may_create(page.error())) return listed;
-    if (!page.ok()) return std::move(page).error();
-    for (const ListedObject& object : page->objects) {
-      std::string key = object.key.substr(base_.size());
-      if (key <= after || key.empty()) continue;
-      if (key <= last) {
-        return make_error(ErrorCode::corruption, "the server lists " + quoted(key) + " behind " + quoted(last) +
-                                                     ", which is no order of bytes");
-      }
-      last = key;
-      listed.push_back({.key = std::move(key), .bytes = object.size});
-    }
-    if (!page->next_token.empty() && page->next_token == options.token) {
-      return transient_error("the server's listing of " + quoted(options.prefix) + " goes round in a circle");
-    }
-    options.token = page->next_token;
-  } while (listed.empty() && !options.token.empty());
+  listed.reserve(page->objects.size());
+  for (const ListedObject& object : page->objects) {
+    listed.push_back({.key = object.key.substr(base_.size()), .bytes = object.size});
+  }
   return listed;
 }
 
