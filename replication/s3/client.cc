@@ -101,8 +101,15 @@ Result<std::optional<ObjectInfo>> Client::head(std::string_view key) {
                         return {};
                       }});
   if (reply.refusal == Refusal::no_such_key) return std::optional<ObjectInfo>();
-  if (reply.error) return *std::move(reply.error);
-  return std::optional<ObjectInfo>(std::move(info));
+  if (!reply.error) return std::optional<ObjectInfo>(std::move(info));
+  // A reply to HEAD has no body to tell a wrong secret from a missing right; one to GET has.
+  const bool has_no_words = reply.refusal_code.empty() && (reply.reply.status == 400 || reply.reply.status == 403);
+  if (reply.refusal && has_no_words) {
+    BucketReply words = requests_.send(
+        {.what = "head", .method = "GET", .key = key, .headers = {{"range", "bytes=0-0"}}, .reply_bytes_max = 1});
+    if (words.error && !words.refusal_code.empty()) return *std::move(words.error);
+  }
+  return *std::move(reply.error);
 }
 
 Result<ListPage> Client::list(const ListOptions& options) {

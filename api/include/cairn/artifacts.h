@@ -132,7 +132,7 @@ class Artifacts {
                                           const Progress& progress = {});
 
   // A URL that reads it, or puts it (with HTTP's PUT), for whoever has the URL: 1 s to 7 days, and no longer than the
-  // credentials hold. Asks the server nothing.
+  // credentials hold: of a session's, the token is a part of it. Asks the server nothing.
   Result<std::string> url_to_get(const std::string& name, std::chrono::seconds valid_for = std::chrono::hours(1));
   Result<std::string> url_to_put(const std::string& name, std::chrono::seconds valid_for = std::chrono::hours(1));
 
