@@ -25,7 +25,8 @@ struct Verb {
 };
 
 extern const Verb kInit, kAdd, kGet, kCat, kTensor, kLs, kShow, kDiff, kSimilar, kLog, kTag, kRm, kForget, kStats, kGc,
-    kOptimize, kClone, kCheck, kRepair, kResults, kExperiments, kMetrics, kOps, kMirror, kDoctor, kCompletion;
+    kOptimize, kClone, kCheck, kRepair, kResults, kExperiments, kMetrics, kOps, kMirror, kArtifact, kDoctor,
+    kCompletion;
 
 // In the order of `cairn --help`.
 std::span<const Verb* const> all_verbs();

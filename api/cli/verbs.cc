@@ -7,9 +7,9 @@ namespace cairn::cli {
 
 std::span<const Verb* const> all_verbs() {
   static constexpr std::array kVerbs = {
-      &kInit,   &kAdd,     &kGet,         &kCat,     &kTensor, &kLs,     &kShow,     &kDiff,      &kSimilar,
-      &kLog,    &kTag,     &kRm,          &kForget,  &kStats,  &kGc,     &kOptimize, &kClone,     &kCheck,
-      &kRepair, &kResults, &kExperiments, &kMetrics, &kOps,    &kMirror, &kDoctor,   &kCompletion};
+      &kInit,   &kAdd,     &kGet,         &kCat,     &kTensor, &kLs,     &kShow,     &kDiff,   &kSimilar,
+      &kLog,    &kTag,     &kRm,          &kForget,  &kStats,  &kGc,     &kOptimize, &kClone,  &kCheck,
+      &kRepair, &kResults, &kExperiments, &kMetrics, &kOps,    &kMirror, &kArtifact, &kDoctor, &kCompletion};
   return kVerbs;
 }
 

@@ -11,6 +11,9 @@
 namespace cairn::s3 {
 namespace {
 
+// Empty ones in a row: more are a server that goes round in a circle.
+constexpr unsigned kPagesMax = 10'000;
+
 std::uint64_t size_of(Client::Parts parts) {
   std::uint64_t size = 0;
   for (const auto part : parts) size += part.size();
@@ -99,8 +102,15 @@ Result<std::optional<ObjectInfo>> Client::head(std::string_view key) {
                         return {};
                       }});
   if (reply.refusal == Refusal::no_such_key) return std::optional<ObjectInfo>();
-  if (reply.error) return *std::move(reply.error);
-  return std::optional<ObjectInfo>(std::move(info));
+  if (!reply.error) return std::optional<ObjectInfo>(std::move(info));
+  // A reply to HEAD has no body to tell a wrong secret from a missing right; one to GET has.
+  const bool has_no_words = reply.refusal_code.empty() && (reply.reply.status == 400 || reply.reply.status == 403);
+  if (reply.refusal && has_no_words) {
+    BucketReply words = requests_.send(
+        {.what = "head", .method = "GET", .key = key, .headers = {{"range", "bytes=0-0"}}, .reply_bytes_max = 1});
+    if (words.error && !words.refusal_code.empty()) return *std::move(words.error);
+  }
+  return *std::move(reply.error);
 }
 
 Result<ListPage> Client::list(const ListOptions& options) {
@@ -122,6 +132,33 @@ Result<ListPage> Client::list(const ListOptions& options) {
                                       }});
   if (reply.error) return *std::move(reply.error);
   return page;
+}
+
+Result<ListPage> Client::list_after(std::string_view prefix, std::string_view after, unsigned count) {
+  ListOptions options{.prefix = std::string(prefix), .after = std::string(after), .keys_max = count};
+  ListPage result;
+  std::string last(after);
+  // A page may be empty and not the last one, and some servers do not know where to begin.
+  for (unsigned pages = 0; pages < kPagesMax; ++pages) {
+    CAIRN_TRY(ListPage page, list(options));
+    for (ListedObject& object : page.objects) {
+      if (object.key <= after) continue;
+      if (object.key <= last) {
+        return make_error(ErrorCode::corruption, "the server lists " + quoted(object.key) + " behind " + quoted(last) +
+                                                     ", which is no order of bytes");
+      }
+      last = object.key;
+      result.objects.push_back(std::move(object));
+    }
+    const bool circle = !page.next_token.empty() && page.next_token == options.token;
+    options.token = std::move(page.next_token);
+    if (!circle && (!result.objects.empty() || options.token.empty())) {
+      result.next_token = std::move(options.token);
+      return result;
+    }
+    if (circle) break;
+  }
+  return transient_error("the server's listing of " + quoted(options.prefix) + " goes round in a circle");
 }
 
 Status Client::copy(std::string_view from, std::string_view to) {

@@ -52,6 +52,7 @@ struct ObjectInfo {
   std::string etag;  // with its quotes; may be empty
   std::string content_type;
   Metadata metadata;
+  std::optional<Time> modified{};
 };
 
 // Any thread; calls block, and as many run beside each other as the transport has connections. Errors name the bucket
@@ -85,6 +86,18 @@ class Client {
   // get(), in ranges beside each other where the object is larger than a part. One that is replaced meanwhile is a
   // retryable conflict.
   Result<std::optional<std::vector<std::byte>>> get_in_ranges(std::string_view key, std::uint64_t bytes_max);
+
+  // What an object is read into. `begin` is told what it is before any of it comes; then `take` is given every range
+  // of it once, whose bytes are borrowed for the call. The first error of either ends the reading.
+  struct RangeReader {
+    std::function<Status(const ObjectInfo&)> begin{};
+    std::function<Status(std::uint64_t offset, std::span<const std::byte>)> take;
+  };
+  // In ranges of a part's size, all of one version of the object, on up to `parallel` threads; on one they come in
+  // order, to the thread that calls. Ranges that are under way are in memory: of a server that tells no ETag the whole
+  // object. One that is replaced meanwhile is a retryable conflict. Nothing: there is no such object.
+  Result<std::optional<ObjectInfo>> read_in_ranges(std::string_view key, const RangeReader& reader, unsigned parallel);
+
   // HEAD has no body to tell what is missing: without the bucket, too, the answer is nothing.
   Result<std::optional<ObjectInfo>> head(std::string_view key);
 
@@ -96,6 +109,9 @@ class Client {
     unsigned keys_max = 1000;
   };
   Result<ListPage> list(const ListOptions& options);
+  // The next objects whose keys begin with `prefix` and are greater than `after`, in the order of their bytes, at most
+  // `count` of them where that is below 1,000. Without `next_token` these were the last.
+  Result<ListPage> list_after(std::string_view prefix, std::string_view after, unsigned count = 1000);
 
   // Those that could not be removed; a key that was not there is removed.
   Result<std::vector<KeyError>> remove(const std::vector<std::string>& keys);

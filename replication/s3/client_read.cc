@@ -67,29 +67,46 @@ Result<Bytes> Client::get_if(std::string_view key, const std::string& etag, std:
   return Bytes(std::move(reply.reply.body));
 }
 
-Result<Bytes> Client::get_in_ranges(std::string_view key, std::uint64_t bytes_max) {
-  CAIRN_TRY(const std::optional<ObjectInfo> info, head(key));
-  if (!info) return Bytes();
-  if (info->size > bytes_max) {
-    return make_error(ErrorCode::resource_exhausted, requests_.describe("get", key) + ": the object has " +
-                                                         std::to_string(info->size) + " bytes; at most " +
-                                                         std::to_string(bytes_max) + " are taken");
-  }
-  if (info->size <= options_.part_bytes || info->etag.empty()) return get(key, bytes_max);
-  std::vector<std::byte> bytes(info->size);
-  const std::uint64_t ranges = (info->size + options_.part_bytes - 1) / options_.part_bytes;
-  const Status read = for_each_beside(ranges, options_.parallel_max, [&](std::uint64_t range) -> Status {
-    const std::uint64_t offset = range * options_.part_bytes;
-    const std::uint64_t length = std::min(options_.part_bytes, info->size - offset);
+Result<std::optional<ObjectInfo>> Client::read_in_ranges(std::string_view key, const RangeReader& reader,
+                                                         unsigned parallel) {
+  CAIRN_TRY(std::optional<ObjectInfo> info, head(key));
+  if (!info) return info;
+  if (reader.begin) CAIRN_CHECK(reader.begin(*info));
+  if (info->size == 0) return info;
+  // Without an ETag nothing says whether two ranges are of one object.
+  const std::uint64_t range_bytes = info->etag.empty() ? info->size : options_.part_bytes;
+  const std::uint64_t ranges = (info->size + range_bytes - 1) / range_bytes;
+  const Status read = for_each_beside(ranges, parallel, [&](std::uint64_t range) -> Status {
+    const std::uint64_t offset = range * range_bytes;
+    const std::uint64_t length = std::min(range_bytes, info->size - offset);
     CAIRN_TRY(const Bytes part, get_if(key, info->etag, offset, length));
     if (!part) return transient_error(requests_.describe("get", key) + ": the object was removed meanwhile");
-    std::copy(part->begin(), part->end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset));
-    return {};
+    return reader.take(offset, *part);
   });
-  if (read.ok()) return Bytes(std::move(bytes));
+  if (read.ok()) return info;
   Error error = read.error();
   error.retryable = error.retryable || error.code == ErrorCode::conflict;
   return error;
+}
+
+Result<Bytes> Client::get_in_ranges(std::string_view key, std::uint64_t bytes_max) {
+  std::vector<std::byte> bytes;
+  const RangeReader reader{.begin = [&](const ObjectInfo& info) -> Status {
+                             if (info.size > bytes_max) {
+                               return make_error(ErrorCode::resource_exhausted,
+                                                 requests_.describe("get", key) + ": the object has " +
+                                                     std::to_string(info.size) + " bytes; at most " +
+                                                     std::to_string(bytes_max) + " are taken");
+                             }
+                             bytes.resize(info.size);
+                             return {};
+                           },
+                           .take = [&](std::uint64_t offset, std::span<const std::byte> range) -> Status {
+                             std::copy(range.begin(), range.end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset));
+                             return {};
+                           }};
+  CAIRN_TRY(const std::optional<ObjectInfo> info, read_in_ranges(key, reader, options_.parallel_max));
+  return info ? Bytes(std::move(bytes)) : Bytes();
 }
 
 }  // namespace cairn::s3

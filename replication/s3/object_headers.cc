@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "replication/s3/messages.h"
+#include "replication/s3/time_text.h"
 
 namespace cairn::s3 {
 namespace {
@@ -62,6 +63,7 @@ Result<ObjectInfo> info_of(const HttpReply& reply) {
   }
   info.etag = reply.header("etag").value_or("");
   info.content_type = reply.header("content-type").value_or("");
+  info.modified = read_http_time(reply.header("last-modified").value_or(""));
   for (const Header& header : reply.headers) {
     if (header.name.starts_with(kMetadataPrefix)) {
       info.metadata[header.name.substr(kMetadataPrefix.size())] = header.value;

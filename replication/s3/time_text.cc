@@ -84,6 +84,18 @@ std::optional<Time> read_time(std::string_view text) {
          std::chrono::seconds(fields[5]);
 }
 
+std::optional<Time> read_http_time(std::string_view text) {
+  static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  // Every field has its place: "Fri, DD Mon YYYY HH:MM:SS GMT".
+  if (text.size() != 29 || text.substr(3, 2) != ", " || text.substr(25) != " GMT") return std::nullopt;
+  const std::size_t month = kMonths.find(text.substr(8, 3));
+  if (month == std::string_view::npos || month % 3 != 0) return std::nullopt;
+  const std::string number = digits(static_cast<std::int64_t>(month / 3 + 1), 2);
+  const std::string_view day = text.substr(5, 2);
+  return read_time(std::string(text.substr(12, 4)) + "-" + number + "-" + std::string(day) + "T" +
+                   std::string(text.substr(17, 8)) + "Z");
+}
+
 Result<Time> parse_time(std::string_view text) {
   if (const std::optional<Time> time = read_time(text)) return *time;
   return make_error(ErrorCode::corruption, quoted(text) + " is no time such as 2013-05-24T00:00:00Z");

@@ -25,4 +25,7 @@ std::string readable_time(Time time);
 Result<Time> parse_time(std::string_view text);
 std::optional<Time> read_time(std::string_view text);
 
+// "Fri, 24 May 2013 00:00:00 GMT", as headers of HTTP have it; the day of the week is not looked at.
+std::optional<Time> read_http_time(std::string_view text);
+
 }  // namespace cairn::s3

@@ -221,6 +221,50 @@ TEST_F(ClientTest, AnObjectThatIsReplacedWhileItIsReadIsARetryableConflict) {
   EXPECT_TRUE(got.error().retryable);
 }
 
+TEST_F(ClientTest, RangesOnOneThreadComeInOrderAndTheFirstErrorEndsThem) {
+  http_.otherwise = [&](const ScriptedExchange::Request& request) -> Result<HttpReply> {
+    if (request.method == "HEAD") {
+      return http_reply(
+          200, "",
+          {{"content-length", "11000000"}, {"etag", "\"v1\""}, {"last-modified", "Fri, 24 May 2013 00:00:00 GMT"}});
+    }
+    const std::string range = request.header("range");
+    const std::size_t first = std::stoull(range.substr(6));
+    const std::size_t last = std::stoull(range.substr(range.find('-') + 1));
+    return http_reply(206, std::string(last - first + 1, 'x'),
+                      {{"content-range", "bytes " + range.substr(6) + "/11000000"}});
+  };
+  std::vector<std::uint64_t> offsets;
+  std::size_t ends_at = 9;
+  const Client::RangeReader reader{.take = [&](std::uint64_t offset, std::span<const std::byte>) -> Status {
+    offsets.push_back(offset);
+    if (offsets.size() == ends_at) return Error{.code = ErrorCode::no_space, .message = "full"};
+    return {};
+  }};
+  client([](ClientOptions& options) { options.part_bytes = 5 << 20; });
+  const auto info = client().read_in_ranges("k", reader, 1);
+  ASSERT_TRUE(info.ok()) << info.error().message;
+  EXPECT_EQ(readable_time((*info)->modified.value()), "2013-05-24T00:00:00Z");
+  EXPECT_THAT(offsets, ElementsAre(0, 5 << 20, 10 << 20));
+  offsets.clear();
+  ends_at = 2;
+  const auto ended = client().read_in_ranges("k", reader, 1);
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().code, ErrorCode::no_space);
+  EXPECT_THAT(offsets, SizeIs(2));
+}
+
+TEST_F(ClientTest, AHeadThatIsRefusedIsToldInTheWordsOfAGet) {
+  http_.script = {says(403), refuses(403, "SignatureDoesNotMatch")};
+  const auto info = client().head("k");
+  ASSERT_FALSE(info.ok());
+  EXPECT_THAT(info.error().message, HasSubstr("SignatureDoesNotMatch"));
+  EXPECT_THAT(http_.lines(), ElementsAre("HEAD /models/k", "GET /models/k"));
+  http_.script.clear();
+  http_.otherwise = says(403);
+  EXPECT_THAT(client().head("k").error().message, HasSubstr("head s3://models/k"));
+}
+
 TEST_F(ClientTest, AnotherRegionIsSignedForAndRemembered) {
   http_.script = {refuses(400, "AuthorizationHeaderMalformed", "<Region>eu-west-7</Region>"), says(200, "fine"),
                   says(200, "fine")};

@@ -149,6 +149,17 @@ TEST_F(CredentialChainTest, ManyThreadsAskOnce) {
   EXPECT_EQ(asked_, 1);
 }
 
+TEST(TimeTextTest, TimesOfHttpAreReadWhereEveryFieldHasItsPlace) {
+  EXPECT_EQ(readable_time(read_http_time("Fri, 24 May 2013 00:00:00 GMT").value()), "2013-05-24T00:00:00Z");
+  EXPECT_EQ(readable_time(read_http_time("Thu, 29 Feb 2024 23:59:58 GMT").value()), "2024-02-29T23:59:58Z");
+  for (const char* text :
+       {"", "Fri, 24 May 2013 00:00:00 UTC", "Fri, 24 may 2013 00:00:00 GMT", "Fri, 24 anF 2013 00:00:00 GMT",
+        "Thu, 29 Feb 2023 23:59:58 GMT", "Fri, 24 May 2013 00:00:0a GMT", "Friday, 24-May-13 00:00:00 GMT",
+        "Fri, -4 May 2013 00:00:00 GMT", "Fri, 24 May 2013 25:00:00 GMT", "Fri, 24 May 2013 00:00:00 GMT "}) {
+    EXPECT_FALSE(read_http_time(text)) << text;
+  }
+}
+
 TEST(TimeTextTest, TimesAreReadAndWritten) {
   const Time time = std::chrono::sys_days(std::chrono::year(2024) / 2 / 29) + seconds(3600 * 23 + 60 * 59 + 58);
   EXPECT_EQ(compact_time(time), "20240229T235958Z");

@@ -98,7 +98,7 @@ exit_error 2
 expect 2 ls # no store is given
 expect 0 --help
 expect 0 --version
-for verb in init add get cat tensor ls show diff similar log tag rm forget stats gc optimize clone check repair results experiments metrics ops mirror doctor completion; do
+for verb in init add get cat tensor ls show diff similar log tag rm forget stats gc optimize clone check repair results experiments metrics ops mirror artifact doctor completion; do
   expect 0 "$verb" --help
   grep -q '^Examples:' out || fail "'cairn $verb --help' has no examples"
   expect 2 "$verb" --no-such-option
@@ -555,6 +555,16 @@ expect 2 mirror push
 expect 2 mirror frobnicate
 expect 12 mirror push none
 expect 2 mirror add name http://no.s3/url
+unset CAIRN_ARTIFACTS
+expect 2 artifact ls
+expect 2 artifact
+expect 2 artifact frobnicate --at s3://bucket
+expect 2 artifact get --at s3://bucket
+expect 2 artifact put - --at s3://bucket
+expect 2 artifact rm --at s3://bucket
+expect 2 artifact rm --prefix a --at s3://bucket </dev/null
+expect 2 artifact ls --at http://no.s3/url
+expect 2 artifact ls --at s3://bucket --endpoint https://user:secret@host
 expect 12 ops get none
 expect 12 ops rm none
 expect 0 check --read-data
