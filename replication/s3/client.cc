@@ -11,9 +11,6 @@
 namespace cairn::s3 {
 namespace {
 
-constexpr std::uint64_t kPartBytesMin = 5 << 20;
-constexpr std::uint64_t kPartBytesMax = std::uint64_t{5} << 30;
-
 std::uint64_t size_of(Client::Parts parts) {
   std::uint64_t size = 0;
   for (const auto part : parts) size += part.size();
@@ -70,7 +67,8 @@ Result<bool> Client::put_if_absent(std::string_view key, Parts parts, const Obje
   if (conditions_unsupported_.load()) return put_where_nothing_is(key, parts, options);
   CAIRN_TRY(BucketReply reply, put_once(key, parts, options, true));
   if (!reply.error) return true;
-  if (reply.refusal == Refusal::not_implemented) {
+  // Nothing less turns conditions off for good: a proxy that permits no PUT may permit it in a moment.
+  if (reply.reply.status == 501 && reply.refusal_code == "NotImplemented") {
     conditions_unsupported_.store(true);
     return put_where_nothing_is(key, parts, options);
   }

@@ -23,6 +23,10 @@
 
 namespace cairn::s3 {
 
+// What servers take for one part, but for the last.
+inline constexpr std::uint64_t kPartBytesMin = 5 << 20;
+inline constexpr std::uint64_t kPartBytesMax = std::uint64_t{5} << 30;
+
 struct ClientOptions {
   BucketPlace place;
   RetryPolicy retry{};
@@ -65,10 +69,11 @@ class Client {
   // False: there is something under this key, which stays. When an answer was lost on the way, what is there is
   // compared with `parts`: of several who put the same bytes, more than one may be told that it put them.
   //
-  // A server that does not know conditions (it answers 501, which is remembered) is asked whether there is something,
-  // and then told to put: of several at the same time the last wins, and all of them are told that they put it.
+  // A server that does not know conditions (it answers 501 NotImplemented, which is remembered) is asked whether there
+  // is something, and then told to put: of several at the same time the last wins, and all of them are told that they
+  // put it.
   Result<bool> put_if_absent(std::string_view key, Parts parts, const ObjectOptions& options = {});
-  // Whether the server has answered 501 to a condition.
+  // Whether the server has answered 501 NotImplemented to a condition.
   bool conditions_unsupported() const noexcept { return conditions_unsupported_.load(); }
 
   // Nothing: there is no such object; that there is no such bucket is an error. A larger object than `bytes_max`:
@@ -101,8 +106,8 @@ class Client {
   // Fills the buffer, and returns less than its size at the end of the content alone. One thread at a time, in order.
   using ContentSource = std::function<Result<std::size_t>(std::span<std::byte>)>;
   // In parts beside each other, or in one request where one part has it all. `bytes_expected` may be less or more than
-  // there are; parts grow so that 10,000 of them have that many. On failure the upload is aborted; where that fails
-  // too, the error says so, and pending_uploads() has it.
+  // there are; parts grow so that 10,000 of them have that many, and more than 10,000 of 5 GiB are an invalid_argument.
+  // On failure the upload is aborted; where that fails too, the error says so, and pending_uploads() has it.
   Result<std::string> put_in_parts(std::string_view key, const ContentSource& source, std::uint64_t bytes_expected = 0,
                                    const ObjectOptions& options = {});
   // Uploads that were begun below a prefix, and neither completed nor aborted.

@@ -67,6 +67,12 @@ class PartReader {
   bool ended_ = false;
 };
 
+// Servers end the ETag of an object that was put in parts with their number.
+bool is_of_parts(std::string_view etag, std::size_t parts) {
+  if (etag.ends_with('"')) etag.remove_suffix(1);
+  return etag.ends_with("-" + std::to_string(parts));
+}
+
 }  // namespace
 
 Result<std::string> Client::begin_upload(std::string_view key, const ObjectOptions& options) {
@@ -102,6 +108,8 @@ Result<std::string> Client::complete_upload(const PendingUpload& upload, const s
                                       .key = upload.key,
                                       .query = {{"uploadId", upload.id}},
                                       .body = Parts(&body, 1),
+                                      // Done twice, it says that the upload is gone: only this client knows what of.
+                                      .idempotent = false,
                                       .read = [&](const HttpReply& answer) -> Status {
                                         CAIRN_TRY(etag, read_result_etag(answer.text()));
                                         return {};
@@ -111,8 +119,7 @@ Result<std::string> Client::complete_upload(const PendingUpload& upload, const s
   if (reply.error && !may_be_done) return *std::move(reply.error);
   if (!reply.error && !etag.empty()) return etag;
   CAIRN_TRY(const std::optional<ObjectInfo> info, head(upload.key));
-  const bool is_it = info && info->size == bytes &&
-                     (!may_be_done || info->etag.find("-" + std::to_string(etags.size())) != std::string::npos);
+  const bool is_it = info && info->size == bytes && (!may_be_done || is_of_parts(info->etag, etags.size()));
   if (is_it) return info->etag;
   if (reply.error) return *std::move(reply.error);
   return transient_error(requests_.describe("complete upload", upload.key) + ": the object is not there afterwards");
@@ -122,6 +129,11 @@ Result<std::string> Client::put_in_parts(std::string_view key, const ContentSour
                                          std::uint64_t bytes_expected, const ObjectOptions& options) {
   CAIRN_CHECK(check_key(key));
   const std::uint64_t part_bytes = std::max(options_.part_bytes, bytes_expected / kPartsMax + 1);
+  if (part_bytes > kPartBytesMax) {
+    return make_error(ErrorCode::invalid_argument, requests_.describe("put", key) + ": " +
+                                                       std::to_string(bytes_expected) +
+                                                       " bytes are more than 10000 parts of 5 GiB hold");
+  }
   std::vector<std::byte> first(part_bytes);
   CAIRN_TRY(const std::size_t first_bytes, source(first));
   if (first_bytes < part_bytes) {

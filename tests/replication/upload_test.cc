@@ -6,7 +6,9 @@
 #include <atomic>
 
 #include "replication/s3/client.h"
+#include "replication/s3/transport.h"
 #include "tests/replication/scripted_exchange.h"
+#include "tests/replication/scripted_server.h"
 
 namespace cairn::s3 {
 namespace {
@@ -168,6 +170,48 @@ TEST_F(UploadTest, ACompletionWhoseAnswerWasLostIsFoundToBeDone) {
   EXPECT_THAT(http_.lines(), Not(Contains(HasSubstr("DELETE"))));
 }
 
+TEST_F(UploadTest, ACompletionOnAConnectionThatDiesIsFoundToBeDone) {
+  ScriptedServer server;
+  server.then(reply_of(200, "<InitiateMultipartUploadResult><UploadId>U1</UploadId></InitiateMultipartUploadResult>"));
+  server.then(reply_of(200, "", "ETag: \"part1\"\r\n"));
+  server.then({.bytes = "", .closes = true});
+  server.then(reply_of(404, "<Error><Code>NoSuchUpload</Code></Error>"));
+  server.then(
+      {.bytes = "HTTP/1.1 200 OK\r\nETag: \"whole-1\"\r\nContent-Length: " + std::to_string(kPart) + "\r\n\r\n"});
+  auto transport = Transport::create({});
+  ASSERT_TRUE(transport.ok());
+  auto over_network = Client::create(
+      {.place = {.endpoint = server.endpoint(), .bucket = "models"}, .part_bytes = kPart, .parallel_max = 1},
+      {.http = **transport,
+       .credentials = credentials_,
+       .now = [] { return Time(std::chrono::hours(400'000)); },
+       .retry_clock = clock()});
+  ASSERT_TRUE(over_network.ok());
+  const std::string content = content_of(kPart);
+  const auto done = (*over_network)->put_in_parts("k", source_of(content));
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  EXPECT_EQ(*done, "\"whole-1\"");
+  EXPECT_EQ(server.requests().size(), 5U);
+}
+
+TEST_F(UploadTest, AnUploadThatIsGoneIsNotTakenForAnotherNumberOfParts) {
+  for (const char* etag : {"\"head-21\"", "\"head-12\"", "\"-2-head\"", "\"head\""}) {
+    SCOPED_TRACE(etag);
+    int completions = 0;
+    change_ = [&](const ScriptedExchange::Request& request) -> std::optional<HttpReply> {
+      if (request.method == "HEAD") {
+        return http_reply(200, "", {{"content-length", std::to_string(kPart + 1)}, {"etag", etag}});
+      }
+      if (request.method != "POST" || request.target.ends_with("?uploads=")) return std::nullopt;
+      return ++completions == 1 ? http_reply(500) : http_reply(404, "<Error><Code>NoSuchUpload</Code></Error>");
+    };
+    const std::string content = content_of(kPart + 1);
+    const auto done = client().put_in_parts("k", source_of(content));
+    ASSERT_FALSE(done.ok());
+    EXPECT_THAT(done.error().message, HasSubstr("the multipart upload is gone"));
+  }
+}
+
 TEST_F(UploadTest, AnAnswerThatIsLostAtAnyRequestLosesNothingElse) {
   const std::string content = content_of(2 * kPart + 1);
   for (const bool was_done : {false, true}) {
@@ -203,6 +247,22 @@ TEST_F(UploadTest, PartsGrowWithTheContentThatIsExpected) {
       std::uint64_t{10'000} * (6 << 20) - 1);
   ASSERT_TRUE(done.ok()) << done.error().message;
   EXPECT_EQ(object_->size(), 1U);
+}
+
+TEST_F(UploadTest, MoreThanPartsHoldIsRefusedBeforeAnythingIsRead) {
+  for (const std::uint64_t bytes : {std::uint64_t{10'000} * kPartBytesMax, ~std::uint64_t{0}}) {
+    const auto done = client().put_in_parts(
+        "k",
+        [](std::span<std::byte>) -> Result<std::size_t> {
+          ADD_FAILURE() << "it was read";
+          return Error{.message = "it was read"};
+        },
+        bytes);
+    ASSERT_FALSE(done.ok());
+    EXPECT_EQ(done.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(done.error().message, HasSubstr("put s3://models/k"));
+  }
+  EXPECT_TRUE(http_.requests.empty());
 }
 
 TEST_F(UploadTest, AbandonedUploadsAreListedPageByPageAndTheOldOnesAborted) {
