@@ -13,13 +13,18 @@ namespace {
 constexpr int kMovesMax = 3;
 constexpr std::uint32_t kRetryAfterMax = 3600;
 
-// In seconds; the form that is a date is not read, and its sender is waited for as for anyone.
+// More than any call may take.
+constexpr std::chrono::hours kForEver{24 * 365 * 100};
+
+// In seconds, and for ever where it is above an hour; the form that is a date is not read, and its sender is waited for
+// as for anyone.
 std::optional<std::chrono::milliseconds> retry_after(const HttpReply& reply) {
   const auto text = reply.header("retry-after");
   if (!text) return std::nullopt;
   std::uint32_t seconds = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
-  if (error != std::errc() || end != text->data() + text->size() || seconds > kRetryAfterMax) return std::nullopt;
+  if (error == std::errc::invalid_argument || end != text->data() + text->size()) return std::nullopt;
+  if (error != std::errc() || seconds > kRetryAfterMax) return kForEver;
   return std::chrono::seconds(seconds);
 }
 
@@ -96,7 +101,11 @@ Result<HttpReply> BucketRequests::attempt(const BucketRequest& request, const Pl
     }
     to_sign.payload_hash = *payload;
   }
-  CAIRN_TRY(const std::vector<Header> added, sign(to_sign, key, place.region, surroundings_.now()));
+  CAIRN_TRY(std::vector<Header> added, sign(to_sign, key, place.region, surroundings_.now()));
+  std::optional<WipedAtEnd> token;
+  for (Header& header : added) {
+    if (header.name == kTokenHeader) token.emplace(header.value);
+  }
   std::vector<HeaderView> headers;
   for (const Header& header : request.headers) headers.push_back({header.name, header.value});
   for (const Header& header : added) headers.push_back({header.name, header.value});

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -49,6 +50,19 @@ class Secret {
 
   std::unique_ptr<char[]> bytes_;
   std::size_t size_ = 0;
+};
+
+// Wipes a string when it goes: for a secret that has to be in one for a moment. What the string left behind when it
+// grew is not wiped.
+class WipedAtEnd {
+ public:
+  explicit WipedAtEnd(std::string& text) : text_(text) {}
+  ~WipedAtEnd() { OPENSSL_cleanse(text_.data(), text_.size()); }
+  WipedAtEnd(const WipedAtEnd&) = delete;
+  WipedAtEnd& operator=(const WipedAtEnd&) = delete;
+
+ private:
+  std::string& text_;
 };
 
 }  // namespace cairn::s3

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "replication/s3/hmac.h"
 #include "replication/s3/messages.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 // Set by signing itself: a second one would be signed, or ignored, as the server pleases.
 constexpr std::string_view kOwnHeaders[] = {"authorization", "host", "x-amz-content-sha256", "x-amz-date",
-                                            "x-amz-security-token"};
+                                            kTokenHeader};
 constexpr std::string_view kOwnQuery = "x-amz-";
 
 Error refused(std::string message) { return make_error(ErrorCode::invalid_argument, std::move(message)); }
@@ -106,10 +107,17 @@ struct Scope {
 
 Result<std::string> signature(const Request& request, std::string_view query, const SignedHeaders& headers,
                               const AccessKey& key, const Scope& scope, Time now) {
-  std::string canonical = request.method + "\n" + request.target.path + "\n";
+  // Sized first, so that growing leaves no copy of a token behind.
+  const std::string names = names_of(headers);
+  std::size_t size = request.method.size() + request.target.path.size() + query.size() + names.size() + 16;
+  for (const auto& [name, value] : headers) size += name.size() + value.size() + 2;
+  std::string canonical;
+  const WipedAtEnd wiped(canonical);
+  canonical.reserve(size + request.payload_hash.size());
+  canonical.append(request.method).append("\n").append(request.target.path).append("\n");
   canonical.append(query).append("\n");
   for (const auto& [name, value] : headers) canonical.append(name).append(":").append(value).append("\n");
-  canonical.append("\n").append(names_of(headers)).append("\n").append(request.payload_hash);
+  canonical.append("\n").append(names).append("\n").append(request.payload_hash);
   CAIRN_TRY(const std::string digest, sha256_hex(std::as_bytes(std::span(canonical))));
   const std::string text = std::string(kAlgorithm) + "\n" + compact_time(now) + "\n" + scope.text() + "\n" + digest;
 
@@ -134,11 +142,17 @@ Result<std::vector<Header>> sign(const Request& request, const AccessKey& key, s
   if (!is_token(request.payload_hash)) return refused("payload hash " + quoted(request.payload_hash) + " is none");
   const std::string time = compact_time(now);
   std::vector<Header> added = {{"x-amz-content-sha256", request.payload_hash}, {"x-amz-date", time}};
-  if (!key.session_token.empty()) added.push_back({"x-amz-security-token", std::string(key.session_token.reveal())});
   for (const Header& header : added) headers[header.name] = header.value;
+  std::optional<WipedAtEnd> wiped;
+  if (!key.session_token.empty()) {
+    std::string& token = headers[kTokenHeader];
+    token = key.session_token.reveal();
+    wiped.emplace(token);
+  }
 
   const Scope scope{.date = time.substr(0, 8), .region = std::string(region)};
   CAIRN_TRY(const std::string mac, signature(request, canonical_query(request.query), headers, key, scope, now));
+  if (!key.session_token.empty()) added.push_back({kTokenHeader, std::string(key.session_token.reveal())});
   added.push_back({"Authorization", std::string(kAlgorithm) + " Credential=" + key.id + "/" + scope.text() +
                                         ",SignedHeaders=" + names_of(headers) + ",Signature=" + mac});
   return added;

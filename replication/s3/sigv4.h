@@ -30,6 +30,8 @@ struct Header {
   std::string value;
 };
 
+// The header that carries a session token.
+inline constexpr const char* kTokenHeader = "x-amz-security-token";
 // In place of a digest, for a body that is digested otherwise (over TLS) or not known yet (in a URL).
 inline constexpr std::string_view kUnsignedPayload = "UNSIGNED-PAYLOAD";
 // SHA-256 of a body, in hexadecimal. An error only where the platform's OpenSSL has no SHA-256.
@@ -48,6 +50,8 @@ struct Request {
 // The headers that turn `request` into a signed one: x-amz-content-sha256, x-amz-date, x-amz-security-token where there
 // is one, and Authorization, which is last. They go out beside Host and `request.headers`, unchanged; the query as
 // canonical_query() writes it. A server accepts them for about 15 minutes around `now`.
+//
+// The token's value is a copy, which the caller wipes once it is sent.
 //
 // Errors of code `invalid_argument` name what cannot be sent, such as a line break in a header's value. None holds
 // anything of the key but its id.

@@ -5,7 +5,10 @@
 
 #include <gmock/gmock.h>
 
+#include "replication/s3/transport.h"
+#include "tests/replication/freed_memory.h"
 #include "tests/replication/scripted_exchange.h"
+#include "tests/replication/scripted_server.h"
 
 namespace cairn::s3 {
 namespace {
@@ -53,6 +56,22 @@ TEST_F(ClientTest, WhatIsTransientIsTriedAgainAfterTheTimeThatTheServerAsksFor) 
   ASSERT_TRUE(got.ok()) << got.error().message;
   EXPECT_EQ(text_of(got->value()), "fine");
   EXPECT_THAT(waits_, ElementsAre(milliseconds(50), seconds(3), milliseconds(200)));
+}
+
+TEST_F(ClientTest, AServerThatAsksForMoreThanAnHourIsGivenUp) {
+  client([](ClientOptions& options) { options.retry.time_max = std::chrono::hours(1000); });
+  for (const char* seconds_asked : {"3601", "99999999999999999999"}) {
+    http_.requests.clear();
+    http_.otherwise = refuses(503, "SlowDown", "", {{"retry-after", seconds_asked}});
+    const auto got = client().get("k", 10);
+    ASSERT_FALSE(got.ok());
+    EXPECT_TRUE(got.error().retryable);
+    EXPECT_THAT(http_.requests, SizeIs(1)) << seconds_asked;
+  }
+  http_.requests.clear();
+  http_.otherwise = refuses(503, "SlowDown", "", {{"retry-after", "3600"}});
+  EXPECT_FALSE(client().get("k", 10).ok());
+  EXPECT_THAT(waits_, ElementsAre(seconds(3600), seconds(3600), seconds(3600)));
 }
 
 TEST_F(ClientTest, AnErrorThatStaysNamesTheBucketTheKeyAndTheServersWords) {
@@ -131,6 +150,19 @@ TEST_F(ClientTest, AServerWithoutConditionsIsAskedOnceAndThenLookedAtFirst) {
   EXPECT_FALSE(client().put_if_absent("k", one_part("abc")).value_or(true));
   EXPECT_THAT(http_.lines(), ElementsAre("PUT /models/k", "HEAD /models/k", "PUT /models/k", "HEAD /models/k"));
   EXPECT_EQ(http_.requests.at(2).header("if-none-match"), "");
+}
+
+TEST_F(ClientTest, NothingButNotImplementedTurnsConditionsOff) {
+  for (const auto& [status, code] :
+       {std::pair{405, "MethodNotAllowed"}, {405, ""}, {501, ""}, {400, "NotImplemented"}}) {
+    http_.requests.clear();
+    http_.otherwise = refuses(status, code);
+    const auto done = client().put_if_absent("k", one_part("abc"));
+    ASSERT_FALSE(done.ok()) << status << code;
+    EXPECT_EQ(done.error().code, ErrorCode::unsupported);
+    EXPECT_FALSE(client().conditions_unsupported());
+    EXPECT_THAT(http_.requests, SizeIs(1));
+  }
 }
 
 TEST_F(ClientTest, ARangeIsWhatWasAskedForOrAnError) {
@@ -367,6 +399,22 @@ TEST_F(ClientTest, NoErrorHoldsTheSecretWhateverTheServerRepeats) {
     ASSERT_FALSE(got.ok());
     EXPECT_THAT(got.error().message, Not(HasSubstr(kCanary)));
   }
+}
+
+TEST_F(ClientTest, ASessionTokenLeavesNothingBehindInMemory) {
+  const ScriptedServer server;
+  auto transport = Transport::create({});
+  ASSERT_TRUE(transport.ok());
+  auto over_network = Client::create({.place = {.endpoint = server.endpoint(), .bucket = "models"}},
+                                     {.http = **transport,
+                                      .credentials = credentials_,
+                                      .now = [] { return Time(std::chrono::hours(400'000)); },
+                                      .retry_clock = clock()});
+  ASSERT_TRUE(over_network.ok());
+  const FreedMemoryWatch watch(kCanary);
+  EXPECT_FALSE((*over_network)->get("k", 10).ok());
+  EXPECT_EQ(watch.found(), 0U);
+  EXPECT_THAT(server.requests().at(0).head, HasSubstr("x-amz-security-token: " + std::string(kCanary)));
 }
 
 TEST_F(ClientTest, OptionsThatAreNoneAreRefused) {
