@@ -4,6 +4,12 @@
 #include "replication/s3/messages.h"
 
 namespace cairn::s3 {
+namespace {
+
+// One after the other with nothing to list in them. A server that ignores where to begin has 10 million keys before it.
+constexpr unsigned kPagesMax = 10'000;
+
+}  // namespace
 
 Result<std::unique_ptr<S3Storage>> S3Storage::create(Client& client, const S3StorageOptions& options) {
   if (options.prefix.size() > kPrefixBytesMax || options.prefix.starts_with('/') || options.prefix.ends_with('/')) {
@@ -58,9 +64,10 @@ Result<std::vector<ObjectStorage::Listed>> S3Storage::list(std::string_view pref
   std::vector<Listed> listed;
   std::string last(after);
   // A page may be empty and not the last one, and some servers do not know where to begin.
-  do {
+  for (unsigned pages = 0; pages < kPagesMax; ++pages) {
     Result<ListPage> page = client_.list(options);
-    if (!page.ok() && may_create(page.error())) return listed;
+    // A bucket that goes away behind the first page was there.
+    if (!page.ok() && pages == 0 && may_create(page.error())) return listed;
     if (!page.ok()) return std::move(page).error();
     for (const ListedObject& object : page->objects) {
       std::string key = object.key.substr(base_.size());
@@ -72,12 +79,11 @@ Result<std::vector<ObjectStorage::Listed>> S3Storage::list(std::string_view pref
       last = key;
       listed.push_back({.key = std::move(key), .bytes = object.size});
     }
-    if (!page->next_token.empty() && page->next_token == options.token) {
-      return transient_error("the server's listing of " + quoted(options.prefix) + " goes round in a circle");
-    }
-    options.token = page->next_token;
-  } while (listed.empty() && !options.token.empty());
-  return listed;
+    if (!listed.empty() || page->next_token.empty()) return listed;
+    if (page->next_token == options.token) break;
+    options.token = std::move(page->next_token);
+  }
+  return transient_error("the server's listing of " + quoted(options.prefix) + " goes round in a circle");
 }
 
 Result<std::vector<ObjectStorage::NotRemoved>> S3Storage::remove(const std::vector<std::string>& keys) {

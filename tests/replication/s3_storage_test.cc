@@ -75,6 +75,22 @@ TEST_F(S3StorageTest, AListingThatIsNoneIsAnError) {
   EXPECT_THAT(keys_of(storage().list("", "")), ElementsAre(HasSubstr("goes round in a circle")));
 }
 
+TEST_F(S3StorageTest, AListingWhoseTokensGoRoundEndsInAnError) {
+  int turn = 0;
+  http_.otherwise = [&turn](const ScriptedExchange::Request&) -> Result<HttpReply> {
+    return http_reply(200, page({}, ++turn % 2 == 0 ? "even" : "odd"));
+  };
+  EXPECT_THAT(keys_of(storage().list("", "")), ElementsAre(HasSubstr("goes round in a circle")));
+}
+
+TEST_F(S3StorageTest, ABucketThatGoesAwayBetweenPagesWasNotEmpty) {
+  storage({.prefix = "p", .create_bucket = true});
+  http_.script = {says(200, page({}, "t")), refuses(404, "NoSuchBucket")};
+  const auto listed = storage().list("", "");
+  ASSERT_FALSE(listed.ok());
+  EXPECT_EQ(listed.error().code, ErrorCode::not_found);
+}
+
 TEST_F(S3StorageTest, AMissingBucketReadsAsEmptyAndIsCreatedByTheFirstPut) {
   storage({.prefix = "p", .create_bucket = true});
   http_.otherwise = refuses(404, "NoSuchBucket");
