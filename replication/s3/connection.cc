@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replication/s3/connection.h"
 
-#include <fcntl.h>
+#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <sys/socket.h>
+#include <poll.h>
 
 #include <algorithm>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/buffers_suffix.hpp>
@@ -20,7 +18,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "replication/s3/event_loop.h"
 #include "replication/s3/messages.h"
+#include "replication/s3/tcp_connect.h"
 
 namespace cairn::s3 {
 namespace {
@@ -126,31 +126,6 @@ HttpReply to_reply(Parser& parser) {
 
 tcp::socket& socket_of(tcp::socket& stream) { return stream; }
 tcp::socket& socket_of(asio::ssl::stream<tcp::socket>& stream) { return stream.next_layer(); }
-
-// What all waiting has in common: handlers run until what is awaited is there or the time is over.
-class EventLoop {
- public:
-  asio::io_context& context() { return context_; }
-
-  // `limit` is asked before each wait. False: it is over; what is pending is still pending.
-  template <class Done, class Limit>
-  bool run(const Done& done, const Limit& limit) {
-    while (!done()) {
-      context_.restart();
-      const Deadline until = limit();
-      if (context_.run_one_until(until) == 0 && std::chrono::steady_clock::now() >= until) return false;
-    }
-    return true;
-  }
-  // After whatever is pending was cancelled: no handler may outlive what it refers to.
-  void drain() {
-    context_.restart();
-    context_.run();
-  }
-
- private:
-  asio::io_context context_{1};
-};
 
 template <class Stream>
 class StreamConnection final : public Connection {
@@ -314,65 +289,22 @@ Error StreamConnection<Stream>::error_of(const Exchange& exchange, bool in_time,
   return result;
 }
 
+// What the stream has read beyond the last reply.
+bool has_unread(const tcp::socket& /*stream*/) { return false; }
+bool has_unread(asio::ssl::stream<tcp::socket>& stream) {
+  SSL* const ssl = stream.native_handle();
+  return SSL_has_pending(ssl) == 1 || BIO_ctrl_pending(SSL_get_rbio(ssl)) != 0 || SSL_get_shutdown(ssl) != 0;
+}
+
 template <class Stream>
 bool StreamConnection<Stream>::reusable() {
   if (!keep_ || !socket_of(stream_).is_open()) return false;
-  std::byte next{};
-  const ssize_t got = ::recv(socket_of(stream_).native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
-  // Over TLS 1.3 a server may send tickets after its last reply, which are no sign of an end.
-  const bool usable =
-      got < 0 ? errno == EAGAIN || errno == EWOULDBLOCK : got > 0 && !std::is_same_v<Stream, tcp::socket>;
+  // Over TLS, too, what comes behind a reply is most likely an end. Tickets of TLS 1.3 are sent before the first reply;
+  // a server that sends them later is connected to anew.
+  pollfd socket{.fd = socket_of(stream_).native_handle(), .events = POLLIN | POLLRDHUP, .revents = 0};
+  const bool usable = ::poll(&socket, 1, 0) == 0 && !has_unread(stream_);
   if (!usable) close();
   return usable;
-}
-
-Result<tcp::socket> connected(EventLoop& loop, const Endpoint& endpoint, const std::string& server, Deadline deadline) {
-  error_code error;
-  std::vector<tcp::endpoint> places;
-  bool done = false;
-  if (endpoint.is_address()) {
-    const auto address = asio::ip::make_address(endpoint.host, error);
-    if (error) return make_error(ErrorCode::invalid_argument, server + ": " + error.message());
-    places.emplace_back(address, endpoint.port);
-  } else {
-    // A loop of its own, which ends with the thread that Asio asks the C library on.
-    EventLoop names;
-    tcp::resolver resolver(names.context());
-    resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), tcp::resolver::numeric_service,
-                           [&](error_code failed, const tcp::resolver::results_type& results) {
-                             error = failed;
-                             for (const auto& result : results) places.push_back(result.endpoint());
-                             done = true;
-                           });
-    if (!names.run([&] { return done; }, [&] { return deadline; })) {
-      resolver.cancel();
-      names.drain();
-      return transient_error(server + ": the name service did not answer in time");
-    }
-    if (error) return transient_error(server + ": no address of this name: " + error.message());
-  }
-  tcp::socket socket(loop.context());
-  done = false;
-  asio::async_connect(socket, places, [&](error_code failed, const tcp::endpoint& /*place*/) {
-    error = failed;
-    done = true;
-  });
-  const bool in_time = loop.run([&] { return done; }, [&] { return deadline; });
-  if (!in_time) {
-    error_code ignored;
-    socket.close(ignored);
-    loop.drain();
-    return transient_error(server + ": no connection in time");
-  }
-  if (error) {
-    Error failed = transient_error(server + ": " + error.message());
-    failed.sys_errno = error.value();
-    return failed;
-  }
-  ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
-  error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  return socket;
 }
 
 Status expect_name(SSL* ssl, const Endpoint& endpoint) {
@@ -419,7 +351,8 @@ Result<std::unique_ptr<Connection>> secured(std::unique_ptr<EventLoop> loop, tcp
 Result<std::unique_ptr<Connection>> opened(const Endpoint& endpoint, const TlsContext& tls, Deadline deadline) {
   const std::string server = "server " + quoted(endpoint.authority());
   auto loop = std::make_unique<EventLoop>();
-  CAIRN_TRY(tcp::socket socket, connected(*loop, endpoint, server, deadline));
+  CAIRN_TRY(const std::vector<tcp::endpoint> addresses, addresses_of(endpoint, server, deadline));
+  CAIRN_TRY(tcp::socket socket, connected_to_one(*loop, addresses, server, deadline));
   if (endpoint.tls) return secured(std::move(loop), std::move(socket), endpoint, tls, server, deadline);
   return std::unique_ptr<Connection>(
       std::make_unique<StreamConnection<tcp::socket>>(std::move(loop), std::move(socket), server));

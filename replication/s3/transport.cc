@@ -27,44 +27,62 @@ Transport::Transport(TransportOptions options, TlsContext tls)
 
 Transport::~Transport() {
   if (::getpid() == process_) return;
-  // Closing them here would take them out of the parent's event loops, which the processes share.
-  for (auto& [name, server] : servers_) {
-    for (Kept& kept : server.kept) static_cast<void>(kept.connection.release());
-  }
+  // Closing connections here would take them out of the parent's event loops, which the processes share, and threads
+  // of the parent's that wait for one would be waited for.
+  for (auto& [name, server] : servers_) static_cast<void>(server.release());
 }
 
 Transport::Server& Transport::server_of(const Endpoint& endpoint) {
   const std::lock_guard guard(mutex_);
-  return servers_[(endpoint.tls ? "https://" : "http://") + endpoint.authority()];
+  std::unique_ptr<Server>& server = servers_[(endpoint.tls ? "https://" : "http://") + endpoint.authority()];
+  if (!server) server = std::make_unique<Server>();
+  return *server;
 }
 
-Result<std::unique_ptr<Connection>> Transport::take(Server& server, const HttpRequest& request, Deadline deadline) {
+struct Transport::Place {
+  Place(Transport& its_transport, Server& its_server) : transport(its_transport), server(its_server) {}
+  ~Place() {
+    if (taken) transport.give_back(server, std::move(connection));
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  Transport& transport;
+  Server& server;
+  std::unique_ptr<Connection> connection;
+  bool taken = false;
+};
+
+Status Transport::take(Place& place, const HttpRequest& request, Deadline deadline) {
+  Server& server = place.server;
   std::vector<Kept> expired;  // closed after the lock is released
   std::unique_lock lock(mutex_);
   if (!server.freed.wait_until(lock, deadline, [&] { return server.in_use < options_.connections_max; })) {
     return transient_error("server " + quoted(request.endpoint.authority()) + ": all " +
                            std::to_string(options_.connections_max) + " connections were in use for too long");
   }
+  // Nothing behind these two needs memory, so that every place that is taken is given back.
+  expired.reserve(server.kept.size());
+  server.kept.reserve(server.kept.size() + server.in_use + 1);
   ++server.in_use;
+  place.taken = true;
   const auto fresh = std::find_if(server.kept.begin(), server.kept.end(),
                                   [time = now()](const Kept& kept) { return time < kept.until; });
   std::move(server.kept.begin(), fresh, std::back_inserter(expired));
   server.kept.erase(server.kept.begin(), fresh);
-  std::unique_ptr<Connection> connection;
-  while (!connection && !server.kept.empty()) {
+  while (!place.connection && !server.kept.empty()) {
     Kept& last = server.kept.back();
     if (last.connection->reusable()) {
-      connection = std::move(last.connection);
+      place.connection = std::move(last.connection);
     } else {
       expired.push_back(std::move(last));
     }
     server.kept.pop_back();
   }
-  lock.unlock();
-  return connection;
+  return {};
 }
 
-void Transport::give_back(Server& server, std::unique_ptr<Connection> connection) {
+void Transport::give_back(Server& server, std::unique_ptr<Connection> connection) noexcept {
   const bool keep = connection && connection->reusable();
   Kept surplus;  // closed after the lock is released
   {
@@ -86,28 +104,22 @@ Result<HttpReply> Transport::exchange(const HttpRequest& request) {
                                                        ", which this one was forked from");
   }
   const Deadline deadline = now() + request.time_max.value_or(options_.request_time_max);
-  Server& server = server_of(request.endpoint);
-  CAIRN_TRY(std::unique_ptr<Connection> connection, take(server, request, deadline));
-  const bool was_kept = connection != nullptr;
+  Place place(*this, server_of(request.endpoint));
+  CAIRN_CHECK(take(place, request, deadline));
+  const bool was_kept = place.connection != nullptr;
   for (bool is_again = false;; is_again = true) {
-    if (!connection) {
-      Result<std::unique_ptr<Connection>> opened =
-          Connection::open(request.endpoint, tls_, std::min(deadline, now() + options_.connect_time_max));
-      if (!opened.ok()) {
-        give_back(server, nullptr);
-        return std::move(opened).error();
-      }
-      connection = *std::move(opened);
+    if (!place.connection) {
+      const Deadline connected_by = std::min(deadline, now() + options_.connect_time_max);
+      CAIRN_TRY(place.connection, Connection::open(request.endpoint, tls_, connected_by));
       ++connections_;
     }
     ++requests_;
-    Connection::Outcome outcome = connection->exchange(request, options_.idle_time_max, deadline);
+    Connection::Outcome outcome = place.connection->exchange(request, options_.idle_time_max, deadline);
     const bool died_unheard = !outcome.reply.ok() && !outcome.began && outcome.reply.error().retryable;
     if (died_unheard && was_kept && !is_again && request.idempotent && now() < deadline) {
-      connection.reset();
+      place.connection.reset();
       continue;
     }
-    give_back(server, std::move(connection));
     return std::move(outcome.reply);
   }
 }

@@ -62,15 +62,17 @@ class Transport final : public HttpExchange {
     Deadline until;
   };
   struct Server {
-    std::vector<Kept> kept;  // used last is last
+    std::vector<Kept> kept;  // used last is last; has room for those in use
     std::size_t in_use = 0;
     std::condition_variable freed;
   };
   Transport(TransportOptions options, TlsContext tls);
 
-  // The place for one connection to the server, and a kept connection if there is a good one.
-  Result<std::unique_ptr<Connection>> take(Server& server, const HttpRequest& request, Deadline deadline);
-  void give_back(Server& server, std::unique_ptr<Connection> connection);
+  // The place for one connection to a server, given back with the connection in it, whatever ends its use.
+  struct Place;
+  // The place, and a kept connection if there is a good one.
+  Status take(Place& place, const HttpRequest& request, Deadline deadline);
+  void give_back(Server& server, std::unique_ptr<Connection> connection) noexcept;
   Server& server_of(const Endpoint& endpoint);
 
   const TransportOptions options_;
@@ -79,7 +81,7 @@ class Transport final : public HttpExchange {
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<std::uint64_t> connections_ = 0;
   std::mutex mutex_;
-  std::map<std::string, Server> servers_;
+  std::map<std::string, std::unique_ptr<Server>> servers_;
 };
 
 }  // namespace cairn::s3

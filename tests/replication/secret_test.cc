@@ -25,6 +25,7 @@ namespace {
 char watched[64];
 std::atomic<std::size_t> watched_size = 0;
 std::atomic<std::size_t> found_count = 0;
+std::atomic<std::size_t> refused_from = ~std::size_t{0};
 
 [[maybe_unused]] void look_into(const void* memory) noexcept {
   const std::size_t size = watched_size.load();
@@ -43,17 +44,22 @@ FreedMemoryWatch::FreedMemoryWatch(std::string_view canary) {
 FreedMemoryWatch::~FreedMemoryWatch() { watched_size = 0; }
 std::size_t FreedMemoryWatch::found() const { return found_count; }
 
+NoLargeMemory::NoLargeMemory(std::size_t from_bytes) { refused_from = from_bytes; }
+NoLargeMemory::~NoLargeMemory() { refused_from = ~std::size_t{0}; }
+
 }  // namespace cairn::s3
 
 // TSan brings operators of its own, which nobody may replace.
 #if !CAIRN_THREAD_SANITIZER
 // Zeroed, so that nothing found in a piece was there before it was given out.
 void* operator new(std::size_t size) {
+  if (size >= cairn::s3::refused_from) throw std::bad_alloc();
   if (void* memory = std::calloc(1, size ? size : 1)) return memory;
   throw std::bad_alloc();
 }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return std::calloc(1, size ? size : 1); }
-void operator delete(void* memory) noexcept {
+// Not inline: GCC takes free() for a mistake where it sees it beside a new that it does not see through.
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   cairn::s3::look_into(memory);
   std::free(memory);
 }

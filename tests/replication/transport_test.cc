@@ -6,9 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <fstream>
+#include <new>
 #include <thread>
 
+#include "engine/base/sanitizers.h"
 #include "replication/s3/endpoint_exchange.h"
 #include "tests/replication/freed_memory.h"
 #include "tests/replication/scripted_server.h"
@@ -321,6 +326,60 @@ TEST_F(TransportTest, AChildLeavesItsParentsConnectionsAlone) {
   EXPECT_EQ(status, 0);
   EXPECT_EQ(text(request()), "parent");
   EXPECT_EQ(transport().counts().connections, 1U);
+}
+
+// Whether a thread of this process waits for something.
+bool is_asleep(pid_t thread) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  const auto name_end = stat.rfind(") ");
+  return name_end != std::string::npos && stat.substr(name_end + 2, 1) == "S";
+}
+
+TEST_F(TransportTest, AChildDoesNotWaitForThreadsThatWaitInItsParent) {
+  transport({.connections_max = 1});
+  server_.then({.bytes = "", .hangs = true});
+  HttpRequest slow = request();
+  slow.time_max = milliseconds(1000);
+  std::thread first([&] { EXPECT_THAT(text(slow), HasSubstr("took longer")); });
+  while (server_.requests().empty()) std::this_thread::yield();
+  server_.then(reply_of(200, "second"));
+  std::atomic<pid_t> waiting = 0;
+  std::thread second([&] {
+    waiting = ::gettid();
+    EXPECT_EQ(text(request()), "second");
+  });
+  while (waiting == 0 || !is_asleep(waiting)) std::this_thread::yield();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);
+    transport_.reset();
+    ::_exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  first.join();
+  second.join();
+}
+
+TEST_F(TransportTest, AnExceptionGivesTheConnectionsPlaceBack) {
+  if (CAIRN_THREAD_SANITIZER) GTEST_SKIP() << "TSan's own operators new";
+  transport({.connections_max = 1});
+  constexpr std::size_t kLarge = 3'000'000;
+  server_.then({.bytes = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kLarge) + "\r\n\r\nx", .hangs = true});
+  server_.then(reply_of(200, "next"));
+  HttpRequest large = request();
+  large.reply_bytes_max = kLarge;
+  large.time_max = milliseconds(10'000);
+  {
+    const NoLargeMemory none(kLarge);
+    EXPECT_THROW(static_cast<void>(transport().exchange(large)), std::bad_alloc);
+  }
+  HttpRequest next = request();
+  next.time_max = milliseconds(10'000);
+  EXPECT_EQ(text(next), "next");
 }
 
 TEST_F(TransportTest, CredentialsLeaveNothingBehindInMemory) {
