@@ -58,7 +58,8 @@ void* operator new(std::size_t size) {
   throw std::bad_alloc();
 }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return std::calloc(1, size ? size : 1); }
-void operator delete(void* memory) noexcept {
+// Not inline: GCC takes free() for a mistake where it sees it beside a new that it does not see through.
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   cairn::s3::look_into(memory);
   std::free(memory);
 }

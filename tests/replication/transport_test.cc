@@ -368,10 +368,11 @@ TEST_F(TransportTest, AnExceptionGivesTheConnectionsPlaceBack) {
   if (CAIRN_THREAD_SANITIZER) GTEST_SKIP() << "TSan's own operators new";
   transport({.connections_max = 1});
   constexpr std::size_t kLarge = 3'000'000;
-  server_.then({.bytes = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kLarge) + "\r\n\r\n", .hangs = true});
+  server_.then({.bytes = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kLarge) + "\r\n\r\nx", .hangs = true});
   server_.then(reply_of(200, "next"));
   HttpRequest large = request();
   large.reply_bytes_max = kLarge;
+  large.time_max = milliseconds(10'000);
   {
     const NoLargeMemory none(kLarge);
     EXPECT_THROW(static_cast<void>(transport().exchange(large)), std::bad_alloc);
