@@ -90,8 +90,7 @@ Treatment treatment_of(Refusal refusal) {
     case Refusal::no_such_bucket: return {ErrorCode::not_found, false, "there is no such bucket"};
     case Refusal::no_such_upload: return {ErrorCode::not_found, false, "the multipart upload is gone"};
     case Refusal::denied: return {ErrorCode::io, false, "the credentials do not permit it"};
-    case Refusal::bad_credentials:
-      return {ErrorCode::io, false, "the access key is unknown or its secret another"};
+    case Refusal::bad_credentials: return {ErrorCode::io, false, "the access key is unknown or its secret another"};
     case Refusal::expired_credentials: return {ErrorCode::io, true, "the credentials have expired"};
     case Refusal::clock_skew:
       return {ErrorCode::io, false, "the clocks of this machine and of the server differ by too much"};

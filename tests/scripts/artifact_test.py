@@ -163,6 +163,8 @@ def show_errors(cairn, folder):
         cairn.run("get", "absent", "there", **wrong)
         cairn.run("cp", "absent", "somewhere", **wrong)
         cairn.run("stat", "absent", **wrong)
+        if wrong.get("secret") == "CANARYSECRET":
+            assert all(b"SignatureDoesNotMatch" in said for said in printed[-5::2]), printed[-6:]
     assert b"artifacts/team/absent" in printed[-3] + printed[-1], printed[-4:]
     for words in (("get", "plot.png", "there"), ("put", "there", "x"), ("rm", "--prefix", "x", "--yes"), ("ls",)):
         cairn.run(*words, code=1, secret="CANARYSECRET")
