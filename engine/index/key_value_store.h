@@ -45,8 +45,8 @@ class KeyValueStore {
   virtual Status write(const KeyValueChanges& changes) = 0;
   // Makes every write survive power loss. `applied` is what they bring the index to.
   virtual Status checkpoint(Position applied) = 0;
-  // See Index::merge_entries(); of what lies from `from` up to `end`. Ends early, with false, when it or others take more
-  // than `room_bytes` of the disk meanwhile. After an error that is not `poisoned` all is as it was.
+  // See Index::merge_entries(); of what lies from `from` up to `end`. Ends early, with false, when it or others take
+  // more than `room_bytes` of the disk meanwhile. After an error that is not `poisoned` all is as it was.
   virtual Result<bool> merge(std::string_view from, std::string_view end, std::uint64_t room_bytes) {
     static_cast<void>(from);
     static_cast<void>(end);

@@ -46,7 +46,8 @@ Status verify_payload(DigestKind digest, RecordKind kind, const Digest& id, Byte
     case RecordKind::ref:
     case RecordKind::roots:
     case RecordKind::entries:
-    case RecordKind::reclaimed: return make_error(ErrorCode::corruption, "a record of another kind in place of an object");
+    case RecordKind::reclaimed:
+      return make_error(ErrorCode::corruption, "a record of another kind in place of an object");
   }
   if (actual != id) {
     return make_error(ErrorCode::corruption, std::string(record_kind_name(kind)) + " " + to_text(digest, id) +

@@ -163,6 +163,9 @@ TEST(MirrorBytesTest, MergedJournalsSayWhatTheySaid) {
   for (std::uint64_t i = 0; i < 300; ++i) {
     std::vector<Statement> said{statement("k" + std::to_string(i % 11), std::to_string(i))};
     if (i % 5 == 0) said.push_back(removal("k" + std::to_string(i % 7)));
+    // The first is large, so that it stays by itself while the others are merged.
+    if (i == 0) said = {statement("large", std::string(100'000, 'a')), statement("removed", "later")};
+    if (i == 3) said.push_back(removal("removed"));
     apply(expected, said, false);
     const Journal journal{.store = {}, .from = {0, i}, .to = {0, i + 1}, .statements = said};
     const auto bytes = encode_journal(journal, formats);
@@ -173,6 +176,8 @@ TEST(MirrorBytesTest, MergedJournalsSayWhatTheySaid) {
     ASSERT_EQ(list.current.size(), storage.count("stores/"));
     ASSERT_LE(list.current.size(), 16u);
   }
+  EXPECT_FALSE(expected.contains({12, "removed"}));
+  EXPECT_GT(list.current.front().bytes, 100'000u);
   const auto read = read_store(storage, formats, store, 2);
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_EQ(read->fold, expected);

@@ -58,6 +58,9 @@ COUNTS = "engine/index/reference_counts.cc"
 CLONER = "engine/clone/cloner.cc"
 ROOM = "engine/log/disk_room.cc"
 ENTRIES = "engine/results/log_entry_store.cc"
+PUSH = "replication/push.cc"
+MERGE = "replication/journal_merge.cc"
+CAME = "api/src/mirror_destination.cc"
 
 BUGS = [
     Bug("a sealed segment is opened again for a husk behind it", REPLAY,
@@ -84,8 +87,23 @@ BUGS = [
         "  CAIRN_TRY(const bool good, is_good(block.digest, committed));", "  const bool good = committed.has_value();",
         "test_store", "*HealSweepTest.*"),
     Bug("a quarantined object is known", SINK,
-        "  if (known && !known->quarantined) return {};\n", "  if (known) return {};\n",
+        "  if (known && !known->quarantined) return false;\n", "  if (known) return false;\n",
         "test_store", "*HealSweepTest.*"),
+    Bug("a journal is put before the index of what it needs", PUSH,
+        "      CAIRN_CHECK(put_index());\n", "", "test_store", "Mirror*Test.*"),
+    Bug("a block that came from a mirror is taken for what it is called", CAME,
+        "  if (actual != block.id.digest) {", "  if (false) {", "test_store", "MirrorFaultTest.*"),
+    Bug("a blob that came from a mirror is taken for what it is called", CAME,
+        "    if (actual != id) {", "    if (false) {", "test_store", "MirrorFaultTest.*"),
+    Bug("what was left out is never tried again", PUSH,
+        "  CAIRN_TRY(left_out_, read_left_out(storage_, formats_, uuid));\n", "", "test_store", "MirrorTest.WhatWas*"),
+    Bug("what the log forgot was removed stays in the mirror", PUSH,
+        "      if (changes.has_gap) CAIRN_CHECK(add_forgotten_removals(statements));\n", "",
+        "test_store", "MirrorTest.WhatIsRemoved*"),
+    Bug("journals are merged across one that is lost", MERGE,
+        "      if (tail > 0 && at->to < std::prev(at)->from) break;\n", "", "test_replication", "MirrorBytesTest.*"),
+    Bug("merging forgets what was removed", MERGE,
+        "keys.front().from != Cursor{}", "false", "test_replication", "MirrorBytesTest.*"),
     Bug("an unchanged file hides damage", "api/src/archive_add.cc",
         "if (!whole) return false;", "static_cast<void>(whole);", "test_store", "HealTest.AFile*"),
     Bug("parts of a damaged object are taken back though they were never counted", COUNTS,

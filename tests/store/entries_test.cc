@@ -59,9 +59,11 @@ class EntriesTest : public ::testing::Test {
 TEST_F(EntriesTest, ContentThatIsPutAlongLivesAsLongAsItsEntry) {
   const std::string content = random_bytes(50'000, 1);
   write({{.key = "k", .value = "v", .content = content}, {.key = "other", .value = "v", .content = content}});
-  const auto entry = entries().find("k").value();
-  ASSERT_EQ(entry->references.size(), 1u);
-  const Reference reference = entry->references.front();
+  const auto found = entries().find("k");
+  ASSERT_TRUE(found.ok() && *found);
+  const std::vector<Reference>& references = (*found)->references;
+  ASSERT_EQ(references.size(), 1u);
+  const Reference reference = references.front();
   EXPECT_EQ(entries().content(reference).value(), content);
   log_.reopen();
   EXPECT_EQ(entries().content(reference).value(), content);

@@ -3,7 +3,7 @@
 // What is mirrored comes back: all of a store, or one name, bit for bit; and nothing is sent twice.
 #include <gtest/gtest.h>
 
-#include <thread>
+#include <algorithm>
 
 #include "tests/store/mirror_fixture.h"
 
@@ -130,13 +130,21 @@ TEST_F(MirrorTest, WhatIsRemovedHereIsGoneThereAlsoWhenTheLogHasForgottenIt) {
     ASSERT_TRUE(a.store.archive().remove("model@" + std::to_string(version)).ok());
   }
   ASSERT_TRUE(a.store.results("eval").remove("gone").ok());
-  for (int round = 0; round < 3; ++round) {
-    ASSERT_TRUE(a.store.gc({.max_dead = 0}).ok());
-    add(a.store, "filler", 20 + static_cast<std::uint64_t>(round));
-  }
   const auto journals = mirror::list_all(bucket_, "stores/");
   const auto list = mirror::journals_of(*journals, mirror::journal_prefix(a.impl->header().uuid));
-  ASSERT_TRUE(MirrorSource(*a.impl).changes(list.end, 1)->has_gap) << "the log still tells what was removed";
+  // Until the log does not tell any more: a tombstone is carried as long as an older segment is there.
+  const auto tombstones = [&] {
+    const auto changes = MirrorSource(*a.impl).changes(list.end, 64 * MiB);
+    return std::ranges::count_if(changes->statements, &mirror::Statement::removed);
+  };
+  std::uint64_t round = 0;
+  for (; tombstones() > 0 && round < 20; ++round) {
+    add(a.store, "filler", 20 + round);
+    ASSERT_TRUE(a.store.archive().remove("filler").ok());
+    ASSERT_TRUE(a.store.gc({.max_dead = 0}).ok());
+  }
+  ASSERT_EQ(tombstones(), 0) << round;
+  ASSERT_TRUE(MirrorSource(*a.impl).changes(list.end, 1)->has_gap);
   push_well(*a.impl);
   const auto left = contents(a.store);
   ASSERT_TRUE(restore("b").ok());

@@ -28,6 +28,7 @@ class ToyFormats final : public mirror::Formats {
   Result<std::vector<mirror::ContentId>> parts_of(const mirror::ContentId&, mirror::Bytes payload) const override {
     return ids_in(payload);
   }
+  Status check_object(const mirror::Content&) const override { return {}; }
   Result<std::vector<mirror::ContentId>> needs_of(const mirror::Statement& statement) const override {
     return ids_in(statement.payload);
   }
