@@ -140,7 +140,12 @@ Result<ListPage> Client::list_after(std::string_view prefix, std::string_view af
   std::string last(after);
   // A page may be empty and not the last one, and some servers do not know where to begin.
   for (unsigned pages = 0; pages < kPagesMax; ++pages) {
-    CAIRN_TRY(ListPage page, list(options));
+    auto listed = list(options);
+    // A bucket that goes away behind the first page was there, and not empty.
+    if (!listed.ok() && pages > 0 && listed.error().code == ErrorCode::not_found) {
+      return transient_error(listed.error().message);
+    }
+    CAIRN_TRY(ListPage page, std::move(listed));
     for (ListedObject& object : page.objects) {
       if (object.key <= after) continue;
       if (object.key <= last) {

@@ -4,12 +4,7 @@
 #include "replication/s3/messages.h"
 
 namespace cairn::s3 {
-namespace {
-
-// One after the other with nothing to list in them. A server that ignores where to begin has 10 million keys before it.
-constexpr unsigned kPagesMax = 10'000;
-
-}  // namespace
+namespace {}  // namespace
 
 Result<std::unique_ptr<S3Storage>> S3Storage::create(Client& client, const S3StorageOptions& options) {
   if (options.prefix.size() > kPrefixBytesMax || options.prefix.starts_with('/') || options.prefix.ends_with('/')) {
@@ -60,30 +55,15 @@ Result<std::optional<std::uint64_t>> S3Storage::size_of(std::string_view key) {
 }
 
 Result<std::vector<ObjectStorage::Listed>> S3Storage::list(std::string_view prefix, std::string_view after) {
-  Client::ListOptions options{.prefix = full(prefix), .after = after.empty() ? std::string() : full(after)};
+  Result<ListPage> page = client_.list_after(full(prefix), after.empty() ? base_ : full(after));
+  if (!page.ok() && may_create(page.error())) return std::vector<Listed>();
+  if (!page.ok()) return std::move(page).error();
   std::vector<Listed> listed;
-  std::string last(after);
-  // A page may be empty and not the last one, and some servers do not know where to begin.
-  for (unsigned pages = 0; pages < kPagesMax; ++pages) {
-    Result<ListPage> page = client_.list(options);
-    // A bucket that goes away behind the first page was there.
-    if (!page.ok() && pages == 0 && may_create(page.error())) return listed;
-    if (!page.ok()) return std::move(page).error();
-    for (const ListedObject& object : page->objects) {
-      std::string key = object.key.substr(base_.size());
-      if (key <= after || key.empty()) continue;
-      if (key <= last) {
-        return make_error(ErrorCode::corruption, "the server lists " + quoted(key) + " behind " + quoted(last) +
-                                                     ", which is no order of bytes");
-      }
-      last = key;
-      listed.push_back({.key = std::move(key), .bytes = object.size});
-    }
-    if (!listed.empty() || page->next_token.empty()) return listed;
-    if (page->next_token == options.token) break;
-    options.token = std::move(page->next_token);
+  listed.reserve(page->objects.size());
+  for (const ListedObject& object : page->objects) {
+    listed.push_back({.key = object.key.substr(base_.size()), .bytes = object.size});
   }
-  return transient_error("the server's listing of " + quoted(options.prefix) + " goes round in a circle");
+  return listed;
 }
 
 Result<std::vector<ObjectStorage::NotRemoved>> S3Storage::remove(const std::vector<std::string>& keys) {
