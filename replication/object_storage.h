@@ -55,6 +55,9 @@ class ObjectStorage {
   };
   // What could not be removed of these; a key that was not there is removed. An error when the call as a whole failed.
   virtual Result<std::vector<NotRemoved>> remove(const std::vector<std::string>& keys) = 0;
+
+  // Nobody waits any more: calls under way end soon, and they and all later ones fail. For good.
+  virtual void stop() {}
 };
 
 }  // namespace cairn

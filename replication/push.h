@@ -55,6 +55,9 @@ class Pusher {
   // pushes to the same place, or this one was brought back from an older copy.
   Result<PushReport> push();
 
+  // How far the store's log is mirrored, as of the last push(), whatever became of it.
+  const Cursor& mirrored() const noexcept { return scanned_; }
+
  private:
   class Run;
 

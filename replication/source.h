@@ -35,6 +35,15 @@ class Source {
   // What the store says now of the kind and key of `like`. Nothing: nothing, or that it is gone.
   virtual Result<std::optional<Statement>> current(const Statement& like) = 0;
 
+  // Where the log ends by now, and how many records it has had. Cheap: it is asked again and again.
+  struct Head {
+    Cursor at;
+    std::uint64_t records = 0;
+  };
+  virtual Result<Head> head() = 0;
+  // Of the log between the two. What was reclaimed since counts nothing.
+  virtual std::uint64_t bytes_between(const Cursor& from, const Cursor& to) = 0;
+
   // A number by which the log up to `at` is told from the log of another copy of the store that went its own way.
   // Nothing: that part of the log is no more. conflict: the log has no such place.
   virtual Result<std::optional<std::uint64_t>> mark_at(const Cursor& at) = 0;

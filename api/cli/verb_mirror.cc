@@ -9,6 +9,7 @@
 
 #include "api/cli/answers.h"
 #include "api/cli/json_fields.h"
+#include "api/cli/mirror_follow.h"
 #include "api/cli/verb.h"
 
 namespace cairn::cli {
@@ -20,6 +21,9 @@ struct Options {
   MirrorPlace place;
   std::string from;
   bool read_data = false;
+  bool follow = false;
+  std::string limit;
+  std::optional<std::size_t> idle;
 };
 
 Json array_of_texts(const std::vector<std::string>& texts) {
@@ -116,6 +120,11 @@ Result<int> status(Session& session, const Options& options) {
 }
 
 Result<int> push(Session& session, const Options& options) {
+  if (options.follow) {
+    return follow_with_mirror(session,
+                              {.mirror = options.arguments[0], .limit = options.limit, .idle = options.idle});
+  }
+  if (!options.limit.empty() || options.idle) return wrong_usage("--limit and --idle go with --follow");
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   CAIRN_TRY(const MirrorPushReport report, store.mirrors().push(options.arguments[0], session.progress()));
   session.clear_progress();
@@ -230,6 +239,9 @@ Run declare_mirror(VerbOptions& options) {
   options.option("--ca-file", "FILE", given->place.ca_file,
                  "add, restore: certificates to trust instead of the system's");
   options.option("--from", "STORE", given->from, "pull, restore: of the mirror's stores, the one with this id");
+  options.flag("--follow", given->follow, "push: goes on with whatever is written, until it is stopped");
+  options.option("--limit", "SIZE", given->limit, "push --follow: bytes a second that are sent at most, such as 10MiB");
+  options.option("--idle", "SECONDS", given->idle, "push --follow: ends after so long without anything new");
   options.flag("--read-data", given->read_data, "verify: read every byte and compare it");
   return [given](Session& session) { return run_mirror(session, *given); };
 }
@@ -241,6 +253,7 @@ constinit const Verb kMirror{.name = "mirror",
                              .examples =
                                  "  cairn mirror add cloud s3://models/team --region eu-central-1\n"
                                  "  cairn mirror push cloud                 again whenever there is something new\n"
+                                 "  cairn mirror push cloud --follow        beside a training process, as it writes\n"
                                  "  cairn mirror pull cloud llama-sft@3     one model, without the rest\n"
                                  "  cairn --store restored mirror restore s3://models/team --region eu-central-1\n",
                              .lines = true,

@@ -23,7 +23,7 @@ struct Part {
 using Parts = std::map<std::tuple<std::string, std::string, std::size_t>, Part>;
 
 Result<Parts> parts_of(StoreImpl& store, const std::string& ref) {
-  CAIRN_TRY(const RefRecord record, resolve_ref(store, ref));
+  CAIRN_TRY(const RefRecord record, find_ref(store, ref));
   CAIRN_TRY(const TreeManifest tree, load_ref_tree(store, record));
   Parts parts;
   for (const TreeEntry& entry : tree.entries) {

@@ -137,12 +137,12 @@ Result<std::vector<RefInfo>> Archive::list() {
 }
 
 Result<RefInfo> Archive::resolve(const std::string& ref) {
-  CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
+  CAIRN_TRY(const RefRecord record, find_ref(*store_, ref));
   return to_info(*store_, record);
 }
 
 Result<std::vector<EntryInfo>> Archive::entries(const std::string& ref) {
-  CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
+  CAIRN_TRY(const RefRecord record, find_ref(*store_, ref));
   CAIRN_TRY(const TreeManifest tree, load_ref_tree(*store_, record));
   std::vector<EntryInfo> entries;
   for (const TreeEntry& entry : tree.entries) {
@@ -158,7 +158,7 @@ Result<std::vector<EntryInfo>> Archive::entries(const std::string& ref) {
 Result<ObjectInfo> Archive::show(const std::string& ref_or_id) {
   // An id is never a name that somebody would give; when it is, the name wins.
   const auto id = parse_digest(store_->header().digest, ref_or_id);
-  const auto ref = resolve_ref(*store_, ref_or_id);
+  const auto ref = find_ref(*store_, ref_or_id);
   if (!ref.ok()) {
     if (!id.ok()) return ref.error();
     CAIRN_TRY(ObjectInfo info, describe_id(*store_, *id));

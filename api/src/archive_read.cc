@@ -20,7 +20,7 @@ Status stream(StoreImpl& store, const FilePieces& pieces, const Archive::Sink& s
 }  // namespace
 
 Status Archive::read_file(const std::string& ref, const std::string& path, const Sink& sink) {
-  CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
+  CAIRN_TRY(const RefRecord record, find_ref(*store_, ref));
   CAIRN_TRY(const TreeManifest tree, load_ref_tree(*store_, record));
   for (const TreeEntry& state : tree.entries) {
     if (state.kind != EntryKind::state || !path.starts_with(state.path + "/")) continue;
@@ -46,7 +46,7 @@ Result<TensorInfo> Archive::find_tensor(const std::string& ref, const std::strin
     CAIRN_TRY(const Digest id, parse_digest(store_->header().digest, ref));
     return describe_tensor(*store_, id);
   }
-  CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
+  CAIRN_TRY(const RefRecord record, find_ref(*store_, ref));
   CAIRN_TRY(const TreeManifest tree, load_ref_tree(*store_, record));
   struct Found {
     std::string path;

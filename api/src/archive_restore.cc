@@ -123,7 +123,7 @@ Status restore_entry(Restoring& restoring, const TreeEntry& entry) {
 Result<RestoreReport> Archive::restore(const std::string& ref, const RestoreOptions& options,
                                        const Progress& progress) {
   if (options.to.empty()) return make_error(ErrorCode::invalid_argument, "restoring needs a folder");
-  CAIRN_TRY(const RefRecord record, resolve_ref(*store_, ref));
+  CAIRN_TRY(const RefRecord record, find_ref(*store_, ref));
   CAIRN_TRY(const TreeManifest tree, load_ref_tree(*store_, record));
   std::vector<const TreeEntry*> wanted;
   std::uint64_t total = 0;

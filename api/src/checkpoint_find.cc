@@ -2,6 +2,7 @@
 //
 // Checkpoints: which there are, from the index alone; and those that go.
 #include "api/src/checkpoint_ref.h"
+#include "api/src/read_through.h"
 #include "api/src/retention.h"
 #include "engine/base/errors.h"
 
@@ -29,6 +30,12 @@ Status look(StoreImpl& store, const std::string& name) {
 Result<RefRecord> find_checkpoint(StoreImpl& store, const std::string& name, std::uint64_t generation) {
   CAIRN_CHECK(look(store, name));
   CAIRN_TRY(auto ref, store.index().find_ref(name, generation));
+  if (!ref && store.read_through() != nullptr) {
+    CAIRN_TRY(const bool came, store.read_through()->bring_name(name + "@" + std::to_string(generation)));
+    if (came) {
+      CAIRN_TRY(ref, store.index().find_ref(name, generation));
+    }
+  }
   if (!ref) {
     return make_error(ErrorCode::not_found, "no generation " + std::to_string(generation) + " of '" + name + "'");
   }
@@ -37,7 +44,13 @@ Result<RefRecord> find_checkpoint(StoreImpl& store, const std::string& name, std
 
 Result<std::optional<CheckpointInfo>> Checkpoints::latest() {
   CAIRN_CHECK(look(*store_, name_));
-  CAIRN_TRY(const auto ref, store_->index().latest_ref(name_));
+  CAIRN_TRY(auto ref, store_->index().latest_ref(name_));
+  if (!ref && store_->read_through() != nullptr) {
+    CAIRN_TRY(const bool came, store_->read_through()->bring_name(name_));
+    if (came) {
+      CAIRN_TRY(ref, store_->index().latest_ref(name_));
+    }
+  }
   if (!ref) return std::optional<CheckpointInfo>();
   return std::optional(to_checkpoint(*store_, *ref));
 }

@@ -4,14 +4,22 @@
 #include <fmt/format.h>
 
 #include "api/src/background_gc.h"
+#include "api/src/running_mirrors.h"
 #include "api/src/store_impl.h"
 
 namespace cairn {
 namespace {
 
-// One family after the other; none has labels of its own.
+// One family after the other.
 class Exposition {
  public:
+  // Of each mirror.
+  using Labelled = std::vector<std::pair<std::string, double>>;
+  void by_mirror(std::string_view name, std::string_view help, std::string_view type, const Labelled& values) {
+    if (values.empty()) return;
+    head(name, help, type);
+    for (const auto& [mirror, value] : values) text_ += fmt::format("{}{{mirror=\"{}\"}} {}\n", name, mirror, value);
+  }
   void counter(std::string_view name, std::string_view help, std::uint64_t value) {
     head(name, help, "counter");
     text_ += fmt::format("{} {}\n", name, value);
@@ -41,6 +49,26 @@ class Exposition {
   }
   std::string text_;
 };
+
+// Of the mirrors that are kept up to date.
+void add_mirrors(Exposition& out, StoreImpl& store) {
+  Exposition::Labelled bytes, records, seconds, failing, sent, failures;
+  for (const auto& [name, running] : store.running_mirrors().all()) {
+    const MirroringStats stats = running->stats();
+    bytes.emplace_back(name, static_cast<double>(stats.lag_bytes));
+    records.emplace_back(name, static_cast<double>(stats.lag_records));
+    seconds.emplace_back(name, std::chrono::duration<double>(stats.lag).count());
+    failing.emplace_back(name, stats.error.empty() ? 0 : 1);
+    sent.emplace_back(name, static_cast<double>(stats.sent.sent_bytes));
+    failures.emplace_back(name, static_cast<double>(stats.failures));
+  }
+  out.by_mirror("cairn_mirror_lag_bytes", "Of the log, committed and not mirrored.", "gauge", bytes);
+  out.by_mirror("cairn_mirror_lag_records", "Of the log, committed and not mirrored.", "gauge", records);
+  out.by_mirror("cairn_mirror_lag_seconds", "How long the oldest of that has waited.", "gauge", seconds);
+  out.by_mirror("cairn_mirror_failing", "Whether the last push failed.", "gauge", failing);
+  out.by_mirror("cairn_mirror_sent_bytes_total", "Sent while the store is open.", "counter", sent);
+  out.by_mirror("cairn_mirror_failures_total", "Pushes that failed.", "counter", failures);
+}
 
 }  // namespace
 
@@ -88,6 +116,7 @@ std::string Store::metrics_text() const {
     out.gauge("cairn_reclaim_damaged_segments", "Files of the log that the latest run left alone, because of damage.",
               static_cast<double>(reclaim.damaged.size()));
   }
+  add_mirrors(out, *impl_);
   return std::move(out).text();
 }
 

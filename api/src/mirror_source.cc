@@ -220,6 +220,24 @@ Result<std::optional<mirror::Statement>> MirrorSource::current(const mirror::Sta
   return found;
 }
 
+Result<mirror::Source::Head> MirrorSource::head() {
+  CAIRN_CHECK(store_.follow());
+  const Position end = store_.index().applied();
+  const std::uint64_t next = store_.index().next_sequence();
+  return Head{.at = {end.segment, end.offset}, .records = next - std::min<std::uint64_t>(next, 1)};
+}
+
+std::uint64_t MirrorSource::bytes_between(const mirror::Cursor& from, const mirror::Cursor& to) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t number = std::max(from.segment, 1u); number <= to.segment; ++number) {
+    const auto info = store_.fs().info(segment_path(store_.layout().log(), number));
+    std::uint64_t reach = number == to.segment ? to.offset : info.ok() ? info->size : 0;
+    if (number == from.segment) reach -= std::min(reach, from.offset);
+    bytes += reach;
+  }
+  return bytes;
+}
+
 // That of the last group with records, of the segment where it is.
 Result<std::optional<std::uint64_t>> MirrorSource::mark_at(const mirror::Cursor& at) {
   CAIRN_CHECK(store_.follow());

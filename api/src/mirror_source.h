@@ -19,6 +19,8 @@ class MirrorSource final : public mirror::Source {
   mirror::StoreFacts facts() const override;
   Result<Changes> changes(const mirror::Cursor& from, std::size_t bytes_max) override;
   Result<std::optional<mirror::Statement>> current(const mirror::Statement& like) override;
+  Result<Head> head() override;
+  std::uint64_t bytes_between(const mirror::Cursor& from, const mirror::Cursor& to) override;
   Result<std::optional<std::uint64_t>> mark_at(const mirror::Cursor& at) override;
   Result<std::optional<mirror::Content>> read(const mirror::ContentId& id) override;
 

@@ -4,26 +4,16 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "api/src/mirror_view.h"
 #include "api/src/store_impl.h"
 #include "replication/pull.h"
 #include "replication/push.h"
 
 namespace cairn {
-
-// What a mirror says of one store.
-struct MirrorRefs {
-  mirror::Uuid store{};
-  std::string problem;          // why that cannot be read; the rest is empty then
-  mirror::Cursor end;           // how far its log is mirrored
-  std::vector<RefRecord> refs;  // by name, then version
-};
-// not_found: there is no mirror at this place; unsupported: it is of stores with another digest.
-Status require_mirror(ObjectStorage& storage, DigestKind digest);
-// Every store that the mirror has. The same errors.
-Result<std::vector<MirrorRefs>> mirrored_refs(ObjectStorage& storage, DigestKind digest);
 
 struct PullWish {
   // "NAME" (the latest version) or "NAME@V".
@@ -36,6 +26,10 @@ struct PullWish {
 // Brings versions of names into the store, under the same names and numbers. not_found: the mirror has no such name;
 // conflict: several stores of it have it, or this store has something else there.
 Result<mirror::PullReport> pull(StoreImpl& store, ObjectStorage& storage, const PullWish& wish);
+// The same of what a view has of the mirror, its index up to date.
+Result<mirror::PullReport> pull(StoreImpl& store, ObjectStorage& storage, const MirrorView& view,
+                                std::span<const mirror::Statement> statements, const mirror::PullOptions& options,
+                                const Progress& progress);
 
 struct RestoreWish {
   // Nothing: the one that the mirror has.

@@ -11,6 +11,7 @@
 #include "api/src/mirror_places.h"
 #include "api/src/mirror_source.h"
 #include "api/src/mirroring.h"
+#include "api/src/running_mirrors.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/log/segment_files.h"
@@ -59,21 +60,10 @@ std::function<Status(const mirror::PullReport&)> pull_progress(ProgressMeter& me
   };
 }
 
-std::uint64_t log_bytes_behind(StoreImpl& store, const mirror::Cursor& from) {
-  const Position end = store.index().applied();
-  std::uint64_t bytes = 0;
-  for (std::uint32_t number = std::max(from.segment, 1u); number <= end.segment; ++number) {
-    const auto info = store.fs().info(segment_path(store.layout().log(), number));
-    std::uint64_t reach = number == end.segment ? end.offset : info.ok() ? info->size : 0;
-    if (number == from.segment) reach -= std::min(reach, from.offset);
-    bytes += reach;
-  }
-  return bytes;
-}
-
 Status count_behind(StoreImpl& store, mirror::Cursor from, MirrorStatus& status) {
-  status.behind_bytes = log_bytes_behind(store, from);
   MirrorSource source(store);
+  CAIRN_TRY(const mirror::Source::Head head, source.head());
+  status.behind_bytes = source.bytes_between(from, head.at);
   for (bool has_more = true; has_more;) {
     CAIRN_TRY(const auto changes, source.changes(from, 8 * MiB));
     status.behind_statements += changes.statements.size();
@@ -82,6 +72,29 @@ Status count_behind(StoreImpl& store, mirror::Cursor from, MirrorStatus& status)
   }
   return {};
 }
+
+Result<std::shared_ptr<RunningMirror>> find_running(StoreImpl& store, const std::string& name) {
+  CAIRN_CHECK(store.check_usable());
+  auto running = store.running_mirrors().find(name);
+  if (running) return running;
+  return make_error(ErrorCode::not_found, "the mirror '" + printable(name) + "' is not kept up to date here");
+}
+
+// A push of one's own: the mirror that runs would send the same.
+class Paused {
+ public:
+  explicit Paused(std::shared_ptr<RunningMirror> running) : running_(std::move(running)) {
+    if (running_) running_->mirror().pause();
+  }
+  ~Paused() {
+    if (running_) running_->mirror().resume();
+  }
+  Paused(const Paused&) = delete;
+  Paused& operator=(const Paused&) = delete;
+
+ private:
+  const std::shared_ptr<RunningMirror> running_;
+};
 
 }  // namespace
 
@@ -99,6 +112,7 @@ Status Mirrors::add(const std::string& name, const MirrorPlace& place) {
 
 Result<bool> Mirrors::remove(const std::string& name) {
   CAIRN_CHECK(store_->check_usable());
+  store_->running_mirrors().stop(name);
   return remove_mirror_place(*store_, name);
 }
 
@@ -109,6 +123,7 @@ Result<std::vector<MirrorInfo>> Mirrors::list() {
 
 Result<MirrorPushReport> Mirrors::push(const std::string& name, const Progress& progress) {
   CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  const Paused paused(store_->running_mirrors().find(name));
   store_->settle_puts();
   MirrorSource source(*store_);
   const MirrorFormats formats(store_->header().digest);
@@ -128,6 +143,52 @@ Result<MirrorPushReport> Mirrors::push(const std::string& name, const Progress& 
                           .sent_bytes = report.sent_bytes,
                           .requests = report.requests,
                           .left_out = std::move(report.left_out)};
+}
+
+Status Mirrors::start(const std::string& name, const MirroringOptions& options) {
+  if (options.nice < 0 || options.nice > 19 || options.linger.count() < 0) {
+    return make_error(ErrorCode::invalid_argument, "a mirror's niceness is 0 to 19, and its linger not negative");
+  }
+  CAIRN_TRY(OpenedMirror mirror, open_mirror(*store_, name));
+  return store_->running_mirrors().start(name, std::move(mirror.storage), options);
+}
+
+Result<bool> Mirrors::stop(const std::string& name) {
+  CAIRN_CHECK(store_->check_usable());
+  return store_->running_mirrors().stop(name);
+}
+
+Status Mirrors::pause(const std::string& name) {
+  CAIRN_TRY(const auto running, find_running(*store_, name));
+  running->mirror().pause();
+  return {};
+}
+
+Status Mirrors::resume(const std::string& name) {
+  CAIRN_TRY(const auto running, find_running(*store_, name));
+  running->mirror().resume();
+  return {};
+}
+
+Result<MirroringStats> Mirrors::mirroring(const std::string& name) {
+  CAIRN_TRY(const auto running, find_running(*store_, name));
+  return running->stats();
+}
+
+Status Mirrors::wait_until_mirrored(const std::string& name, std::chrono::nanoseconds time) {
+  CAIRN_TRY(const auto running, find_running(*store_, name));
+  store_->settle_puts();
+  CAIRN_CHECK(store_->settle_tables());
+  CAIRN_CHECK(store_->follow());
+  const Position end = store_->index().applied();
+  return running->mirror().wait_until({.segment = end.segment, .offset = end.offset}, time);
+}
+
+Status Mirrors::wait_until_mirrored(const std::string& name, const Ticket& put, std::chrono::nanoseconds time) {
+  CAIRN_TRY(const auto running, find_running(*store_, name));
+  CAIRN_CHECK(put.committed().wait());
+  const Position end = store_->index().applied();
+  return running->mirror().wait_until({.segment = end.segment, .offset = end.offset}, time);
 }
 
 Result<MirrorPullReport> Mirrors::pull(const std::string& name, const std::vector<std::string>& refs,
@@ -150,14 +211,15 @@ Result<MirrorStatus> Mirrors::status(const std::string& name) {
   mirror::Cursor end;
   CAIRN_TRY(const auto marker, mirror::read_marker(*mirror.storage));
   if (marker) {
-    CAIRN_TRY(const auto stores, mirrored_refs(*mirror.storage, digest));
-    for (const MirrorRefs& one : stores) {
+    MirrorView view(*mirror.storage, digest, std::nullopt, kAskParallel);
+    CAIRN_CHECK(view.refresh());
+    for (const auto& [uuid, one] : view.stores()) {
       MirroredStoreInfo& info = status.stores.emplace_back();
-      info.id = mirror::hex(one.store);
-      info.is_this = one.store == store_->header().uuid;
+      info.id = mirror::hex(uuid);
+      info.is_this = uuid == store_->header().uuid;
       info.problem = one.problem;
       if (info.is_this) end = one.end;
-      for (const RefRecord& ref : one.refs) info.names.push_back(ref.name + "@" + std::to_string(ref.version));
+      for (const auto& [ref, statement] : one.refs) info.names.push_back(ref.first + "@" + std::to_string(ref.second));
     }
     CAIRN_TRY(const auto packs, mirror::list_all(*mirror.storage, mirror::kPacksPrefix));
     status.packs = packs.size();

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "api/src/object_info.h"
+#include "api/src/read_through.h"
 #include "api/src/store_impl.h"
 #include "api/src/tensor_slice.h"
 #include "engine/base/errors.h"
@@ -35,6 +36,13 @@ Result<std::optional<Found>> find(StoreImpl& store, const std::string& id) {
 
 Result<Found> find_or_fail(StoreImpl& store, const std::string& id) {
   CAIRN_TRY(auto found, find(store, id));
+  if (!found && store.read_through() != nullptr) {
+    CAIRN_TRY(const Digest digest, parse_digest(store.header().digest, id));
+    CAIRN_TRY(const bool came, store.read_through()->bring_object(digest));
+    if (came) {
+      CAIRN_TRY(found, find(store, id));
+    }
+  }
   if (!found) return make_error(ErrorCode::not_found, "no object " + printable(id) + " was put");
   return *std::move(found);
 }

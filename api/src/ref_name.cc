@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "api/src/read_through.h"
 #include "engine/base/errors.h"
 
 namespace cairn {
@@ -33,6 +34,13 @@ Result<RefRecord> resolve_ref(StoreImpl& store, const std::string& text) {
   return make_error(ErrorCode::not_found, "'" + printable(wanted.name) + "' has no version " +
                                               std::to_string(*wanted.version) + "; its latest is " +
                                               std::to_string(latest->version));
+}
+
+Result<RefRecord> find_ref(StoreImpl& store, const std::string& text) {
+  auto here = resolve_ref(store, text);
+  if (here.ok() || here.error().code != ErrorCode::not_found || store.read_through() == nullptr) return here;
+  CAIRN_TRY(const bool came, store.read_through()->bring_name(text));
+  return came ? resolve_ref(store, text) : here;
 }
 
 RefInfo to_info(const StoreImpl& store, const RefRecord& ref) {

@@ -18,6 +18,9 @@ Result<RefName> parse_ref_name(const std::string& text);
 
 // The ref that `text` names; not_found when there is none.
 Result<RefRecord> resolve_ref(StoreImpl& store, const std::string& text);
+// The same. What is not here is brought from the mirror that the store is read through, where there is one. Not for
+// whoever has the log's turn.
+Result<RefRecord> find_ref(StoreImpl& store, const std::string& text);
 RefInfo to_info(const StoreImpl& store, const RefRecord& ref);
 
 // What a ref's snapshot holds.

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "api/src/background_gc.h"
+#include "api/src/running_mirrors.h"
 #include "api/src/store_impl.h"
 #include "engine/write/async_writer.h"
 
@@ -66,6 +67,28 @@ void show(Page& page, const ReclaimStats& reclaim) {
   if (!reclaim.error.empty()) page.line("", "{} runs ended early, the last: {}", reclaim.failures, reclaim.error);
 }
 
+std::string_view name_of(MirroringState state) {
+  switch (state) {
+    case MirroringState::starting: return "starting";
+    case MirroringState::current: return "current";
+    case MirroringState::waiting: return "waiting for more";
+    case MirroringState::pushing: return "pushing";
+    case MirroringState::failing: return "failing";
+    case MirroringState::paused: return "paused";
+    case MirroringState::stopped: break;
+  }
+  return "stopped";
+}
+
+void show(Page& page, const std::string& name, const MirroringStats& stats) {
+  page.line("mirror", "{}: {}; {} records of {} bytes behind, {:.3f} s; sent {} bytes", name, name_of(stats.state),
+            stats.lag_records, stats.lag_bytes, seconds(stats.lag), stats.sent.sent_bytes);
+  if (!stats.error.empty()) {
+    page.line("", "{} pushes failed, the last: {}; the next in {:.3f} s", stats.failures, stats.error,
+              seconds(stats.retry_in));
+  }
+}
+
 }  // namespace
 
 std::string StoreImpl::state_dump() const {
@@ -77,6 +100,7 @@ std::string StoreImpl::state_dump() const {
   page.line("open", "{}", closed_ ? "no, closed" : lock_ ? "for reading and writing" : "for reading");
   const Position applied = index_->applied();
   page.line("index", "has the log up to byte {} of segment {}", applied.offset, applied.segment);
+  for (const auto& [name, running] : running_mirrors_->all()) show(page, name, running->stats());
   if (!log_) return std::move(page).text();
   page.line("log", "{} bytes appended since it was opened", log_->appended_bytes());
   const std::uint64_t writing = writing_.present();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/store_impl.h"
 #include "api/src/background_gc.h"
+#include "api/src/read_through.h"
+#include "api/src/running_mirrors.h"
 
 #include <unistd.h>
 
@@ -180,6 +182,7 @@ StoreImpl::StoreImpl(FileSystem& fs, std::string path, const StoreHeader& header
       options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()), "cairn-work",
       options.nice);
   readers_ = std::make_unique<WorkerPool>(kReaders, "cairn-read", options.nice);
+  running_mirrors_ = std::make_unique<RunningMirrors>(*this);
 }
 
 StoreImpl::~StoreImpl() {
@@ -204,6 +207,10 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(FileSystem& fs, const std::st
   if (options.reclaim) {
     store->background_gc_ = std::make_unique<BackgroundGc>(*store, *options.reclaim);
     CAIRN_CHECK(store->background_gc_->start(options.nice));
+  }
+  if (!options.read_through.empty()) {
+    CAIRN_TRY(auto mirror, ReadThrough::open(*store, options.read_through));
+    store->read_through_from(std::move(mirror));
   }
   return store;
 }
@@ -456,6 +463,8 @@ Status StoreImpl::close_log() {
   return index_->apply(batch);
 }
 
+void StoreImpl::read_through_from(std::unique_ptr<ReadThrough> mirror) { read_through_ = std::move(mirror); }
+
 Status StoreImpl::close() {
   CAIRN_CHECK(check_usable());
   {
@@ -464,6 +473,8 @@ Status StoreImpl::close() {
     closed_ = true;
   }
   if (background_gc_) background_gc_->stop();
+  running_mirrors_->stop_all();
+  if (read_through_) read_through_->stop();
   if (writer_) writer_->close();
   Status status = close_tables();
   const std::lock_guard lock(writing_);

@@ -53,6 +53,8 @@ class Cloner;
 class ExperimentTable;
 class OperationTable;
 class BackgroundGc;
+class ReadThrough;
+class RunningMirrors;
 
 class StoreImpl {
  public:
@@ -106,6 +108,12 @@ class StoreImpl {
   const DiskRoom* room() const { return room_.get(); }
   // Null when there is none.
   BackgroundGc* background_gc() const { return background_gc_.get(); }
+  // Mirrors that are kept up to date while the store is open.
+  RunningMirrors& running_mirrors() { return *running_mirrors_; }
+  // Null when there is none.
+  ReadThrough* read_through() const { return read_through_.get(); }
+  // Before anything is read.
+  void read_through_from(std::unique_ptr<ReadThrough> mirror);
   // Brings a reader up to what the writer in another process has synced by now. Costs a
   // read of 40 bytes when that is nothing new.
   Status follow();
@@ -193,6 +201,8 @@ class StoreImpl {
   std::mutex optimizing_;  // the same
   DeltaNews delta_news_;   // for optimize()
   std::unique_ptr<BackgroundGc> background_gc_;
+  std::unique_ptr<RunningMirrors> running_mirrors_;
+  std::unique_ptr<ReadThrough> read_through_;  // of StoreOptions::read_through
   Position checkpointed_;  // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };

@@ -348,10 +348,11 @@ Result<std::unique_ptr<Connection>> secured(std::unique_ptr<EventLoop> loop, tcp
       std::move(loop), std::move(stream), std::move(server)));
 }
 
-Result<std::unique_ptr<Connection>> opened(const Endpoint& endpoint, const TlsContext& tls, Deadline deadline) {
+Result<std::unique_ptr<Connection>> opened(const Endpoint& endpoint, const TlsContext& tls, Deadline deadline,
+                                           const StopSignal* stop) {
   const std::string server = "server " + quoted(endpoint.authority());
-  auto loop = std::make_unique<EventLoop>();
-  CAIRN_TRY(const std::vector<tcp::endpoint> addresses, addresses_of(endpoint, server, deadline));
+  auto loop = std::make_unique<EventLoop>(stop);
+  CAIRN_TRY(const std::vector<tcp::endpoint> addresses, addresses_of(endpoint, server, deadline, stop));
   CAIRN_TRY(tcp::socket socket, connected_to_one(*loop, addresses, server, deadline));
   if (endpoint.tls) return secured(std::move(loop), std::move(socket), endpoint, tls, server, deadline);
   return std::unique_ptr<Connection>(
@@ -361,9 +362,9 @@ Result<std::unique_ptr<Connection>> opened(const Endpoint& endpoint, const TlsCo
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const Endpoint& endpoint, const TlsContext& tls,
-                                                     Deadline deadline) {
+                                                     Deadline deadline, const StopSignal* stop) {
   try {
-    return opened(endpoint, tls, deadline);
+    return opened(endpoint, tls, deadline, stop);
   } catch (const boost::system::system_error& error) {
     // No descriptors are left, or no threads for the name service.
     return Error{.code = ErrorCode::io,

@@ -9,6 +9,7 @@
 #include "cairn/result.h"
 #include "replication/s3/http_exchange.h"
 #include "replication/s3/tls_context.h"
+#include "replication/stop_signal.h"
 
 namespace cairn::s3 {
 
@@ -19,8 +20,10 @@ class Connection {
  public:
   // `tls` is borrowed for the call, and asked only where the endpoint wants it. Errors name the server; one about its
   // certificate says what is wrong with it and is not retryable, others are. A name service that hangs is waited
-  // for as long as the C library does, past `deadline`.
-  static Result<std::unique_ptr<Connection>> open(const Endpoint& endpoint, const TlsContext& tls, Deadline deadline);
+  // for as long as the C library does, past `deadline`. When `stop` is stopped, waiting here and in exchange() ends with
+  // an error; null: nothing stops it. Borrowed.
+  static Result<std::unique_ptr<Connection>> open(const Endpoint& endpoint, const TlsContext& tls, Deadline deadline,
+                                                  const StopSignal* stop = nullptr);
   virtual ~Connection() = default;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -30,6 +30,7 @@ OpenClient::OpenClient(const std::string& ca_file) : parts_(std::make_unique<Par
 OpenClient::~OpenClient() = default;
 
 Client& OpenClient::client() noexcept { return *parts_->client; }
+void OpenClient::stop() { parts_->transport->stop(); }
 
 Result<std::unique_ptr<OpenClient>> OpenClient::open(const StorageAddress& address, ClientOptions options) {
   CAIRN_TRY(Location location, parse_location(address.url));
@@ -48,10 +49,14 @@ Result<std::unique_ptr<OpenClient>> OpenClient::open(const StorageAddress& addre
   }
   options.place = std::move(place);
   CAIRN_TRY(parts.transport, Transport::create({.ca_file = address.ca_file}));
+  RetryClock retry_clock = system_retry_clock();
+  retry_clock.sleep = [&stop = parts.transport->stop_signal()](std::chrono::milliseconds time) {
+    return stop.sleep(time);
+  };
   CAIRN_TRY(parts.client, Client::create(std::move(options), {.http = *parts.transport,
                                                               .credentials = parts.credentials,
                                                               .now = parts.surroundings.now,
-                                                              .retry_clock = system_retry_clock()}));
+                                                              .retry_clock = std::move(retry_clock)}));
   opened->prefix_ = std::move(location.prefix);
   return opened;
 }

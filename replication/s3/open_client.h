@@ -32,6 +32,8 @@ class OpenClient {
   OpenClient& operator=(const OpenClient&) = delete;
 
   Client& client() noexcept;
+  // Calls of the client that are under way end within a moment, and they and all later ones fail with cancelled.
+  void stop();
   const std::string& prefix() const noexcept { return prefix_; }  // of the address; as in Location
 
  private:

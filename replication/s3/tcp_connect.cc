@@ -55,7 +55,8 @@ Result<TcpSocket> connected(EventLoop& loop, const TcpAddress& address, const st
 
 }  // namespace
 
-Result<std::vector<TcpAddress>> addresses_of(const Endpoint& endpoint, const std::string& server, Deadline deadline) {
+Result<std::vector<TcpAddress>> addresses_of(const Endpoint& endpoint, const std::string& server, Deadline deadline,
+                                             const StopSignal* stop) {
   error_code error;
   if (endpoint.is_address()) {
     const auto address = asio::ip::make_address(endpoint.host, error);
@@ -65,7 +66,7 @@ Result<std::vector<TcpAddress>> addresses_of(const Endpoint& endpoint, const std
   std::vector<TcpAddress> addresses;
   bool done = false;
   // A loop of its own, which ends with the thread that Asio asks the C library on.
-  EventLoop names;
+  EventLoop names(stop);
   tcp::resolver resolver(names.context());
   resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), tcp::resolver::numeric_service,
                          [&](error_code failed, const tcp::resolver::results_type& results) {

@@ -12,6 +12,8 @@ namespace {
 
 Deadline now() { return std::chrono::steady_clock::now(); }
 
+Error stopped() { return make_error(ErrorCode::cancelled, "requests to the server were stopped"); }
+
 }  // namespace
 
 Result<std::unique_ptr<Transport>> Transport::create(TransportOptions options) {
@@ -57,10 +59,12 @@ Status Transport::take(Place& place, const HttpRequest& request, Deadline deadli
   Server& server = place.server;
   std::vector<Kept> expired;  // closed after the lock is released
   std::unique_lock lock(mutex_);
-  if (!server.freed.wait_until(lock, deadline, [&] { return server.in_use < options_.connections_max; })) {
+  const auto free = [&] { return stop_.stopped() || server.in_use < options_.connections_max; };
+  if (!server.freed.wait_until(lock, deadline, free)) {
     return transient_error("server " + quoted(request.endpoint.authority()) + ": all " +
                            std::to_string(options_.connections_max) + " connections were in use for too long");
   }
+  if (stop_.stopped()) return stopped();
   // Nothing behind these two needs memory, so that every place that is taken is given back.
   expired.reserve(server.kept.size());
   server.kept.reserve(server.kept.size() + server.in_use + 1);
@@ -98,6 +102,18 @@ void Transport::give_back(Server& server, std::unique_ptr<Connection> connection
   server.freed.notify_one();
 }
 
+void Transport::stop() {
+  stop_.stop();
+  const std::lock_guard guard(mutex_);
+  for (auto& [name, server] : servers_) server->freed.notify_all();
+}
+
+Result<std::unique_ptr<Connection>> Transport::open(const Endpoint& endpoint, Deadline deadline) {
+  auto opened = Connection::open(endpoint, tls_, deadline, &stop_);
+  if (!opened.ok() && stop_.stopped()) return stopped();
+  return opened;
+}
+
 Result<HttpReply> Transport::exchange(const HttpRequest& request) {
   if (::getpid() != process_) {
     return make_error(ErrorCode::invalid_argument, "these connections belong to process " + std::to_string(process_) +
@@ -110,11 +126,12 @@ Result<HttpReply> Transport::exchange(const HttpRequest& request) {
   for (bool is_again = false;; is_again = true) {
     if (!place.connection) {
       const Deadline connected_by = std::min(deadline, now() + options_.connect_time_max);
-      CAIRN_TRY(place.connection, Connection::open(request.endpoint, tls_, connected_by));
+      CAIRN_TRY(place.connection, open(request.endpoint, connected_by));
       ++connections_;
     }
     ++requests_;
     Connection::Outcome outcome = place.connection->exchange(request, options_.idle_time_max, deadline);
+    if (!outcome.reply.ok() && stop_.stopped()) return stopped();
     const bool died_unheard = !outcome.reply.ok() && !outcome.began && outcome.reply.error().retryable;
     if (died_unheard && was_kept && !is_again && request.idempotent && now() < deadline) {
       place.connection.reset();

@@ -50,6 +50,11 @@ class Transport final : public HttpExchange {
 
   Result<HttpReply> exchange(const HttpRequest& request) override;
 
+  // Requests under way end within a moment, and they and all later ones fail with cancelled. A name service that hangs
+  // is still waited for.
+  void stop();
+  StopSignal& stop_signal() noexcept { return stop_; }
+
   struct Counts {
     std::uint64_t requests = 0;     // sent, those sent again included
     std::uint64_t connections = 0;  // opened
@@ -74,10 +79,12 @@ class Transport final : public HttpExchange {
   Status take(Place& place, const HttpRequest& request, Deadline deadline);
   void give_back(Server& server, std::unique_ptr<Connection> connection) noexcept;
   Server& server_of(const Endpoint& endpoint);
+  Result<std::unique_ptr<Connection>> open(const Endpoint& endpoint, Deadline deadline);
 
   const TransportOptions options_;
   const TlsContext tls_;
   const int process_;
+  StopSignal stop_;
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<std::uint64_t> connections_ = 0;
   std::mutex mutex_;

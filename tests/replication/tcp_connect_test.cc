@@ -55,7 +55,7 @@ Deadline in(milliseconds time) { return std::chrono::steady_clock::now() + time;
 TEST(TcpConnectTest, AnAddressThatIsSilentLeavesTimeForTheNext) {
   const SilentAddress silent;
   const ScriptedServer server;
-  EventLoop loop;
+  EventLoop loop(nullptr);
   const auto nobody = connected_to_one(loop, {silent.address()}, "server 's'", in(milliseconds(20)));
   ASSERT_FALSE(nobody.ok());
   EXPECT_EQ(nobody.error().message, "server 's': no connection in time");
@@ -73,7 +73,7 @@ TEST(TcpConnectTest, AnAddressThatRefusesLeavesItsTimeToTheNext) {
     refusing = address_of(gone);
   }
   const ScriptedServer server;
-  EventLoop loop;
+  EventLoop loop(nullptr);
   const auto socket = connected_to_one(loop, {refusing, address_of(server)}, "server 's'", in(milliseconds(10'000)));
   ASSERT_TRUE(socket.ok()) << socket.error().message;
   const auto nobody = connected_to_one(loop, {refusing, refusing}, "server 's'", in(milliseconds(10'000)));
@@ -84,7 +84,7 @@ TEST(TcpConnectTest, AnAddressThatRefusesLeavesItsTimeToTheNext) {
 
 TEST(TcpConnectTest, NoProgramThatIsStartedInheritsASocket) {
   const ScriptedServer server;
-  EventLoop loop;
+  EventLoop loop(nullptr);
   auto socket = connected_to_one(loop, {address_of(server)}, "server 's'", in(milliseconds(10'000)));
   ASSERT_TRUE(socket.ok()) << socket.error().message;
   EXPECT_NE(::fcntl(socket->native_handle(), F_GETFD) & FD_CLOEXEC, 0);

@@ -181,6 +181,34 @@ TEST_F(TransportTest, SilenceEndsARequestAndItsConnection) {
   EXPECT_EQ(transport().counts().connections, 3U);
 }
 
+TEST_F(TransportTest, StoppingEndsWhatIsUnderWayAndAllThatFollows) {
+  transport();
+  server_.then({.bytes = "", .hangs = true});
+  std::thread stopping([this] {
+    while (server_.requests().empty()) std::this_thread::yield();
+    transport().stop();
+  });
+  const auto stopped = transport().exchange(request());
+  stopping.join();
+  ASSERT_FALSE(stopped.ok());
+  EXPECT_EQ(stopped.error().code, ErrorCode::cancelled) << stopped.error().message;
+  EXPECT_FALSE(stopped.error().retryable);
+  EXPECT_EQ(transport().exchange(request()).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(server_.requests().size(), 1U);
+}
+
+TEST_F(TransportTest, WhoeverWaitsForAConnectionIsStoppedToo) {
+  transport({.connections_max = 1});
+  server_.then({.bytes = "", .hangs = true});
+  std::thread first([this] { EXPECT_EQ(transport().exchange(request()).error().code, ErrorCode::cancelled); });
+  while (server_.requests().empty()) std::this_thread::yield();
+  std::thread second([this] { EXPECT_EQ(transport().exchange(request()).error().code, ErrorCode::cancelled); });
+  transport().stop();
+  first.join();
+  second.join();
+  EXPECT_EQ(server_.requests().size(), 1U);
+}
+
 TEST_F(TransportTest, ARequestHasATimeOfItsOwn) {
   server_.then({.bytes = "", .hangs = true});
   HttpRequest hurried = request();

@@ -34,13 +34,17 @@ def server(*arguments):
     return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
 
-def cairn(store, *arguments, code=0, key="TESTKEY", secret=SECRET, given=""):
-    """The last line of what the command says, as JSON."""
+def environment_of(key="TESTKEY", secret=SECRET):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SSL_CERT_"))}
     environment.update(AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret, AWS_EC2_METADATA_DISABLED="true",
                        HOME="/nonexistent")
-    done = subprocess.run([CAIRN, "--store", store, "--json", *map(str, arguments)], env=environment, text=True,
-                          input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
+    return environment
+
+
+def cairn(store, *arguments, code=0, key="TESTKEY", secret=SECRET, given=""):
+    """The last line of what the command says, as JSON."""
+    done = subprocess.run([CAIRN, "--store", store, "--json", *map(str, arguments)], env=environment_of(key, secret),
+                          text=True, input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
     printed.extend([done.stdout, done.stderr])
     assert done.returncode == code, f"{arguments} ended with {done.returncode}, not {code}: {done.stderr}{done.stdout}"
     lines = [line for line in (done.stdout or done.stderr).splitlines() if line.startswith(("{", "["))]
@@ -105,6 +109,8 @@ def show(folder, endpoint):
     assert cairn(d, "check", "--read-data")["damaged"] == []
     assert cairn(b, "mirror", "verify", "cloud", "--read-data")["problems"] == []
 
+    follow(folder, place)
+
     # What goes wrong is named.
     cairn(c, "mirror", "pull", "cloud", "absent", code=12)
     cairn(c, "mirror", "pull", "elsewhere", "absent", code=12)
@@ -117,6 +123,38 @@ def show(folder, endpoint):
     for secret in (SECRET, "CANARYSECRET", "OTHERSECRET"):
         assert secret not in said, secret
     print("mirrored, pulled, restored and verified")
+
+
+def follow(folder, place):
+    """A reader keeps the mirror up to date with what is written beside it, until it is stopped."""
+    store, files = str(folder / "followed"), [folder / f"step{step}.safetensors" for step in range(3)]
+    cairn(store, "init")
+    cairn(store, "mirror", "add", "cloud", *place)
+    following = subprocess.Popen([CAIRN, "--store", store, "--json", "mirror", "push", "cloud", "--follow"],
+                                 env=environment_of(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        for file in files:
+            safetensors(file, {"w": os.urandom(1 << 20)})
+            cairn(store, "add", file, "--as", "run")
+            # It tells of each push when it is done; one may be of a part.
+            while cairn(store, "mirror", "status", "cloud")["behind_statements"] > 0:
+                told = following.stdout.readline()
+                assert told, following.communicate()
+                printed.append(told)
+        following.send_signal(signal.SIGINT)
+        printed.extend(following.communicate(timeout=60))
+        assert following.returncode == 130, following.returncode
+    finally:
+        if following.poll() is None:
+            following.kill()
+            following.wait()
+    own = cairn(store, "mirror", "status", "cloud")["stores"]
+    ours = next(one["id"] for one in own if one["is_this"])
+    shutil.rmtree(store)
+    cairn(store, "mirror", "restore", *place, "--from", ours)
+    for version, file in enumerate(files, 1):
+        cairn(store, "get", f"run@{version}", "--to", folder / f"back{version}")
+        assert filecmp.cmp(file, folder / f"back{version}" / file.name, shallow=False)
 
 
 def main():

@@ -61,6 +61,7 @@ ENTRIES = "engine/results/log_entry_store.cc"
 PUSH = "replication/push.cc"
 MERGE = "replication/journal_merge.cc"
 CAME = "api/src/mirror_destination.cc"
+RUNNING = "replication/mirror.cc"
 
 BUGS = [
     Bug("a sealed segment is opened again for a husk behind it", REPLAY,
@@ -91,6 +92,14 @@ BUGS = [
         "test_store", "*HealSweepTest.*"),
     Bug("a journal is put before the index of what it needs", PUSH,
         "      CAIRN_CHECK(put_index());\n", "", "test_store", "Mirror*Test.*"),
+    Bug("what is committed is said to be mirrored before it is", RUNNING,
+        "return begun_ && mirrored_.at >= at;", "return begun_;", "test_store", "MirroringTest.*"),
+    Bug("what was left out is said to be mirrored", RUNNING,
+        "if (left_out.empty()) return {};", "return {};", "test_store", "MirroringTest.*"),
+    Bug("after a pause a mirror takes the bucket for what it was", RUNNING,
+        "if (std::exchange(renew_, false)) pusher_.reset();", "", "test_store", "MirroringTest.*"),
+    Bug("what a mirror does not have is asked for each time", "api/src/read_through.cc",
+        "now_() - looked_ < kLookAgain", "false", "test_store", "ReadThroughTest.*"),
     Bug("a block that came from a mirror is taken for what it is called", CAME,
         "  if (actual != block.id.digest) {", "  if (false) {", "test_store", "MirrorFaultTest.*"),
     Bug("a blob that came from a mirror is taken for what it is called", CAME,

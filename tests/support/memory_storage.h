@@ -3,6 +3,7 @@
 // Object storage in memory, whose calls fail where a test wants them to.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -139,7 +140,7 @@ class MemoryStorage final : public ObjectStorage {
 
   std::mutex mutex_;
   std::map<std::string, std::vector<std::byte>> objects_;
-  std::size_t calls_ = 0;
+  std::atomic<std::size_t> calls_ = 0;
 };
 
 }  // namespace cairn::testing

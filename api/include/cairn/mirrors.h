@@ -8,12 +8,14 @@
 // for them, the environment, ~/.aws, the container's or the machine's metadata service, each time they are needed.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "cairn/progress.h"
 #include "cairn/result.h"
+#include "cairn/ticket.h"
 
 // A shared library shows what is declared from here on.
 #pragma GCC visibility push(default)
@@ -77,6 +79,43 @@ struct MirrorVerifyReport {
   std::vector<std::string> problems;  // none: all is well
 };
 
+// How a mirror is kept up to date while the store is open.
+struct MirroringOptions {
+  // What is committed waits so long for more to be sent with it, unless so much of the log is there, or somebody waits
+  // for it. Sending little and often makes many small objects.
+  std::chrono::milliseconds linger{1'000};
+  std::uint64_t linger_bytes = 64ull * 1024 * 1024;
+  // Sent at most so fast, on average; 0: no limit.
+  std::uint64_t bytes_per_second = 0;
+  // Requests that send, at the same time; each has up to 32 MiB in memory.
+  unsigned parallel = 2;
+  // Added to the niceness of the threads that do it, 0 to 19.
+  int nice = 10;
+};
+
+enum class MirroringState : std::uint8_t {
+  starting,  // nothing was asked yet
+  current,   // the mirror has everything that is committed
+  waiting,   // for more, before it sends
+  pushing,
+  failing,  // the last push failed: it tries again, ever less often, up to every five minutes
+  paused,
+  stopped,
+};
+
+// Since it was started.
+struct MirroringStats {
+  MirroringState state = MirroringState::starting;
+  // Of the log that is committed and not mirrored yet; records also count those that a mirror has no use for.
+  std::uint64_t lag_bytes = 0, lag_records = 0;
+  std::chrono::nanoseconds lag{0};  // how long the oldest of it has waited
+  std::uint64_t pushes = 0;         // that succeeded
+  std::uint64_t failures = 0;       // pushes that did not
+  std::string error;                // of the last push; empty when it succeeded
+  std::chrono::nanoseconds retry_in{0};
+  MirrorPushReport sent;  // by all of them; left_out is the last one's
+};
+
 // Of one store; any thread. Calls that ask the mirror block, and try again what may succeed later. Errors name what was
 // asked and never hold a secret. ErrorCode::unsupported: this build has no S3, or the mirror is of stores with another
 // digest. not_found: no mirror of that name. Progress may stop a call: ErrorCode::cancelled.
@@ -85,7 +124,7 @@ class Mirrors {
   // Notes the place under a name (letters, digits, '-', '_', '.'; at most 64), in the store's folder, where read-only
   // openers find it too. Asks the mirror nothing. already_exists: the name has another place.
   Status add(const std::string& name, const MirrorPlace& place);
-  // Forgets the place. What is there stays.
+  // Forgets the place, and keeps it up to date no more. What is there stays.
   Result<bool> remove(const std::string& name);
   Result<std::vector<MirrorInfo>> list();
 
@@ -93,6 +132,29 @@ class Mirrors {
   // Creates the bucket when it is missing. After a failure what was sent is there, and the next push goes on. conflict:
   // the mirror has another history of this store, of a copy that went its own way.
   Result<MirrorPushReport> push(const std::string& name, const Progress& progress = {});
+
+  // Keeps the mirror up to date from now on, in a thread of the store's own, until stop() or close(). Beside whoever
+  // reads and writes; nobody waits for it, and nothing is kept for it: while the mirror is away the store grows and
+  // is reclaimed as without, and what is there when it comes back is sent. Also of a read-only opener, which follows
+  // the writer. already_exists: it is kept up to date already.
+  Status start(const std::string& name, const MirroringOptions& options = {});
+  // Returns when nothing is under way; what is not mirrored yet stays so: see wait_until_mirrored(). False: it was not
+  // kept up to date.
+  Result<bool> stop(const std::string& name);
+  // Nothing is sent from when pause() returns until as many calls of resume(). not_found: it is not kept up to date.
+  Status pause(const std::string& name);
+  Status resume(const std::string& name);
+  // The same error.
+  Result<MirroringStats> mirroring(const std::string& name);
+  // Everything that was put, saved or removed before is committed and mirrored, so that it can be restored without this
+  // machine; sends it now. At the end of `time` the error of the last push, or cancelled when none has failed, both
+  // retryable; one that will not go away by itself is returned at once. corruption: something could not be read here.
+  // not_found: it is not kept up to date.
+  Status wait_until_mirrored(const std::string& name,
+                             std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
+  // The same of one put; its error if it fails.
+  Status wait_until_mirrored(const std::string& name, const Ticket& put,
+                             std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
 
   // Brings versions ("NAME": the latest, or "NAME@V") from the mirror, whichever store they are from, or the one that
   // `from` names. Each is verified before it has its name here. not_found: the mirror does not have one; conflict:

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replication/throttled_storage.h"
+
+#include <algorithm>
+
+#include "replication/errors.h"
+
+namespace cairn {
+namespace {
+
+// Of an object at a rate near 0; what is behind it waits for no longer.
+constexpr double kSecondsMax = 1e6;
+
+std::uint64_t bytes_of(ObjectStorage::Parts parts) {
+  std::uint64_t bytes = 0;
+  for (const auto& part : parts) bytes += part.size();
+  return bytes;
+}
+
+Error stopped() { return mirror::make_error(ErrorCode::cancelled, "requests to the mirror were stopped"); }
+
+}  // namespace
+
+ThrottledStorage::ThrottledStorage(ObjectStorage& to, std::uint64_t bytes_per_second, const RetryClock* clock)
+    : ForwardingStorage(to),
+      bytes_per_second_(bytes_per_second),
+      clock_(clock != nullptr ? *clock
+                              : RetryClock{.now = [] { return std::chrono::steady_clock::now(); },
+                                           .sleep = [this](std::chrono::milliseconds time) { return stop_.sleep(time); },
+                                           .random = {}}) {}
+
+std::chrono::steady_clock::time_point ThrottledStorage::Pace::reserve(const ThrottledStorage& storage,
+                                                                      std::uint64_t bytes) {
+  const double seconds = static_cast<double>(bytes) / static_cast<double>(storage.bytes_per_second_);
+  const auto price = std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::duration<double>(std::min(seconds, kSecondsMax)));
+  const std::lock_guard lock(mutex_);
+  const auto turn = std::max(free_, storage.clock_.now());
+  free_ = turn + price;
+  return turn;
+}
+
+bool ThrottledStorage::Pace::wait(ThrottledStorage& storage, std::uint64_t bytes) {
+  const auto turn = reserve(storage, bytes);
+  if (storage.stop_.stopped()) return false;
+  const auto now = storage.clock_.now();
+  return turn <= now || storage.clock_.sleep(std::chrono::ceil<std::chrono::milliseconds>(turn - now));
+}
+
+void ThrottledStorage::Pace::charge(ThrottledStorage& storage, std::uint64_t bytes) {
+  static_cast<void>(reserve(storage, bytes));
+}
+
+Status ThrottledStorage::put(std::string_view key, Parts parts) {
+  if (!out_.wait(*this, bytes_of(parts))) return stopped();
+  return ForwardingStorage::put(key, parts);
+}
+
+Result<bool> ThrottledStorage::put_if_absent(std::string_view key, Parts parts) {
+  if (!out_.wait(*this, bytes_of(parts))) return stopped();
+  return ForwardingStorage::put_if_absent(key, parts);
+}
+
+Result<std::optional<std::vector<std::byte>>> ThrottledStorage::get(std::string_view key, std::uint64_t bytes_max) {
+  if (!in_.wait(*this, 0)) return stopped();
+  auto bytes = ForwardingStorage::get(key, bytes_max);
+  if (bytes.ok() && *bytes) in_.charge(*this, (*bytes)->size());
+  return bytes;
+}
+
+Result<std::optional<std::vector<std::byte>>> ThrottledStorage::get_range(std::string_view key, const Range& range) {
+  if (!in_.wait(*this, range.length)) return stopped();
+  return ForwardingStorage::get_range(key, range);
+}
+
+void ThrottledStorage::stop() {
+  stop_.stop();
+  ForwardingStorage::stop();
+}
+
+}  // namespace cairn
