@@ -6,7 +6,8 @@
 // Expected. Borrowed tensors cost the step a note for each: digests, encoding and writing
 // happen on another core during the next forward and backward pass, and are over when the
 // optimizer changes the weights. A copy costs what memcpy of the state does. A file that is
-// written and synced costs that and the disk.
+// written and synced costs that and the disk. A mirror reads what was saved from the disk and packs it, on the other
+// core, when that has nothing else to do.
 //
 // Held constant: the model and its state, the order of the ways within a round. The training
 // thread uses one core, the store's threads have the others.
@@ -16,6 +17,7 @@
 #include "api/examples/adam.h"
 #include "api/examples/safetensors_writer.h"
 #include "bench/ingest/measure.h"
+#include "bench/ingest/mirrored_store.h"
 #include "bench/ingest/subjects.h"
 
 namespace bench {
@@ -24,13 +26,19 @@ namespace {
 constexpr std::size_t kBatch = 8, kSteps = 20;
 
 enum class Way { nothing, borrow, copy, file_and_fsync, safetensors };
+// Of a mirror that is kept up to date meanwhile: none, at most 100 MB a second (a line of 1 Gbit/s, nearly), all there
+// is.
+enum class Mirrored { no, at_100_mb, unbounded };
 struct Line {
   Way way;
   const char* name;
   const char* goal;
+  Mirrored mirrored = Mirrored::no;
 };
 constexpr Line kLines[] = {{Way::nothing, "nothing saved", ""},
                            {Way::borrow, "put_many_async, borrowed until staged", "1.03"},
+                           {Way::borrow, "the same, mirrored at 100 MB/s", "1.02 x", Mirrored::at_100_mb},
+                           {Way::borrow, "the same, mirrored at any rate", "", Mirrored::unbounded},
                            {Way::copy, "put_many_async, copied", "1.03"},
                            {Way::safetensors, "a safetensors file, not synced", ""},
                            {Way::file_and_fsync, "write() and fsync()", ""}};
@@ -45,8 +53,11 @@ class Training {
   std::size_t state_bytes() const { return 3 * model_.values.size() * sizeof(float); }
 
   // Milliseconds of each step.
-  Samples run(Way way) {
-    cairn::Store store = new_store(folder_, 256 * MiB);
+  Samples run(Way way, Mirrored mirrored) {
+    std::optional<cairn::MirroringOptions> mirroring;
+    if (mirrored != Mirrored::no) mirroring.emplace();
+    if (mirrored == Mirrored::at_100_mb) mirroring->bytes_per_second = 100'000'000;
+    cairn::Store store = mirrored_store(folder_, 256 * MiB, mirroring);
     Samples steps;
     for (std::size_t i = 0; i <= kSteps; ++i) {
       const Stopwatch watch;
@@ -140,7 +151,7 @@ void training(const Setup& setup) {
   for (int round = 0; round < setup.rounds; ++round) {
     double nothing = 0;
     for (std::size_t i = 0; i < std::size(kLines); ++i) {
-      const Samples samples = training.run(kLines[i].way);
+      const Samples samples = training.run(kLines[i].way, kLines[i].mirrored);
       if (i == 0) nothing = samples.median();
       steps[i].add(samples);
       of_nothing[i].add(samples.median() / nothing);
