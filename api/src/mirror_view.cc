@@ -44,24 +44,24 @@ Status require_mirror(ObjectStorage& storage, DigestKind digest) {
                                                 std::string(digest_kind_name(digest)));
 }
 
-MirrorView::MirrorView(ObjectStorage& storage, DigestKind digest, std::optional<mirror::Uuid> only,
-                       std::size_t parallel)
-    : storage_(storage), formats_(digest), only_(only), parallel_(parallel) {}
+MirrorView::MirrorView(ObjectStorage& storage, DigestKind digest, Stores whose, std::size_t parallel)
+    : storage_(storage), formats_(digest), whose_(whose), parallel_(parallel) {}
 
 Status MirrorView::refresh() {
   CAIRN_CHECK(require_mirror(storage_, formats_.digest_kind()));
   std::vector<mirror::Uuid> uuids;
-  if (only_) {
-    uuids.push_back(*only_);
+  if (whose_.only) {
+    uuids.push_back(*whose_.only);
   } else {
     CAIRN_TRY(uuids, mirror::list_stores(storage_));
+    if (whose_.but) std::erase(uuids, *whose_.but);
   }
   std::erase_if(stores_, [&](const auto& one) { return std::ranges::find(uuids, one.first) == uuids.end(); });
   for (const mirror::Uuid& uuid : uuids) {
     OfStore& one = stores_[uuid];
     const Status read = refresh_store(uuid, one);
     if (read.ok()) continue;
-    if (only_ || read.error().code != ErrorCode::corruption) return read;
+    if (whose_.only || read.error().code != ErrorCode::corruption) return read;
     one = OfStore{.problem = read.error().message, .end = {}, .refs = {}, .roots = {}, .journals = {}};
   }
   return {};

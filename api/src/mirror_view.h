@@ -22,8 +22,13 @@ Status require_mirror(ObjectStorage& storage, DigestKind digest);
 // One thread at a time.
 class MirrorView {
  public:
-  // `storage` is borrowed. `only`: of this store alone.
-  MirrorView(ObjectStorage& storage, DigestKind digest, std::optional<mirror::Uuid> only, std::size_t parallel);
+  // Whose word counts. Nothing: that of all stores.
+  struct Stores {
+    std::optional<mirror::Uuid> only = {};
+    std::optional<mirror::Uuid> but = {};
+  };
+  // `storage` is borrowed.
+  MirrorView(ObjectStorage& storage, DigestKind digest, Stores whose, std::size_t parallel);
 
   // Looks again what the stores say. The errors of require_mirror(). What is damaged of one store is in nobody else's
   // way, unless that is the only one.
@@ -56,7 +61,7 @@ class MirrorView {
 
   ObjectStorage& storage_;
   const MirrorFormats formats_;
-  const std::optional<mirror::Uuid> only_;
+  const Stores whose_;
   const std::size_t parallel_;
   std::map<mirror::Uuid, OfStore> stores_;
   mirror::PackIndex index_;

@@ -24,7 +24,7 @@ Result<mirror::PullReport> restore_into(StoreImpl& store, ObjectStorage& storage
 }  // namespace
 
 Result<mirror::PullReport> pull(StoreImpl& store, ObjectStorage& storage, const PullWish& wish) {
-  MirrorView view(storage, store.header().digest, wish.store, wish.options.fetch.parallel);
+  MirrorView view(storage, store.header().digest, {.only = wish.store}, wish.options.fetch.parallel);
   CAIRN_CHECK(view.refresh());
   CAIRN_TRY(const auto statements, view.choose(wish.names));
   CAIRN_CHECK(view.refresh_index());

@@ -211,7 +211,7 @@ Result<MirrorStatus> Mirrors::status(const std::string& name) {
   mirror::Cursor end;
   CAIRN_TRY(const auto marker, mirror::read_marker(*mirror.storage));
   if (marker) {
-    MirrorView view(*mirror.storage, digest, std::nullopt, kAskParallel);
+    MirrorView view(*mirror.storage, digest, {}, kAskParallel);
     CAIRN_CHECK(view.refresh());
     for (const auto& [uuid, one] : view.stores()) {
       MirroredStoreInfo& info = status.stores.emplace_back();

@@ -66,7 +66,9 @@ Result<std::vector<mirror::Statement>> ReadThrough::find(const Choose& choose) {
     CAIRN_TRY(auto known, choose(*view_));
     if (!known.empty() || now_() - looked_ < kLookAgain) return known;
   }
-  if (!view_) view_ = std::make_unique<MirrorView>(*storage_, store_.header().digest, std::nullopt, kParallel);
+  // What this store has said and does not have was removed here.
+  const MirrorView::Stores others{.but = store_.header().uuid};
+  if (!view_) view_ = std::make_unique<MirrorView>(*storage_, store_.header().digest, others, kParallel);
   const Clock::time_point looked = now_();
   Status seen = view_->refresh();
   if (seen.ok()) seen = view_->refresh_index();

@@ -136,6 +136,18 @@ TEST_F(ReadThroughTest, PacksThatMovedAreFoundWhereTheyAreNow) {
   EXPECT_EQ(*files, *read_version(a.store, "model"));
 }
 
+TEST_F(ReadThroughTest, WhatWasRemovedHereIsNotBroughtBack) {
+  OpenedStore b = open_empty();
+  add(b.store, "model", 2);
+  put_object(b.store, "object", "content");
+  const std::string id = b.store.list()->objects.at(0).id;
+  push_well(*b.impl);
+  ASSERT_TRUE(b.store.archive().remove("model@1").ok());
+  ASSERT_TRUE(b.store.remove(id).ok());
+  EXPECT_EQ(b.store.archive().resolve("model").error().code, ErrorCode::not_found);
+  EXPECT_EQ(b.store.get(id).error().code, ErrorCode::not_found);
+}
+
 TEST_F(ReadThroughTest, ANameThatStoresOfTheMirrorHaveDifferentlyIsNotGuessed) {
   OpenedStore a = open("a"), c = open("c");
   add(a.store, "model", 2);
