@@ -3,6 +3,7 @@
 // Object storage in memory, whose calls fail where a test wants them to.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -25,10 +26,13 @@ class MemoryStorage final : public ObjectStorage {
   };
   // Asked before each call, with its number from 0 and its name.
   std::function<Fault(std::size_t call, const std::string& what)> fault;
+  // Called before each call begins, and may call: what somebody else does meanwhile.
+  std::function<void()> between;
 
   Status put(std::string_view key, Parts parts) override {
     return change("put", [&] {
       objects_[std::string(key)] = joined(parts);
+      modified_[std::string(key)] = now;
       return Status();
     });
   }
@@ -36,11 +40,13 @@ class MemoryStorage final : public ObjectStorage {
     bool fresh = false;
     CAIRN_CHECK(change("put_if_absent", [&] {
       fresh = objects_.try_emplace(std::string(key), joined(parts)).second;
+      if (fresh) modified_[std::string(key)] = now;
       return Status();
     }));
     return fresh;
   }
   Result<std::optional<std::vector<std::byte>>> get(std::string_view key, std::uint64_t bytes_max) override {
+    somebody_else();
     const std::lock_guard lock(mutex_);
     const Fault now = next("get");
     if (now == Fault::refused || now == Fault::answer_lost) return failed("get");
@@ -50,6 +56,7 @@ class MemoryStorage final : public ObjectStorage {
     return std::optional(answer(now, at->second));
   }
   Result<std::optional<std::vector<std::byte>>> get_range(std::string_view key, const Range& range) override {
+    somebody_else();
     const std::lock_guard lock(mutex_);
     const Fault now = next("get_range");
     if (now == Fault::refused || now == Fault::answer_lost) return failed("get_range");
@@ -62,18 +69,22 @@ class MemoryStorage final : public ObjectStorage {
     return std::optional(answer(now, {begin, begin + static_cast<std::ptrdiff_t>(range.length)}));
   }
   Result<std::optional<std::uint64_t>> size_of(std::string_view key) override {
+    somebody_else();
     const std::lock_guard lock(mutex_);
     if (next("size_of") != Fault::none) return failed("size_of");
     const auto at = objects_.find(std::string(key));
     return at == objects_.end() ? std::nullopt : std::optional<std::uint64_t>(at->second.size());
   }
   Result<std::vector<Listed>> list(std::string_view prefix, std::string_view after) override {
+    somebody_else();
     const std::lock_guard lock(mutex_);
     if (next("list") != Fault::none) return failed("list");
     std::vector<Listed> page;
     for (auto at = objects_.lower_bound(std::string(prefix)); at != objects_.end() && page.size() < kPage; ++at) {
       if (!at->first.starts_with(prefix)) break;
-      if (at->first > after) page.push_back({.key = at->first, .bytes = at->second.size()});
+      if (at->first > after) {
+        page.push_back({.key = at->first, .bytes = at->second.size(), .modified = modified_[at->first]});
+      }
     }
     return page;
   }
@@ -93,6 +104,8 @@ class MemoryStorage final : public ObjectStorage {
   }
 
   bool may_remove = true;
+  // By its clock; only a test moves it.
+  std::chrono::sys_seconds now{std::chrono::hours(1000)};
 
   // Of everything under a prefix, and the calls so far.
   std::size_t count(std::string_view prefix) const {
@@ -117,6 +130,9 @@ class MemoryStorage final : public ObjectStorage {
     for (const auto& part : parts) bytes.insert(bytes.end(), part.begin(), part.end());
     return bytes;
   }
+  void somebody_else() {
+    if (between) between();
+  }
   Fault next(const std::string& what) {
     const std::size_t call = calls_++;
     return fault ? fault(call, what) : Fault::none;
@@ -125,6 +141,7 @@ class MemoryStorage final : public ObjectStorage {
     return Error{.code = ErrorCode::io, .message = what + ": the connection was reset", .retryable = true};
   }
   Status change(const std::string& what, const std::function<Status()>& act) {
+    somebody_else();
     const std::lock_guard lock(mutex_);
     const Fault now = next(what);
     if (now == Fault::refused) return failed(what);
@@ -139,6 +156,7 @@ class MemoryStorage final : public ObjectStorage {
 
   std::mutex mutex_;
   std::map<std::string, std::vector<std::byte>> objects_;
+  std::map<std::string, std::chrono::sys_seconds> modified_;  // when they were put
   std::size_t calls_ = 0;
 };
 
