@@ -68,15 +68,24 @@ class Reclaim {
     const std::string own = std::string(kBegan) + nonce();
     if (!options_.dry_run) CAIRN_CHECK(put_whole(storage_, own, {}));
     CAIRN_TRY(outgoing_, read_outgoing(storage_, formats_));
+    bool is_there = options_.dry_run;
     for (const ObjectStorage::Listed& one : outgoing_.listed) {
-      if (one.key == own) now_ = one.modified;
+      if (one.key == own) {
+        is_there = true;
+        now_ = one.modified;
+      }
       if (one.key != own && one.key.starts_with(kBegan)) began_before_.push_back(one.key);
     }
+    if (!is_there) return beside_another();
     if (options_.dry_run) return guess_now();
     if (now_ || options_.grace.count() == 0) return {};
     return make_error(ErrorCode::unsupported,
                       "the remote does not say when something was put: reclaim with a grace of 0, while nobody else "
                       "uses the mirror");
+  }
+
+  static Error beside_another() {
+    return {.code = ErrorCode::conflict, .message = "somebody else reclaims the same mirror now", .retryable = true};
   }
 
   // Nothing was put to ask for the time: it is later than anything was.
@@ -306,10 +315,11 @@ class Reclaim {
   }
 
   bool is_due(const LiveContent& live) const {
+    const bool all_whole = std::ranges::all_of(live.items(), [](const auto& one) { return one.second.whole; });
     std::size_t counting = 0;
     for (const auto& [key, read] : index_.indexes()) {
       if (read.standing == Standing::outgoing) continue;
-      if (read.damaged) return true;
+      if (read.damaged || (read.standing == Standing::incomplete && all_whole)) return true;
       counting += read.standing == Standing::counts ? 1 : 0;
       // An index must have nothing of a pack that leaves.
       if (std::ranges::any_of(read.packs, [this](const Digest& pack) { return left_.contains(pack); })) return true;
@@ -317,7 +327,7 @@ class Reclaim {
     if (counting > kIndexesFew) return true;
     return std::ranges::any_of(live.items(), [](const auto& one) {
       const LiveContent::Item& item = one.second;
-      return item.place && item.place->standing != (item.whole ? Standing::counts : Standing::incomplete);
+      return item.place && item.standing != (item.whole ? Standing::counts : Standing::incomplete);
     });
   }
 
@@ -338,10 +348,7 @@ class Reclaim {
     }
     // Nobody else's reclaiming has noted meanwhile what is to be relied on here.
     CAIRN_TRY(const bool unchanged, is_unchanged(storage_, outgoing_));
-    if (!unchanged) {
-      return Error{
-          .code = ErrorCode::conflict, .message = "somebody else reclaims the same mirror now", .retryable = true};
-    }
+    if (!unchanged) return beside_another();
     CAIRN_CHECK(put_index(whole, {}));
     CAIRN_CHECK(put_index(incomplete, kIncomplete));
     for (const auto& [key, read] : index_.indexes()) {

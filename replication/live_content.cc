@@ -44,7 +44,7 @@ std::vector<PackIndex::Place> LiveContent::copies_of(const ContentId& id) {
   if (copies_.empty()) {
     for (const auto& [name, pack] : index_.packs()) {
       for (const PackedRecord& record : pack.records) {
-        copies_.emplace(record.id, PackIndex::Place{.pack = &pack, .record = &record, .standing = Standing::outgoing});
+        copies_.emplace(record.id, PackIndex::Place{.pack = &pack, .record = &record});
       }
     }
   }
@@ -66,6 +66,7 @@ std::optional<PackIndex::Place> LiveContent::find(const ContentId& id) {
 
 void LiveContent::set_place(Item& item, std::optional<PackIndex::Place> place, std::vector<ContentId>& wanted) {
   item.place = place;
+  item.standing = place ? index_.standing_of(*place) : Standing::outgoing;
   if (!place || place->record->id.kind != kBlock) return;
   item.parts.clear();
   for (const Digest& base : place->record->bases) item.parts.push_back({kBlock, base});

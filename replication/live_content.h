@@ -20,6 +20,7 @@ class LiveContent {
   struct Item {
     // Where it can be read, as far as that is known; nothing: nowhere.
     std::optional<PackIndex::Place> place;
+    Standing standing = Standing::outgoing;  // of this place
     std::vector<ContentId> parts = {};
     bool whole = true;  // it and all that it relies on can be read: true once find_incomplete() was called
   };

@@ -174,7 +174,14 @@ std::optional<PackIndex::Place> PackIndex::find(const ContentId& id) const {
   if (found == places_.end() && id.kind == kBlob) found = places_.find({kBlock, id.digest});
   if (found == places_.end()) return std::nullopt;
   const Where& where = found->second;
-  return Place{.pack = where.pack, .record = &where.pack->records[where.record], .standing = where.standing};
+  return Place{.pack = where.pack, .record = &where.pack->records[where.record]};
+}
+
+Standing PackIndex::standing_of(const Place& place) const {
+  const auto found = places_.find(place.record->id);
+  if (found == places_.end()) return Standing::outgoing;
+  const Where& where = found->second;
+  return place.record == &where.pack->records[where.record] ? where.standing : Standing::outgoing;
 }
 
 }  // namespace cairn::mirror

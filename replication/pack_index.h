@@ -53,11 +53,12 @@ class PackIndex {
   struct Place {
     const Pack* pack;
     const PackedRecord* record;
-    Standing standing = Standing::counts;
   };
   // A blob that is a single block is found as that. Nothing: it is not in the bucket.
   std::optional<Place> find(const ContentId& id) const;
   bool contains(const ContentId& id) const { return find(id).has_value(); }
+  // Of this very place.
+  Standing standing_of(const Place& place) const;
 
   // With all the records that any index has of them.
   const std::unordered_map<Digest, Pack>& packs() const noexcept { return packs_; }
