@@ -129,6 +129,31 @@ TEST_F(MirrorGcTest, PacksThatNoIndexHasGo) {
   expect_all_of(a, "put again");
 }
 
+// Somebody who did not know of a note has put an index of what it names.
+TEST_F(MirrorGcTest, APackIsNotRemovedBeforeAllIndexesThatHaveIt) {
+  OpenedStore a = open("a");
+  add_small(a.store, "model", 2);
+  push_well(*a.impl, small_packs());
+  const auto before = bucket_.objects();
+  remove(a.store, "model@1");
+  push_well(*a.impl, small_packs());
+  later(kGrace + std::chrono::hours(1));
+  const auto noted = gc_well();
+  EXPECT_GT(noted.noted_packs, 0u);
+  for (const auto& [key, bytes] : before) {
+    if (!key.starts_with("index/")) continue;
+    const auto again = mirror::encode_index(*mirror::decode_index(bytes), std::vector<std::byte>(32));
+    const MirrorFormats formats(DigestKind::blake3);
+    ASSERT_TRUE(mirror::put_whole(bucket_, mirror::index_key(formats, formats.digest_of(again)), again).ok());
+  }
+  later(kGrace + std::chrono::hours(1));
+  EXPECT_EQ(gc_well().removed_packs, 0u);
+  expect_true_mirror("both indexes");
+  gc_all();
+  EXPECT_EQ(packed(), 0u);
+  expect_all_of(a, "neither");
+}
+
 TEST_F(MirrorGcTest, AStoreWhoseJournalsCannotBeReadStopsIt) {
   OpenedStore a = open("a"), b = open("b");
   add_small(a.store, "model", 2);
