@@ -9,6 +9,7 @@
 
 #include "api/src/mirror_formats.h"
 #include "api/src/mirror_places.h"
+#include "api/src/mirror_repair.h"
 #include "api/src/mirror_source.h"
 #include "api/src/mirroring.h"
 #include "engine/base/errors.h"
@@ -222,6 +223,12 @@ Result<MirrorGcReport> Mirrors::gc(const std::string& name, const MirrorGcOption
                         .removed_bytes = report.removed_bytes,
                         .waits = report.waiting_notes > 0,
                         .lost = std::move(report.lost)};
+}
+
+Result<RepairReport> Mirrors::repair(const std::string& name, const Progress& progress) {
+  CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  CAIRN_CHECK(require_mirror(*mirror.storage, store_->header().digest));
+  return repair_from(*store_, *mirror.storage, progress);
 }
 
 Result<MirrorPullReport> Mirrors::restore(const std::string& path, const MirrorPlace& place, const std::string& from,

@@ -21,6 +21,7 @@
 namespace cairn {
 
 class StoreImpl;
+struct RepairReport;
 
 // Where a mirror is.
 struct MirrorPlace {
@@ -139,6 +140,10 @@ class Mirrors {
   // same mirror now.
   Result<MirrorGcReport> gc(const std::string& name, const MirrorGcOptions& options = {},
                             const Progress& progress = {});
+
+  // Store::repair(), and what it cannot mend is fetched from the mirror, verified, and written. What the mirror does not
+  // have either is named.
+  Result<RepairReport> repair(const std::string& name, const Progress& progress = {});
 
   // Makes a store at `path`, where none is, of all that a mirror has of one: of the only one, or of that which `from`
   // names. It has an identity of its own, and knows no mirror yet. It is made beside `path`, as `path`.restoring, and
