@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "api/cli/answers.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/verb.h"
 
