@@ -82,6 +82,8 @@ class Formats {
   virtual Result<std::vector<ContentId>> parts_of(const ContentId& object, Bytes payload) const = 0;
   // Whether an object is what its id says, as far as that follows from its payload, and matches its checksum.
   virtual Status check_object(const Content& object) const = 0;
+  // Whether the bytes of a block or object match its checksum, as the log has it.
+  virtual bool matches_checksum(const Content& content) const = 0;
   // What a statement that is no tombstone needs to be true.
   virtual Result<std::vector<ContentId>> needs_of(const Statement& statement) const = 0;
 };

@@ -4,6 +4,7 @@
 // indexes, journals, which of them count) is built on these few calls, so that it is the same for every remote.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -44,6 +45,8 @@ class ObjectStorage {
   struct Listed {
     std::string key;
     std::uint64_t bytes = 0;
+    // When it was last put, by the remote's clock; nothing where that does not say.
+    std::optional<std::chrono::sys_seconds> modified = {};
   };
   // Keys that begin with `prefix` and are greater than `after` (empty: from the first), bytewise ascending: some of
   // them, at least one if there are any. Empty: there are no more.

@@ -76,9 +76,10 @@ void PackBuilder::add(const Content& content) {
   append(bytes_, content.payload);
 }
 
-PackBuilder::Built PackBuilder::finish(const Formats& formats) {
+PackBuilder::Built PackBuilder::finish(const Formats& formats, Bytes salt) {
   Built built{.pack = {.name = {}, .bytes = 0, .records = std::exchange(records_, {})},
               .bytes = std::exchange(bytes_, {})};
+  append(built.bytes, salt);
   const std::size_t payloads = built.bytes.size();
   append_records(built.bytes, built.pack.records);
   append(built.bytes, static_cast<std::uint32_t>(built.bytes.size() - payloads));

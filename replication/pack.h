@@ -53,8 +53,8 @@ class PackBuilder {
     Pack pack;
     std::vector<std::byte> bytes;
   };
-  // Of what was added; empty from then on.
-  Built finish(const Formats& formats);
+  // Of what was added; empty from then on. `salt` means nothing: with another one the pack has another name.
+  Built finish(const Formats& formats, Bytes salt = {});
 
  private:
   std::vector<std::byte> bytes_;

@@ -54,6 +54,15 @@ Status Puller::pull(std::span<const Statement> statements) {
   return {};
 }
 
+Result<std::vector<ContentId>> Puller::heal(std::vector<ContentId> wanted) {
+  heals_ = true;
+  CAIRN_CHECK(bring_objects(std::move(wanted)));
+  CAIRN_CHECK(bring_blocks());
+  CAIRN_CHECK(store_.commit());
+  CAIRN_CHECK(store_.say({}));
+  return std::move(lacking_);
+}
+
 // One level of the graph after the other: all that is wanted of a level is fetched together.
 Status Puller::bring_objects(std::vector<ContentId> wanted) {
   while (!wanted.empty()) {
@@ -82,6 +91,10 @@ Status Puller::sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Pl
       continue;
     }
     const auto place = index_.find(id);
+    if (!place && heals_) {
+      lacking_.push_back(id);
+      continue;
+    }
     if (!place) return missing(formats_, id);
     if (place->record->id.kind != kBlock) {
       objects.push_back(*place);

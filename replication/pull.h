@@ -37,6 +37,9 @@ class Puller {
   // Commits all that `statements` need, then says them. After a failure what was committed stays, for the next pull or
   // for reclaiming. corruption: the mirror does not have what it says, or not as it was put.
   Status pull(std::span<const Statement> statements);
+  // Commits what the store lacks, or has damaged, of `wanted` and of what that relies on. What the mirror lacks too is
+  // in the result.
+  Result<std::vector<ContentId>> heal(std::vector<ContentId> wanted);
   const PullReport& report() const noexcept { return report_; }
 
  private:
@@ -54,6 +57,8 @@ class Puller {
   PullReport report_;
   std::unordered_set<ContentId, ContentIdHash> seen_;
   std::vector<PackIndex::Place> blocks_;  // to be fetched
+  bool heals_ = false;
+  std::vector<ContentId> lacking_;  // in the mirror as well
 };
 
 }  // namespace cairn::mirror

@@ -11,12 +11,21 @@
 #include "replication/journal_merge.h"
 
 namespace cairn::mirror {
+namespace {
 
-// One call of push().
+// Of one push, while others reclaim.
+constexpr std::uint64_t kRunsMax = 8;
+
+}  // namespace
+
+// One call of push(), or what is left of it once somebody reclaimed.
 class Pusher::Run {
  public:
-  explicit Run(Pusher& pusher)
-      : pusher_(pusher), uploads_(pusher.options_.parallel, [this](Pack pack) { return uploaded(std::move(pack)); }) {}
+  // `so_far` is of runs that began again.
+  Run(Pusher& pusher, const PushReport& so_far)
+      : pusher_(pusher),
+        report_(so_far),
+        uploads_(pusher.options_.parallel, [this](Pack pack) { return uploaded(std::move(pack)); }) {}
 
   Result<PushReport> run() {
     Cursor& scanned = pusher_.scanned_;
@@ -41,8 +50,12 @@ class Pusher::Run {
     }
     CAIRN_CHECK(note_left_out(left_out_));
     report_.to = scanned;
-    return std::move(report_);
+    return report_;
   }
+
+  // What this run relied on may be on its way out.
+  bool begins_again() const noexcept { return begins_again_; }
+  const PushReport& report() const noexcept { return report_; }
 
  private:
   enum class Brought : std::uint8_t { yes, gone, unreadable };
@@ -153,7 +166,8 @@ class Pusher::Run {
 
   Status put_pack(PackBuilder& builder) {
     if (builder.empty()) return {};
-    auto built = std::make_shared<PackBuilder::Built>(builder.finish(pusher_.formats_));
+    auto built = std::make_shared<PackBuilder::Built>(
+        builder.finish(pusher_.formats_, salt_of(pusher_.formats_, pusher_.outgoing_)));
     const auto upload = [this, built]() -> Result<Pack> {
       CAIRN_CHECK(put_whole(pusher_.storage_, pack_key(pusher_.formats_, built->pack.name), built->bytes));
       return std::move(built->pack);
@@ -182,13 +196,25 @@ class Pusher::Run {
     CAIRN_CHECK(uploads_.finish());
     if (uploaded_.empty()) return {};
     const std::vector<std::byte> bytes = encode_index(uploaded_);
-    const Digest name = pusher_.formats_.digest_of(bytes);
-    CAIRN_CHECK(put_whole(pusher_.storage_, index_key(pusher_.formats_, name), bytes));
+    const std::string key = index_key(pusher_.formats_, pusher_.formats_.digest_of(bytes));
+    CAIRN_CHECK(look());
+    CAIRN_CHECK(put_whole(pusher_.storage_, key, bytes));
     ++report_.requests;
     report_.sent_bytes += bytes.size();
-    pusher_.index_.add(name, std::exchange(uploaded_, {}));
+    pusher_.index_.add(key, std::exchange(uploaded_, {}));
     pending_.clear();
     return {};
+  }
+
+  // What was relied on, and what was put, may be relied on still. Whatever is noted after this is not removed before
+  // what is put next is seen (docs/decisions/0014-reclaiming-a-mirror.md).
+  Status look() {
+    CAIRN_TRY(const bool unchanged, is_unchanged(pusher_.storage_, pusher_.outgoing_));
+    if (unchanged) return {};
+    begins_again_ = true;
+    return Error{.code = ErrorCode::conflict,
+                 .message = "the mirror is being reclaimed again and again while this store is pushed",
+                 .retryable = true};
   }
 
   Status put_journal(const Cursor& to, std::vector<Statement> statements) {
@@ -208,6 +234,7 @@ class Pusher::Run {
                     .statements = std::move(statements)};
     const std::vector<std::byte> bytes = encode_journal(journal, pusher_.formats_);
     const std::string key = journal_key(journal.store.uuid, from, to);
+    CAIRN_CHECK(look());
     CAIRN_CHECK(put_whole(pusher_.storage_, key, bytes));
     ++report_.requests;
     report_.sent_bytes += bytes.size();
@@ -237,6 +264,7 @@ class Pusher::Run {
   std::vector<Statement> left_out_;                       // kinds and keys, of this run
   std::string why_;                                       // the last of them was
   bool removals_known_ = false;
+  bool begins_again_ = false;
   InFlight<Pack> uploads_;  // last: destroyed before what it uses
 };
 
@@ -246,7 +274,9 @@ Pusher::~Pusher() = default;
 
 Status Pusher::begin() {
   CAIRN_CHECK(require_marker(storage_, formats_.digest_kind()));
-  CAIRN_CHECK(index_.refresh(storage_, formats_, options_.parallel));
+  CAIRN_TRY(outgoing_, read_outgoing(storage_, formats_));
+  index_ = PackIndex();
+  CAIRN_CHECK(index_.refresh(storage_, formats_, options_.parallel, outgoing_, PackIndex::Wanted::counting));
   const Uuid uuid = source_.facts().uuid;
   const std::string prefix = journal_prefix(uuid);
   CAIRN_TRY(const auto listed, list_all(storage_, prefix));
@@ -282,11 +312,19 @@ Status Pusher::compare_history() {
 }
 
 Result<PushReport> Pusher::push() {
-  if (!begun_) CAIRN_CHECK(begin());
-  auto report = Run(*this).run();
-  // What failed may have been done all the same: it is looked for anew.
-  if (!report.ok()) begun_ = false;
-  return report;
+  PushReport so_far;
+  for (std::uint64_t runs = 1;; ++runs) {
+    if (!begun_) CAIRN_CHECK(begin());
+    Run run(*this, so_far);
+    auto report = run.run();
+    if (report.ok()) return report;
+    // What failed may have been done all the same: it is looked for anew.
+    begun_ = false;
+    if (!run.begins_again() || runs == kRunsMax) return report;
+    so_far = run.report();
+    so_far.begun_again = runs;
+    so_far.left_out.clear();
+  }
 }
 
 }  // namespace cairn::mirror

@@ -3,6 +3,9 @@
 // Brings a bucket up to date with a store: what the store says, behind where the mirror ends, and everything that this
 // needs and the bucket does not have, from whichever store. Content first, then the index of it, then the journal: a
 // push that ends anywhere leaves a mirror that is true, and the next goes on where its last index was put.
+//
+// Others may be reclaiming meanwhile: right before an index or a journal is put, the Pusher looks whether anything was
+// noted as outgoing since it learned what the bucket has, and if so begins again, with what counts by then.
 #pragma once
 
 #include <chrono>
@@ -25,6 +28,7 @@ struct PushReport {
   std::uint64_t content_bytes = 0;  // payloads in them
   std::uint64_t sent_bytes = 0;     // of packs, indexes and journals
   std::uint64_t requests = 0;       // those that put them
+  std::uint64_t begun_again = 0;    // since something was noted as outgoing
   // Why statements could not be mirrored now: what they need cannot be read here, or is too large. The bucket keeps a
   // note of them, and the next push tries them again.
   std::vector<std::string> left_out;
@@ -69,6 +73,7 @@ class Pusher {
   const Formats& formats_;
   const PushOptions options_;
   bool begun_ = false;
+  Outgoing outgoing_;  // as of when index_ was read
   PackIndex index_;
   JournalList journals_;
   Cursor scanned_;                   // the log behind the journals' end, as far as it says nothing

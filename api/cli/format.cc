@@ -142,6 +142,32 @@ Result<std::uint64_t> parse_size(const std::string& text) {
   return number * factor;
 }
 
+Result<double> parse_share(const std::string& option, const std::string& text) {
+  std::string_view digits = text;
+  if (digits.ends_with('%')) digits.remove_suffix(1);
+  double percent = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), percent);
+  if (parsed.ec == std::errc{} && parsed.ptr == digits.data() + digits.size() && percent >= 0 && percent <= 100) {
+    return percent / 100;
+  }
+  return Error{.code = ErrorCode::invalid_argument,
+               .message = option + " '" + printable(text) + "' is not a percentage from 0% to 100%"};
+}
+
+Result<std::chrono::seconds> parse_duration(const std::string& option, const std::string& text) {
+  constexpr std::uint64_t kDaysMax = 36'500;
+  std::uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const std::uint64_t factor = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86'400 : 0;
+  const bool is_zero = failure == std::errc{} && number == 0 && unit.empty();
+  if (is_zero || (failure == std::errc{} && factor > 0 && number <= kDaysMax * 86'400 / factor)) {
+    return std::chrono::seconds(number * factor);
+  }
+  return Error{.code = ErrorCode::invalid_argument,
+               .message = option + " '" + printable(text) + "' is no duration: write 90s, 30m, 24h, 7d or 0"};
+}
+
 namespace {
 
 // The length of the valid UTF-8 character that `text` starts with, and its code point;

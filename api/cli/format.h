@@ -3,6 +3,7 @@
 // Numbers, times and names as people read them, and sizes as people write them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -32,6 +33,10 @@ std::string local_time_text(std::int64_t ns_since_epoch);
 
 // "4096", "64KiB", "1MiB", "2GB": binary units with an i, decimal ones without.
 Result<std::uint64_t> parse_size(const std::string& text);
+// Of an option: "5%", from 0 to 100, as a share of 1; the sign may be left out.
+Result<double> parse_share(const std::string& option, const std::string& text);
+// Of an option: "90s", "30m", "24h", "7d" or "0".
+Result<std::chrono::seconds> parse_duration(const std::string& option, const std::string& text);
 
 // `text` without anything that moves a cursor, rings a bell or turns the direction of
 // writing: control characters, invalid UTF-8 and bidirectional controls become \xNN.

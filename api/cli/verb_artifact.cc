@@ -23,7 +23,7 @@ struct Options {
   std::string action;
   std::vector<std::string> arguments;
   ArtifactPlace place;
-  std::string content_type, prefix;
+  std::string content_type, prefix, file;
   std::vector<std::string> metadata;
   std::optional<std::size_t> limit, expires, older_than;
   bool put = false, total = false, dry_run = false;
@@ -85,6 +85,25 @@ Result<int> put(Session& session, const Options& options) {
   session.summary(fields_with_content(info));
   if (!session.out().json()) {
     session.out().report(fmt::format("Put {}: {} in {}\n", session.out().name(name), size_text(info.bytes),
+                                     duration_text(session.seconds())));
+  }
+  return kExitDone;
+}
+
+// For whoever has no cairn: under the name that the file has, or another.
+Result<int> publish(Session& session, const Options& options) {
+  const std::string& ref = options.arguments[0];
+  ArtifactContent content{.content_type = options.content_type};
+  CAIRN_TRY(content.metadata, parse_tags(options.metadata));
+  CAIRN_TRY(Artifacts artifacts, open(options));
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const ArtifactInfo info,
+            artifacts.publish(options.arguments[1], store, ref, options.file, content, session.progress()));
+  session.clear_progress();
+  session.summary(fields_with_content(info));
+  if (!session.out().json()) {
+    session.out().report(fmt::format("Published {} as {}: {} in {}\n", session.out().name(ref),
+                                     session.out().name(options.arguments[1]), size_text(info.bytes),
                                      duration_text(session.seconds())));
   }
   return kExitDone;
@@ -219,6 +238,7 @@ struct Action {
   Result<int> (*run)(Session& session, const Options& options);
 };
 constexpr std::array kActions{Action{"put", "FILE, and a NAME when it has another", 1, 2, put},
+                              Action{"publish", "REF and the NAME that it is to have", 2, 2, publish},
                               Action{"get", "NAME, and a FILE when it has another name", 1, 2, get},
                               Action{"ls", "at most a PREFIX", 0, 1, list},
                               Action{"stat", "NAME", 1, 1, stat},
@@ -231,8 +251,8 @@ Result<int> run_artifact(Session& session, const Options& options) {
   const auto action =
       std::ranges::find(kActions, options.action, [](const Action& one) { return std::string(one.name); });
   if (action == kActions.end()) {
-    return wrong_usage("artifact knows put, get, ls, stat, cp, rm, url and abort, not '" + printable(options.action) +
-                       "'");
+    return wrong_usage("artifact knows put, publish, get, ls, stat, cp, rm, url and abort, not '" +
+                       printable(options.action) + "'");
   }
   if (options.arguments.size() < action->least || options.arguments.size() > action->most) {
     return wrong_usage(options.action + " takes " + action->arguments);
@@ -243,16 +263,18 @@ Result<int> run_artifact(Session& session, const Options& options) {
 Run declare_artifact(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
   if (const char* const at = std::getenv("CAIRN_ARTIFACTS"); at != nullptr) given->place.url = at;
-  options.argument("put|get|ls|stat|cp|rm|url|abort", given->action, "What to do");
+  options.argument("put|publish|get|ls|stat|cp|rm|url|abort", given->action, "What to do");
   options.arguments("NAME", given->arguments,
-                    "Of what; put: a FILE and its name; get: a name and a FILE; '-': standard input or output",
+                    "Of what; put: a FILE and its name; publish: a version and its name; get: a name and a FILE; '-': "
+                    "standard input or output",
                     Need::optional);
   options.option("--at", "URL", given->place.url, "Where: s3://BUCKET/PREFIX (CAIRN_ARTIFACTS)");
   options.option("--endpoint", "URL", given->place.endpoint, "The server, when it is not Amazon's own");
   options.option("--region", "NAME", given->place.region, "The bucket's region");
   options.option("--ca-file", "FILE", given->place.ca_file, "Certificates to trust instead of the system's");
-  options.option("--content-type", "TYPE", given->content_type, "put: what a browser is told that it is");
-  options.option("--metadata", "K=V", given->metadata, "put: kept with it; may be given several times");
+  options.option("--content-type", "TYPE", given->content_type, "put, publish: what a browser is told that it is");
+  options.option("--metadata", "K=V", given->metadata, "put, publish: kept with it; may be given several times");
+  options.option("--file", "PATH", given->file, "publish: which of the version's files, where it has several");
   options.option("--prefix", "PREFIX", given->prefix, "rm: all whose names begin with it");
   options.option("--limit", "N", given->limit, "ls: at most so many");
   options.flag("--total", given->total, "ls: how many there are, and their bytes");
@@ -268,10 +290,11 @@ Run declare_artifact(VerbOptions& options) {
 
 constinit const Verb kArtifact{
     .name = "artifact",
-    .summary = "Put and get named files in S3-compatible storage, without a store",
+    .summary = "Put and get named files in S3-compatible storage, beside any store",
     .examples =
         "  export CAIRN_ARTIFACTS=s3://models/artifacts\n"
         "  cairn artifact put loss.png runs/7/loss.png --content-type image/png\n"
+        "  cairn artifact publish llama-sft@3 llama-sft-3.safetensors   a version, for whoever has no cairn\n"
         "  cairn artifact ls runs/7/\n"
         "  cairn artifact get runs/7/loss.png -             to standard output\n"
         "  cairn artifact url runs/7/loss.png --expires 600 for whoever has no account there\n"

@@ -3,9 +3,7 @@
 // cairn gc: gives back the space of what was removed.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
-#include <string_view>
 
 #include "api/cli/json_fields.h"
 #include "api/cli/verb.h"
@@ -17,19 +15,6 @@ struct Options {
   std::string max_dead = "5%";
   GcOptions gc;
 };
-
-// "5%", from 0 to 100; the sign may be left out.
-Result<double> parse_share(const std::string& text) {
-  std::string_view digits = text;
-  if (digits.ends_with('%')) digits.remove_suffix(1);
-  double percent = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), percent);
-  if (parsed.ec == std::errc{} && parsed.ptr == digits.data() + digits.size() && percent >= 0 && percent <= 100) {
-    return percent / 100;
-  }
-  return Error{.code = ErrorCode::invalid_argument,
-               .message = "--max-dead '" + printable(text) + "' is not a percentage from 0% to 100%"};
-}
 
 void print_report(Session& session, const GcReport& report, bool dry_run) {
   Output& out = session.out();
@@ -46,7 +31,7 @@ void print_report(Session& session, const GcReport& report, bool dry_run) {
 }
 
 Result<int> run_gc(Session& session, Options options) {
-  CAIRN_TRY(options.gc.max_dead, parse_share(options.max_dead));
+  CAIRN_TRY(options.gc.max_dead, parse_share("--max-dead", options.max_dead));
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
   CAIRN_TRY(const GcReport report, store.gc(options.gc, session.progress()));
   CAIRN_CHECK(store.close());

@@ -20,10 +20,10 @@ struct Options {
   std::vector<std::string> arguments;
   MirrorPlace place;
   std::string from;
-  bool read_data = false;
-  bool follow = false;
   std::string limit;
   std::optional<std::size_t> idle;
+  std::string max_dead = "20%", grace = "24h";
+  bool follow = false, read_data = false, dry_run = false;
 };
 
 Json array_of_texts(const std::vector<std::string>& texts) {
@@ -186,6 +186,44 @@ Result<int> verify(Session& session, const Options& options) {
   return report.problems.empty() ? kExitDone : kExitDamage;
 }
 
+Result<int> gc(Session& session, const Options& options) {
+  MirrorGcOptions how{.read_data = options.read_data, .dry_run = options.dry_run};
+  CAIRN_TRY(how.max_dead, parse_share("--max-dead", options.max_dead));
+  CAIRN_TRY(how.grace, parse_duration("--grace", options.grace));
+  CAIRN_TRY(Store store, session.open_store(Access::read_only));
+  CAIRN_TRY(const MirrorGcReport report, store.mirrors().gc(options.arguments[0], how, session.progress()));
+  session.clear_progress();
+  Output& out = session.out();
+  if (out.json()) {
+    session.summary({{"stores", report.stores},
+                     {"packs", report.packs},
+                     {"pack_bytes", report.pack_bytes},
+                     {"live_bytes", report.live_bytes},
+                     {"noted_packs", report.noted_packs},
+                     {"noted_bytes", report.noted_bytes},
+                     {"copied_records", report.copied_records},
+                     {"copied_bytes", report.copied_bytes},
+                     {"removed_packs", report.removed_packs},
+                     {"removed_bytes", report.removed_bytes},
+                     {"waits", report.waits},
+                     {"dry_run", options.dry_run},
+                     {"lost", array_of_texts(report.lost)}});
+    return report.lost.empty() ? kExitDone : kExitDamage;
+  }
+  for (const std::string& lost : report.lost) out.text(printable(lost) + "\n");
+  const std::string noted =
+      fmt::format("{} in {}", size_text(report.noted_bytes), count_text(report.noted_packs, "pack", "packs"));
+  if (options.dry_run) {
+    out.text(fmt::format("Of {}, {} are needed; would note {} to be removed\n", size_text(report.pack_bytes),
+                         size_text(report.live_bytes), noted));
+  } else {
+    out.report(fmt::format("Removed {} in {}; noted {} to be removed in {}, after copying {} of that; in {}\n",
+                           size_text(report.removed_bytes), count_text(report.removed_packs, "pack", "packs"), noted,
+                           options.grace, size_text(report.copied_bytes), duration_text(session.seconds())));
+  }
+  return report.lost.empty() ? kExitDone : kExitDamage;
+}
+
 Result<int> restore(Session& session, const Options& options) {
   CAIRN_TRY(const std::string path, session.store_path());
   MirrorPlace place = options.place;
@@ -215,13 +253,14 @@ constexpr std::array kActions{Action{"add", "NAME s3://BUCKET/PREFIX", 2, 2, add
                               Action{"push", "NAME", 1, 1, push},
                               Action{"pull", "NAME and REF…", 2, kAny, pull},
                               Action{"verify", "NAME", 1, 1, verify},
+                              Action{"gc", "NAME", 1, 1, gc},
                               Action{"restore", "s3://BUCKET/PREFIX", 1, 1, restore}};
 
 Result<int> run_mirror(Session& session, const Options& options) {
   const auto action =
       std::ranges::find(kActions, options.action, [](const Action& one) { return std::string(one.name); });
   if (action == kActions.end()) {
-    return wrong_usage("mirror knows add, rm, list, status, push, pull, verify and restore, not '" +
+    return wrong_usage("mirror knows add, rm, list, status, push, pull, verify, gc and restore, not '" +
                        printable(options.action) + "'");
   }
   if (options.arguments.size() < action->least || options.arguments.size() > action->most) {
@@ -232,7 +271,7 @@ Result<int> run_mirror(Session& session, const Options& options) {
 
 Run declare_mirror(VerbOptions& options) {
   const auto given = std::make_shared<Options>();
-  options.argument("add|rm|list|status|push|pull|verify|restore", given->action, "What to do");
+  options.argument("add|rm|list|status|push|pull|verify|gc|restore", given->action, "What to do");
   options.arguments("NAME", given->arguments, "Which mirror; then its URL (add) or what to pull", Need::optional);
   options.option("--endpoint", "URL", given->place.endpoint, "add, restore: the server, when it is not Amazon's own");
   options.option("--region", "NAME", given->place.region, "add, restore: the bucket's region");
@@ -242,7 +281,12 @@ Run declare_mirror(VerbOptions& options) {
   options.flag("--follow", given->follow, "push: goes on with whatever is written, until it is stopped");
   options.option("--limit", "SIZE", given->limit, "push --follow: bytes a second that are sent at most, such as 10MiB");
   options.option("--idle", "SECONDS", given->idle, "push --follow: ends after so long without anything new");
-  options.flag("--read-data", given->read_data, "verify: read every byte and compare it");
+  options.flag("--read-data", given->read_data, "verify, gc: read every byte and compare it");
+  options.option("--max-dead", "PERCENT", given->max_dead, "gc: how much of a pack may stay that nothing needs");
+  options.option("--grace", "TIME", given->grace,
+                 "gc: what nothing needs is removed so long after it was noted (90s, 30m, 24h, 7d); 0: at once, while "
+                 "nobody else uses the mirror");
+  options.flag("--dry-run", given->dry_run, "gc: only say what would be noted");
   return [given](Session& session) { return run_mirror(session, *given); };
 }
 
@@ -255,6 +299,7 @@ constinit const Verb kMirror{.name = "mirror",
                                  "  cairn mirror push cloud                 again whenever there is something new\n"
                                  "  cairn mirror push cloud --follow        beside a training process, as it writes\n"
                                  "  cairn mirror pull cloud llama-sft@3     one model, without the rest\n"
+                                 "  cairn mirror gc cloud                   once a day: what nothing needs goes\n"
                                  "  cairn --store restored mirror restore s3://models/team --region eu-central-1\n",
                              .lines = true,
                              .declare = declare_mirror};

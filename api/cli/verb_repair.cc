@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "api/cli/answers.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/verb.h"
 
@@ -37,21 +38,28 @@ void print_repaired(Session& session, const RepairReport& report) {
   }
 }
 
-Result<RepairReport> repair(Session& session, bool index) {
+struct Options {
+  bool index = false;
+  std::string from;
+};
+
+Result<RepairReport> repair(Session& session, const Options& options) {
+  if (options.index && !options.from.empty()) return wrong_usage("--index reads nothing but the log: leave out --from");
   CAIRN_TRY(const std::string path, session.store_path());
-  if (index) return Store::rebuild_index(path, session.progress());
+  if (options.index) return Store::rebuild_index(path, session.progress());
   CAIRN_TRY(Store store, session.open_store(Access::read_write));
-  CAIRN_TRY(RepairReport report, store.repair(session.progress()));
+  CAIRN_TRY(RepairReport report, options.from.empty() ? store.repair(session.progress())
+                                                      : store.mirrors().repair(options.from, session.progress()));
   CAIRN_CHECK(store.close());
   return report;
 }
 
-Result<int> run_repair(Session& session, bool index) {
-  CAIRN_TRY(const RepairReport report, repair(session, index));
+Result<int> run_repair(Session& session, const Options& options) {
+  CAIRN_TRY(const RepairReport report, repair(session, options));
   session.clear_progress();
   if (session.out().json()) {
     session.summary(to_json(report));
-  } else if (index) {
+  } else if (options.index) {
     print_rebuilt(session, report);
   } else {
     print_repaired(session, report);
@@ -60,9 +68,10 @@ Result<int> run_repair(Session& session, bool index) {
 }
 
 Run declare_repair(VerbOptions& options) {
-  const auto index = std::make_shared<bool>(false);
-  options.flag("--index", *index, "Rebuild the index from the log alone");
-  return [index](Session& session) { return run_repair(session, *index); };
+  const auto given = std::make_shared<Options>();
+  options.flag("--index", given->index, "Rebuild the index from the log alone");
+  options.option("--from", "MIRROR", given->from, "Fetch from this mirror what cannot be mended here");
+  return [given](Session& session) { return run_repair(session, *given); };
 }
 
 }  // namespace
@@ -71,6 +80,7 @@ constinit const Verb kRepair{.name = "repair",
                              .summary = "Quarantine what is damaged and mend what can be, or rebuild the index",
                              .examples =
                                  "  cairn repair                             then add what it names again\n"
+                                 "  cairn repair --from cloud                what its mirror has\n"
                                  "  cairn repair --index\n",
                              .lines = true,
                              .declare = declare_repair};

@@ -10,7 +10,10 @@
 #include <utility>
 
 #include "api/src/artifact_bucket.h"
+#include "api/src/byte_pipe.h"
 #include "api/src/incoming_file.h"
+#include "cairn/archive.h"
+#include "cairn/store.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/format/manifest.h"
@@ -79,6 +82,11 @@ class FirstPieceKept {
   std::uint64_t pieces_ = 0, bytes_ = 0;
 };
 
+// Read ahead of what is sent.
+constexpr std::size_t kPublishAheadBytes = 16u << 20;
+// Of files that an error names.
+constexpr std::size_t kNamesBytesMax = 500;
+
 s3::ObjectOptions options_of(const ArtifactContent& content) {
   return {.content_type = content.content_type, .metadata = content.metadata};
 }
@@ -99,6 +107,24 @@ Result<ArtifactInfo> put_parts(ArtifactBucket& bucket, const std::string& name, 
   if (!etag.ok()) return std::move(etag).error();
   bucket.note_there();
   return ArtifactInfo{.name = name, .bytes = kept.bytes(), .etag = *std::move(etag), .content = content};
+}
+
+// What a version has under a path, or the only file that it has.
+Result<EntryInfo> file_of(Archive& archive, const std::string& ref, const std::string& path) {
+  CAIRN_TRY(const std::vector<EntryInfo> entries, archive.entries(ref));
+  std::vector<const EntryInfo*> files;
+  std::string names;
+  for (const EntryInfo& entry : entries) {
+    if (entry.kind != "file" || (!path.empty() && entry.path != path)) continue;
+    files.push_back(&entry);
+    if (names.size() < kNamesBytesMax) names += (names.empty() ? "" : ", ") + printable(entry.path);
+  }
+  if (files.size() == 1) return *files.front();
+  if (!files.empty()) {
+    return make_error(ErrorCode::invalid_argument, "'" + printable(ref) + "' has several files: say which of " + names);
+  }
+  return make_error(ErrorCode::not_found, "'" + printable(ref) + "' has no file" +
+                                              (path.empty() ? std::string() : " '" + printable(path) + "'"));
 }
 
 // What is at `path` once links are followed, which InputFile does not. The errors are of code io, or not_found would
@@ -158,6 +184,34 @@ Result<ArtifactInfo> Artifacts::put_file(const std::string& name, const std::str
 Result<ArtifactInfo> Artifacts::put_stream(const std::string& name, const Source& source,
                                            const ArtifactContent& content) {
   return put_parts(*bucket_, name, source, 0, content);
+}
+
+Result<ArtifactInfo> Artifacts::publish(const std::string& name, Store& store, const std::string& ref,
+                                        const std::string& path, const ArtifactContent& content,
+                                        const Progress& progress) {
+  Archive archive = store.archive();
+  CAIRN_TRY(const RefInfo version, archive.resolve(ref));
+  const std::string of = version.name + "@" + std::to_string(version.version);
+  CAIRN_TRY(const EntryInfo file, file_of(archive, of, path));
+  ArtifactContent said = content;
+  said.metadata.try_emplace("cairn-id", file.id);
+  // Headers have printable ASCII alone.
+  const bool is_plain = std::ranges::all_of(of, [](char c) { return c > ' ' && c <= '~'; });
+  if (is_plain) said.metadata.try_emplace("cairn-ref", of);
+  TransferMeter meter(progress, "upload", file.bytes);
+  BytePipe pipe(kPublishAheadBytes);
+  std::thread reader([&] {
+    pipe.end(archive.read_file(of, file.path, [&pipe](std::span<const std::byte> bytes) { return pipe.write(bytes); }));
+  });
+  const Source source = [&](std::span<std::byte> into) -> Result<std::size_t> {
+    CAIRN_TRY(const std::size_t size, pipe.read(into));
+    CAIRN_CHECK(meter.add(size));
+    return size;
+  };
+  auto put = put_parts(*bucket_, name, source, file.bytes, said);
+  pipe.close();
+  reader.join();
+  return put;
 }
 
 Result<std::vector<std::byte>> Artifacts::get(const std::string& name, std::uint64_t bytes_max) {

@@ -34,6 +34,10 @@ Result<ArtifactInfo> Artifacts::put_file(const std::string&, const std::string&,
 Result<ArtifactInfo> Artifacts::put_stream(const std::string&, const Source&, const ArtifactContent&) {
   return no_s3();
 }
+Result<ArtifactInfo> Artifacts::publish(const std::string&, Store&, const std::string&, const std::string&,
+                                        const ArtifactContent&, const Progress&) {
+  return no_s3();
+}
 Result<std::vector<std::byte>> Artifacts::get(const std::string&, std::uint64_t) { return no_s3(); }
 Result<ArtifactInfo> Artifacts::get_file(const std::string&, const std::string&, const Progress&) { return no_s3(); }
 Result<ArtifactInfo> Artifacts::get_stream(const std::string&, const Sink&) { return no_s3(); }

@@ -55,11 +55,15 @@ Result<std::vector<mirror::ContentId>> MirrorFormats::parts_of(const mirror::Con
 Status MirrorFormats::check_object(const mirror::Content& object) const {
   if (!record_kind_is_valid(object.id.kind)) return damaged("an object", "of kind " + std::to_string(object.id.kind));
   const auto kind = static_cast<RecordKind>(object.id.kind);
-  if (checksum_of(object.payload) != object.checksum) {
+  if (!matches_checksum(object)) {
     return make_error(ErrorCode::corruption, std::string(record_kind_name(kind)) + " " +
                                                  to_text(digest_, object.id.digest) + " does not match its checksum");
   }
   return verify_payload(digest_, kind, object.id.digest, object.payload);
+}
+
+bool MirrorFormats::matches_checksum(const mirror::Content& content) const {
+  return checksum_of(content.payload) == content.checksum;
 }
 
 Result<std::vector<mirror::ContentId>> MirrorFormats::needs_of(const mirror::Statement& statement) const {

@@ -17,6 +17,7 @@ class MirrorFormats final : public mirror::Formats {
   Digest digest_of(Bytes bytes) const override;
   Result<std::vector<mirror::ContentId>> parts_of(const mirror::ContentId& object, Bytes payload) const override;
   Status check_object(const mirror::Content& object) const override;
+  bool matches_checksum(const mirror::Content& content) const override;
   Result<std::vector<mirror::ContentId>> needs_of(const mirror::Statement& statement) const override;
 
  private:

@@ -9,12 +9,14 @@
 
 #include "api/src/mirror_formats.h"
 #include "api/src/mirror_places.h"
+#include "api/src/mirror_repair.h"
 #include "api/src/mirror_source.h"
 #include "api/src/mirroring.h"
 #include "api/src/running_mirrors.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
 #include "engine/log/segment_files.h"
+#include "replication/gc.h"
 #include "replication/verify.h"
 
 namespace cairn {
@@ -251,6 +253,44 @@ Result<MirrorVerifyReport> Mirrors::verify(const std::string& name, bool read_da
                             .pack_bytes = report.pack_bytes,
                             .bytes_read = report.bytes_read,
                             .problems = std::move(report.problems)};
+}
+
+Result<MirrorGcReport> Mirrors::gc(const std::string& name, const MirrorGcOptions& options, const Progress& progress) {
+  if (!(options.max_dead >= 0 && options.max_dead <= 1) || options.grace.count() < 0) {
+    return make_error(ErrorCode::invalid_argument, "a share is from 0 to 1, and a grace is not below 0");
+  }
+  CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  CAIRN_CHECK(require_mirror(*mirror.storage, store_->header().digest));
+  ProgressMeter meter(progress, "reclaim", 0);
+  mirror::GcOptions how{.max_dead = options.max_dead,
+                        .grace = options.grace,
+                        .read_data = options.read_data,
+                        .dry_run = options.dry_run,
+                        .parallel = kPushParallel,
+                        .progress = {}};
+  how.progress = [&meter, told = std::uint64_t{0}](const mirror::GcReport& so_far) mutable {
+    meter.add(so_far.copied_bytes - std::exchange(told, so_far.copied_bytes));
+    return meter.check_stop();
+  };
+  CAIRN_TRY(mirror::GcReport report, mirror::gc(*mirror.storage, MirrorFormats(store_->header().digest), how));
+  return MirrorGcReport{.stores = report.stores,
+                        .packs = report.packs,
+                        .pack_bytes = report.pack_bytes,
+                        .live_bytes = report.live_bytes,
+                        .noted_packs = report.noted_packs,
+                        .noted_bytes = report.noted_bytes,
+                        .copied_records = report.copied_records,
+                        .copied_bytes = report.copied_bytes,
+                        .removed_packs = report.removed_packs,
+                        .removed_bytes = report.removed_bytes,
+                        .waits = report.waiting_notes > 0,
+                        .lost = std::move(report.lost)};
+}
+
+Result<RepairReport> Mirrors::repair(const std::string& name, const Progress& progress) {
+  CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
+  CAIRN_CHECK(require_mirror(*mirror.storage, store_->header().digest));
+  return repair_from(*store_, *mirror.storage, progress);
 }
 
 Result<MirrorPullReport> Mirrors::restore(const std::string& path, const MirrorPlace& place, const std::string& from,

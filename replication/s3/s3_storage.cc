@@ -61,7 +61,7 @@ Result<std::vector<ObjectStorage::Listed>> S3Storage::list(std::string_view pref
   std::vector<Listed> listed;
   listed.reserve(page->objects.size());
   for (const ListedObject& object : page->objects) {
-    listed.push_back({.key = object.key.substr(base_.size()), .bytes = object.size});
+    listed.push_back({.key = object.key.substr(base_.size()), .bytes = object.size, .modified = object.modified});
   }
   return listed;
 }

@@ -107,6 +107,35 @@ def show_content(cairn, folder):
     assert cairn.json("stat", "runs/of a name/ä+%2F?.png")["content_type"] == "text/plain"
 
 
+def show_published(cairn, folder):
+    """A file of a version is an object like any other, bit for bit, and says what it is."""
+    def store(*arguments):
+        subprocess.run([CAIRN, "--json", *map(str, arguments)], env=environment("TESTKEY", SECRET, PLACE), cwd=folder,
+                       stdout=subprocess.PIPE, check=True, timeout=300)
+    (folder / "model").mkdir()
+    contents = {"weights.bin": os.urandom(20 << 20), "config.json": b"{}", "empty": b""}
+    for name, content in contents.items():
+        (folder / "model" / name).write_bytes(content)
+    store("--store", "store", "init")
+    store("--store", "store", "add", "model", "--as", "llama")
+    store("--store", "store", "add", "model/config.json", "--as", "single")
+    for name, content in contents.items():
+        put = cairn.json("publish", "llama@1", f"published/{name}", "--file", f"model/{name}", "--store", "store",
+                         "--content-type", "application/x-model", "--metadata", "by=us")
+        assert put["bytes"] == len(content), put
+        assert cairn.run("get", f"published/{name}", "-") == content, name
+        stat = cairn.json("stat", f"published/{name}")
+        assert stat["content_type"] == "application/x-model", stat
+        assert stat["metadata"]["by"] == "us" and stat["metadata"]["cairn-ref"] == "llama@1", stat
+        assert stat["metadata"]["cairn-id"].startswith("blake3:"), stat
+    cairn.run("publish", "single", "published/one", "--store", "store")
+    assert cairn.run("get", "published/one", "-") == b"{}"
+    cairn.run("publish", "llama", "published/which", "--store", "store", code=2)
+    cairn.run("publish", "llama@7", "published/which", "--store", "store", code=12)
+    cairn.run("publish", "llama", "published/which", "--file", "absent", "--store", "store", code=12)
+    cairn.run("stat", "published/which", code=12)
+
+
 def show_many(cairn, folder):
     """A listing has no end at 1,000, and a removal none beyond its prefix."""
     (folder / "small").write_bytes(b"12345")
@@ -208,7 +237,7 @@ def show(folder, endpoint):
     cairn = Command(endpoint, folder)
     cairn.run("stat", "plot.png", code=12)  # there is no bucket yet
     cairn.run("ls", code=12)
-    for part in (show_content, show_many, show_urls, show_errors, show_abandoned):
+    for part in (show_content, show_published, show_many, show_urls, show_errors, show_abandoned):
         part(cairn, folder)
     said = b"".join(printed)
     for secret in (SECRET, "CANARYSECRET", "OTHERSECRET"):

@@ -554,6 +554,10 @@ expect 0 --json mirror list
 expect 2 mirror push
 expect 2 mirror frobnicate
 expect 12 mirror push none
+expect 12 mirror gc none
+expect 12 repair --from none
+expect 2 repair --index --from none
+expect 2 mirror gc none --grace soon
 expect 2 mirror add name http://no.s3/url
 unset CAIRN_ARTIFACTS
 expect 2 artifact ls

@@ -111,6 +111,22 @@ def show(folder, endpoint):
 
     follow(folder, place)
 
+    # What no store needs any more goes: first it is noted, by the server's clock.
+    packed = cairn(b, "mirror", "status", "cloud")["pack_bytes"]
+    cairn(b, "rm", "tuned", "--yes")
+    cairn(b, "mirror", "push", "cloud")
+    would = cairn(b, "mirror", "gc", "cloud", "--dry-run", "--grace", "0")
+    assert would["noted_bytes"] >= (3 << 20) and would["removed_packs"] == 0, would
+    assert cairn(b, "mirror", "gc", "cloud")["noted_packs"] == 0  # all of it is young
+    gone = cairn(b, "mirror", "gc", "cloud", "--grace", "0")
+    assert gone["removed_bytes"] >= (3 << 20) and gone["lost"] == [], gone
+    assert cairn(b, "mirror", "status", "cloud")["pack_bytes"] <= packed - (3 << 20) + (1 << 16)
+    assert cairn(b, "mirror", "verify", "cloud", "--read-data")["problems"] == []
+    e = str(folder / "e")
+    cairn(e, "mirror", "restore", *place, "--from", ours)
+    cairn(e, "get", "llama", "--to", folder / "after")
+    assert filecmp.cmp(model, folder / "after" / "model.safetensors", shallow=False)
+
     # What goes wrong is named.
     cairn(c, "mirror", "pull", "cloud", "absent", code=12)
     cairn(c, "mirror", "pull", "elsewhere", "absent", code=12)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -26,22 +27,27 @@ class MemoryStorage final : public ObjectStorage {
   };
   // Asked before each call, with its number from 0 and its name.
   std::function<Fault(std::size_t call, const std::string& what)> fault;
+  // Called before each call begins, and may call: what somebody else does meanwhile.
+  std::function<void(std::string_view what, std::string_view key)> between;
 
   Status put(std::string_view key, Parts parts) override {
-    return change("put", [&] {
+    return change("put", key, [&] {
       objects_[std::string(key)] = joined(parts);
+      modified_[std::string(key)] = time;
       return Status();
     });
   }
   Result<bool> put_if_absent(std::string_view key, Parts parts) override {
     bool fresh = false;
-    CAIRN_CHECK(change("put_if_absent", [&] {
+    CAIRN_CHECK(change("put_if_absent", key, [&] {
       fresh = objects_.try_emplace(std::string(key), joined(parts)).second;
+      if (fresh) modified_[std::string(key)] = time;
       return Status();
     }));
     return fresh;
   }
   Result<std::optional<std::vector<std::byte>>> get(std::string_view key, std::uint64_t bytes_max) override {
+    somebody_else("get", key);
     const std::lock_guard lock(mutex_);
     const Fault now = next("get");
     if (now == Fault::refused || now == Fault::answer_lost) return failed("get");
@@ -51,6 +57,7 @@ class MemoryStorage final : public ObjectStorage {
     return std::optional(answer(now, at->second));
   }
   Result<std::optional<std::vector<std::byte>>> get_range(std::string_view key, const Range& range) override {
+    somebody_else("get_range", key);
     const std::lock_guard lock(mutex_);
     const Fault now = next("get_range");
     if (now == Fault::refused || now == Fault::answer_lost) return failed("get_range");
@@ -63,24 +70,28 @@ class MemoryStorage final : public ObjectStorage {
     return std::optional(answer(now, {begin, begin + static_cast<std::ptrdiff_t>(range.length)}));
   }
   Result<std::optional<std::uint64_t>> size_of(std::string_view key) override {
+    somebody_else("size_of", key);
     const std::lock_guard lock(mutex_);
     if (next("size_of") != Fault::none) return failed("size_of");
     const auto at = objects_.find(std::string(key));
     return at == objects_.end() ? std::nullopt : std::optional<std::uint64_t>(at->second.size());
   }
   Result<std::vector<Listed>> list(std::string_view prefix, std::string_view after) override {
+    somebody_else("list", prefix);
     const std::lock_guard lock(mutex_);
     if (next("list") != Fault::none) return failed("list");
     std::vector<Listed> page;
     for (auto at = objects_.lower_bound(std::string(prefix)); at != objects_.end() && page.size() < kPage; ++at) {
       if (!at->first.starts_with(prefix)) break;
-      if (at->first > after) page.push_back({.key = at->first, .bytes = at->second.size()});
+      if (at->first > after) {
+        page.push_back({.key = at->first, .bytes = at->second.size(), .modified = modified_[at->first]});
+      }
     }
     return page;
   }
   Result<std::vector<NotRemoved>> remove(const std::vector<std::string>& keys) override {
     std::vector<NotRemoved> left;
-    CAIRN_CHECK(change("remove", [&] {
+    CAIRN_CHECK(change("remove", keys.empty() ? std::string() : keys.front(), [&] {
       for (const std::string& key : keys) {
         if (may_remove) {
           objects_.erase(key);
@@ -94,6 +105,8 @@ class MemoryStorage final : public ObjectStorage {
   }
 
   bool may_remove = true;
+  // By its clock; only a test moves it.
+  std::chrono::sys_seconds time{std::chrono::hours(1000)};
 
   // Of everything under a prefix, and the calls so far.
   std::size_t count(std::string_view prefix) const {
@@ -107,6 +120,18 @@ class MemoryStorage final : public ObjectStorage {
     return sum;
   }
   std::map<std::string, std::vector<std::byte>>& objects() { return objects_; }
+  // All that it has, and when it was put.
+  struct State {
+    std::map<std::string, std::vector<std::byte>> objects;
+    std::map<std::string, std::chrono::sys_seconds> modified;
+    std::chrono::sys_seconds time;
+  };
+  State state() const { return {.objects = objects_, .modified = modified_, .time = time}; }
+  void set(const State& state) {
+    objects_ = state.objects;
+    modified_ = state.modified;
+    time = state.time;
+  }
   std::size_t calls() const { return calls_; }
   void restart() { calls_ = 0; }
 
@@ -118,6 +143,9 @@ class MemoryStorage final : public ObjectStorage {
     for (const auto& part : parts) bytes.insert(bytes.end(), part.begin(), part.end());
     return bytes;
   }
+  void somebody_else(std::string_view what, std::string_view key) {
+    if (between) between(what, key);
+  }
   Fault next(const std::string& what) {
     const std::size_t call = calls_++;
     return fault ? fault(call, what) : Fault::none;
@@ -125,7 +153,8 @@ class MemoryStorage final : public ObjectStorage {
   static Error failed(const std::string& what) {
     return Error{.code = ErrorCode::io, .message = what + ": the connection was reset", .retryable = true};
   }
-  Status change(const std::string& what, const std::function<Status()>& act) {
+  Status change(const std::string& what, std::string_view key, const std::function<Status()>& act) {
+    somebody_else(what, key);
     const std::lock_guard lock(mutex_);
     const Fault now = next(what);
     if (now == Fault::refused) return failed(what);
@@ -140,6 +169,7 @@ class MemoryStorage final : public ObjectStorage {
 
   std::mutex mutex_;
   std::map<std::string, std::vector<std::byte>> objects_;
+  std::map<std::string, std::chrono::sys_seconds> modified_;  // when they were put
   std::atomic<std::size_t> calls_ = 0;
 };
 

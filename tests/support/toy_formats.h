@@ -29,6 +29,7 @@ class ToyFormats final : public mirror::Formats {
     return ids_in(payload);
   }
   Status check_object(const mirror::Content&) const override { return {}; }
+  bool matches_checksum(const mirror::Content&) const override { return true; }
   Result<std::vector<mirror::ContentId>> needs_of(const mirror::Statement& statement) const override {
     return ids_in(statement.payload);
   }

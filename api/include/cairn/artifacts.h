@@ -25,6 +25,7 @@
 namespace cairn {
 
 class ArtifactBucket;
+class Store;
 
 // Where artifacts are.
 struct ArtifactPlace {
@@ -104,6 +105,14 @@ class Artifacts {
   using Source = std::function<Result<std::size_t>(std::span<std::byte>)>;
   // Of a length that is not known before; up to 10,000 parts.
   Result<ArtifactInfo> put_stream(const std::string& name, const Source& source, const ArtifactContent& content = {});
+
+  // A file of a version ("NAME" or "NAME@V"), as it was added, for whoever has no cairn: `path` as Archive lists it;
+  // empty: the only file that the version has, else invalid_argument names them. Read from the store while it is sent;
+  // each block is verified. Metadata that is not given says what it is: "cairn-id" (the digest of the file) and
+  // "cairn-ref". not_found: there is no such version, or file.
+  Result<ArtifactInfo> publish(const std::string& name, Store& store, const std::string& ref,
+                               const std::string& path = {}, const ArtifactContent& content = {},
+                               const Progress& progress = {});
 
   // All of one version: an artifact that is replaced while it is read is a retryable conflict. A larger one than
   // `bytes_max`: resource_exhausted.

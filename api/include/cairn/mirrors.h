@@ -22,6 +22,7 @@
 namespace cairn {
 
 class StoreImpl;
+struct RepairReport;
 
 // Where a mirror is.
 struct MirrorPlace {
@@ -116,6 +117,31 @@ struct MirroringStats {
   MirrorPushReport sent;  // by all of them; left_out is the last one's
 };
 
+struct MirrorGcOptions {
+  // Share of a pack's bytes that no store needs any more; with more of them, what is needed of it is copied.
+  double max_dead = 0.2;
+  // What no store needs any more is noted first, and removed by a call that comes at least this much later, by the
+  // server's clock: whoever pulls or pushes meanwhile is not disturbed. Much longer than any pull takes; less than an
+  // hour is for when nobody else uses the mirror. Zero: this call removes it at once.
+  std::chrono::seconds grace = std::chrono::hours(24);
+  // Reads every byte of every pack, and heals what is damaged.
+  bool read_data = false;
+  bool dry_run = false;  // only says what would be noted
+};
+
+struct MirrorGcReport {
+  std::uint64_t stores = 0;
+  std::uint64_t packs = 0, pack_bytes = 0;             // as they were, without those noted before
+  std::uint64_t live_bytes = 0;                        // blocks and objects that some store needs
+  std::uint64_t noted_packs = 0, noted_bytes = 0;      // to be removed once the grace is over
+  std::uint64_t copied_records = 0, copied_bytes = 0;  // out of those
+  std::uint64_t removed_packs = 0, removed_bytes = 0;
+  bool waits = false;  // something was noted before, and its grace is not over
+  // Blocks and objects that are needed and can be read nowhere in the mirror, in words. The next push of a store that
+  // has them puts them again.
+  std::vector<std::string> lost;
+};
+
 // Of one store; any thread. Calls that ask the mirror block, and try again what may succeed later. Errors name what was
 // asked and never hold a secret. ErrorCode::unsupported: this build has no S3, or the mirror is of stores with another
 // digest. not_found: no mirror of that name. Progress may stop a call: ErrorCode::cancelled.
@@ -168,6 +194,17 @@ class Mirrors {
   // Whether everything that any store has mirrored is there, and can be followed down to blocks; with `read_data` every
   // byte is read and compared.
   Result<MirrorVerifyReport> verify(const std::string& name, bool read_data = false, const Progress& progress = {});
+
+  // Gives the mirror's room back: what no store that is mirrored there needs any more. Beside whoever pushes and pulls;
+  // needs the right to remove. Heals packs that are found damaged, as far as there is another copy. corruption: what
+  // some store says there cannot be read, so that nobody can tell what it needs; conflict: somebody else reclaims the
+  // same mirror now.
+  Result<MirrorGcReport> gc(const std::string& name, const MirrorGcOptions& options = {},
+                            const Progress& progress = {});
+
+  // Store::repair(), and what it cannot mend is fetched from the mirror, verified, and written. What the mirror does not
+  // have either is named.
+  Result<RepairReport> repair(const std::string& name, const Progress& progress = {});
 
   // Makes a store at `path`, where none is, of all that a mirror has of one: of the only one, or of that which `from`
   // names. It has an identity of its own, and knows no mirror yet. It is made beside `path`, as `path`.restoring, and
