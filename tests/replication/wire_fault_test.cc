@@ -108,7 +108,7 @@ class WireFaultTest : public MirrorTest {
   std::vector<Sequence> each_in_turn(std::size_t count) {
     std::mt19937_64 random(test_seed(20'2604));
     std::vector<Sequence> sequences;
-    const std::size_t kinds = scaled(1, kWireFaults - 1), step = is_real() ? scaled(2, 1) : 1;
+    const std::size_t kinds = scaled(1, kWireFaults - 1), step = is_real() ? scaled(3, 1) : 1;
     for (std::size_t number = 0; number < count; number += step) {
       for (std::size_t kind = 0; kind < kinds; ++kind) {
         const auto fault = static_cast<WireFault>(1 + (random() + kind) % (kWireFaults - 1));
@@ -144,7 +144,8 @@ class WireFaultTest : public MirrorTest {
 
   std::string fresh_prefix() {
     small_.clear();
-    return "prefix-" + std::to_string(::getpid()) + "/" + std::to_string(++prefixes_);
+    static std::size_t number = 0;
+    return "wire/" + std::to_string(++number);
   }
 
   static mirror::PushOptions small_packs() { return {.parallel = 2, .pack_bytes = 128 * 1024, .packs_per_index = 2}; }
