@@ -11,7 +11,7 @@
 
 namespace cairn::mirror {
 
-// Used by one thread at a time.
+// Used by one thread at a time, but for check().
 class Destination {
  public:
   virtual ~Destination() = default;
@@ -22,6 +22,9 @@ class Destination {
   // object. Nothing: the store does not have it, or it is damaged there. A blob may be a single block here.
   virtual Result<std::optional<std::vector<ContentId>>> parts_of(const ContentId& id) = 0;
 
+  // Does of put() what needs nothing of the store, and notes in `content` that it is done. Any thread, beside all other
+  // calls. The errors of put().
+  virtual Status check(Content& content) const = 0;
   // Takes content from elsewhere: hostile, and taken only when it is what its id says, else corruption that names it.
   // The bases of a delta block are there, committed. What is there already stays as it is.
   virtual Status put(const Content& content) = 0;

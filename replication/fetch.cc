@@ -18,8 +18,8 @@ struct Stretch {
 };
 
 struct Read {
-  Stretch stretch;
   std::vector<std::byte> bytes;
+  std::vector<Content> contents = {};  // their payloads lie in `bytes`
 };
 
 std::vector<Stretch> stretches_of(std::vector<PackIndex::Place> places, const FetchOptions& options) {
@@ -39,41 +39,47 @@ std::vector<Stretch> stretches_of(std::vector<PackIndex::Place> places, const Fe
   return stretches;
 }
 
-Result<Read> read(ObjectStorage& storage, const Formats& formats, Stretch stretch) {
-  Read result{.stretch = std::move(stretch), .bytes = {}};
-  const std::uint64_t length = result.stretch.end - result.stretch.begin;
-  if (length == 0) return result;
-  const std::string key = pack_key(formats, result.stretch.pack->name);
-  CAIRN_TRY(auto bytes, storage.get_range(key, {.offset = result.stretch.begin, .length = length}));
+Result<std::vector<std::byte>> read_bytes(ObjectStorage& storage, const Formats& formats, const Stretch& stretch) {
+  const std::uint64_t length = stretch.end - stretch.begin;
+  if (length == 0) return std::vector<std::byte>();
+  const std::string key = pack_key(formats, stretch.pack->name);
+  CAIRN_TRY(auto bytes, storage.get_range(key, {.offset = stretch.begin, .length = length}));
   if (!bytes || bytes->size() != length) {
     return make_error(ErrorCode::corruption, "'" + key + "' in the mirror is missing, or shorter than its index says");
   }
-  result.bytes = *std::move(bytes);
+  return *std::move(bytes);
+}
+
+Result<Read> read(ObjectStorage& storage, const Formats& formats, const Stretch& stretch, const CheckContent& check) {
+  CAIRN_TRY(auto bytes, read_bytes(storage, formats, stretch));
+  Read result{.bytes = std::move(bytes)};
+  result.contents.reserve(stretch.records.size());
+  for (const PackedRecord* record : stretch.records) {
+    Content& content = result.contents.emplace_back();
+    content = {.id = record->id,
+               .codec = record->codec,
+               .logical_bytes = record->logical_bytes,
+               .checksum = record->checksum,
+               .bases = record->bases,
+               .payload = Bytes(result.bytes).subspan(record->offset - stretch.begin, record->stored_bytes)};
+    if (check) CAIRN_CHECK(check(content));
+  }
   return result;
 }
 
 }  // namespace
 
 Status fetch(ObjectStorage& storage, const Formats& formats, std::vector<PackIndex::Place> places,
-             const FetchOptions& options, FetchCounters& counters, const TakeContent& take) {
+             const FetchOptions& options, FetchCounters& counters, const TakeContent& take, const CheckContent& check) {
   InFlight<Read> reads(options.parallel, [&](const Read& done) -> Status {
     ++counters.requests;
     counters.bytes += done.bytes.size();
-    for (const PackedRecord* record : done.stretch.records) {
-      const Bytes payload = Bytes(done.bytes).subspan(record->offset - done.stretch.begin, record->stored_bytes);
-      CAIRN_CHECK(take({.id = record->id,
-                        .codec = record->codec,
-                        .logical_bytes = record->logical_bytes,
-                        .checksum = record->checksum,
-                        .bases = record->bases,
-                        .payload = payload}));
-    }
+    for (const Content& content : done.contents) CAIRN_CHECK(take(content));
     return {};
   });
   for (Stretch& stretch : stretches_of(std::move(places), options)) {
-    CAIRN_CHECK(reads.begin([&storage, &formats, stretch = std::move(stretch)]() mutable {
-      return read(storage, formats, std::move(stretch));
-    }));
+    CAIRN_CHECK(reads.begin(
+        [&storage, &formats, &check, stretch = std::move(stretch)] { return read(storage, formats, stretch, check); }));
   }
   return reads.finish();
 }

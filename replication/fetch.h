@@ -27,7 +27,11 @@ struct FetchCounters {
 // Hands every one of `places` to `take`, in the order in which they lie in their packs. The payload is as it came:
 // hostile, and borrowed for the call. corruption names a pack that is missing or ends before.
 using TakeContent = std::function<Status(const Content& content)>;
+// Looks at what came before it is taken: on the threads of the requests, several at a time, while others are on their
+// way. Its error ends the fetch.
+using CheckContent = std::function<Status(Content& content)>;
 Status fetch(ObjectStorage& storage, const Formats& formats, std::vector<PackIndex::Place> places,
-             const FetchOptions& options, FetchCounters& counters, const TakeContent& take);
+             const FetchOptions& options, FetchCounters& counters, const TakeContent& take,
+             const CheckContent& check = {});
 
 }  // namespace cairn::mirror

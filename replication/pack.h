@@ -43,6 +43,9 @@ Result<std::vector<PackedRecord>> read_records(Fields& fields, std::uint32_t cou
 // A pack as it is put: the payloads in the order of add(), then the table.
 class PackBuilder {
  public:
+  // `memory` is what an earlier one was built in, to be used again: pages that are fresh cost more than filling them.
+  explicit PackBuilder(std::vector<std::byte> memory = {}) : bytes_(std::move(memory)) { bytes_.clear(); }
+
   bool empty() const noexcept { return records_.empty(); }
   std::size_t bytes() const noexcept { return bytes_.size(); }
   // Whether it belongs into this one, when a pack is usually of `bytes_usual`.

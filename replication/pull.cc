@@ -123,8 +123,9 @@ Status Puller::bring_blocks() {
     }
     blocks_.erase(blocks_.begin(), waits);
     for (const PackIndex::Place& place : now) coming.erase(place.record->id.digest);
-    CAIRN_CHECK(fetch(storage_, formats_, std::move(now), options_.fetch, report_.fetched,
-                      [this](const Content& block) { return put(block); }));
+    const auto take = [this](const Content& block) { return put(block); };
+    const auto check = [this](Content& block) { return store_.check(block); };
+    CAIRN_CHECK(fetch(storage_, formats_, std::move(now), options_.fetch, report_.fetched, take, check));
     if (!blocks_.empty()) CAIRN_CHECK(store_.commit());
   }
   return {};

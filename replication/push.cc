@@ -2,6 +2,7 @@
 #include "replication/push.h"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <memory>
 #include <unordered_set>
@@ -25,7 +26,8 @@ class Pusher::Run {
   Run(Pusher& pusher, const PushReport& so_far)
       : pusher_(pusher),
         report_(so_far),
-        uploads_(pusher.options_.parallel, [this](Pack pack) { return uploaded(std::move(pack)); }) {}
+        blocks_(pack_memory()),
+        uploads_(pusher.options_.parallel, [this](PackBuilder::Built built) { return uploaded(std::move(built)); }) {}
 
   Result<PushReport> run() {
     Cursor& scanned = pusher_.scanned_;
@@ -159,50 +161,86 @@ class Pusher::Run {
     if (!builder.takes(content, options().pack_bytes)) CAIRN_CHECK(put_pack(builder));
     builder.add(content);
     pending_.insert(content.id);
+    ++records_;
     ++report_.records;
     report_.content_bytes += content.payload.size();
     return {};
   }
 
   Status put_pack(PackBuilder& builder) {
-    if (builder.empty()) return {};
-    auto built = std::make_shared<PackBuilder::Built>(
-        builder.finish(pusher_.formats_, salt_of(pusher_.formats_, pusher_.outgoing_)));
-    const auto upload = [this, built]() -> Result<Pack> {
-      CAIRN_CHECK(put_whole(pusher_.storage_, pack_key(pusher_.formats_, built->pack.name), built->bytes));
-      return std::move(built->pack);
-    };
-    CAIRN_CHECK(uploads_.begin(upload));
-    ++begun_;
-    const bool enough = begun_ >= options().packs_per_index || pending_.size() >= options().records_per_index;
-    return enough ? put_index() : Status();
+    CAIRN_CHECK(upload(builder));
+    const bool enough = packs_ >= options().packs_per_index || records_ >= options().records_per_index;
+    return enough ? end_index() : Status();
   }
 
-  Status uploaded(Pack pack) {
-    ++report_.packs;
-    ++report_.requests;
-    report_.sent_bytes += pack.bytes;
-    uploaded_.push_back(std::move(pack));
+  Status upload(PackBuilder& builder) {
+    if (builder.empty()) return {};
+    const auto filled = std::make_shared<PackBuilder>(std::exchange(builder, PackBuilder()));
+    const auto put = [this, filled,
+                      salt = salt_of(pusher_.formats_, pusher_.outgoing_)]() -> Result<PackBuilder::Built> {
+      PackBuilder::Built built = filled->finish(pusher_.formats_, salt);
+      CAIRN_CHECK(put_whole(pusher_.storage_, pack_key(pusher_.formats_, built.pack.name), built.bytes));
+      return built;
+    };
+    CAIRN_CHECK(uploads_.begin(put));
+    ++begun_;
+    ++packs_;
+    builder = PackBuilder(pack_memory());
     return {};
   }
 
-  // Everything that was brought is in the bucket, and found there. Both builders end here: what is in the one may rely
-  // on what is in the other.
+  // That of a pack which is uploaded, or fresh: there is as much of it as there are packs under way and being filled.
+  std::vector<std::byte> pack_memory() {
+    std::vector<std::byte> memory;
+    if (!memory_.empty()) {
+      memory = std::move(memory_.back());
+      memory_.pop_back();
+    }
+    // With room for the table, so that it is not moved for that.
+    memory.reserve(std::size_t{options().pack_bytes} + options().pack_bytes / 32);
+    return memory;
+  }
+
+  // Packs are taken in the order in which they were begun.
+  Status uploaded(PackBuilder::Built built) {
+    ++report_.packs;
+    ++report_.requests;
+    report_.sent_bytes += built.pack.bytes;
+    uploaded_.push_back(std::move(built.pack));
+    memory_.push_back(std::move(built.bytes));
+    ++taken_;
+    if (index_ends_.empty() || taken_ < index_ends_.front()) return {};
+    index_ends_.pop_front();
+    return write_index();
+  }
+
+  // An index is put when the packs are there that were begun so far, while more are under way. Both builders end here:
+  // what is in the one may rely on what is in the other.
+  Status end_index() {
+    CAIRN_CHECK(upload(blocks_));
+    CAIRN_CHECK(upload(objects_));
+    if (packs_ > 0) index_ends_.push_back(begun_);
+    packs_ = records_ = 0;
+    return {};
+  }
+
+  // Everything that was brought is in the bucket, and found there.
   Status put_index() {
-    begun_ = 0;
-    if (!blocks_.empty()) CAIRN_CHECK(put_pack(blocks_));
-    if (!objects_.empty()) CAIRN_CHECK(put_pack(objects_));
-    begun_ = 0;
-    CAIRN_CHECK(uploads_.finish());
-    if (uploaded_.empty()) return {};
+    CAIRN_CHECK(end_index());
+    return uploads_.finish();
+  }
+
+  Status write_index() {
     const std::vector<std::byte> bytes = encode_index(uploaded_);
     const std::string key = index_key(pusher_.formats_, pusher_.formats_.digest_of(bytes));
     CAIRN_CHECK(look());
     CAIRN_CHECK(put_whole(pusher_.storage_, key, bytes));
     ++report_.requests;
     report_.sent_bytes += bytes.size();
+    for (const Pack& pack : uploaded_) {
+      for (const PackedRecord& record : pack.records) pending_.erase(record.id);
+    }
     pusher_.index_.add(key, std::exchange(uploaded_, {}));
-    pending_.clear();
     return {};
   }
 
@@ -257,15 +295,19 @@ class Pusher::Run {
 
   Pusher& pusher_;
   PushReport report_;
+  std::vector<std::vector<std::byte>> memory_;  // of packs that were uploaded
   PackBuilder blocks_, objects_;
   std::unordered_set<ContentId, ContentIdHash> pending_;  // brought, and in no index yet
   std::vector<Pack> uploaded_;                            // the same
-  std::size_t begun_ = 0;                                 // uploads since the last index
+  std::size_t begun_ = 0;                                 // uploads of this run
+  std::size_t taken_ = 0;                                 // of those, that are over
+  std::deque<std::size_t> index_ends_;                    // after so many of these an index is put
+  std::size_t packs_ = 0, records_ = 0;                   // behind the last of those ends
   std::vector<Statement> left_out_;                       // kinds and keys, of this run
   std::string why_;                                       // the last of them was
   bool removals_known_ = false;
   bool begins_again_ = false;
-  InFlight<Pack> uploads_;  // last: destroyed before what it uses
+  InFlight<PackBuilder::Built> uploads_;  // last: destroyed before what it uses
 };
 
 Pusher::Pusher(Source& source, ObjectStorage& storage, const Formats& formats, PushOptions options)

@@ -12,11 +12,15 @@
 #include "engine/index/block_chain.h"
 #include "engine/read/file_reader.h"
 #include "engine/reclaim/findings.h"
+#include "replication/in_flight.h"
 
 namespace cairn {
 namespace {
 
 RecordKind kind_of(const mirror::ContentId& id) { return static_cast<RecordKind>(id.kind); }
+
+// Objects whose content is read at the same time: each is digested by one thread.
+constexpr std::size_t kVerifiedAtOnce = 4;
 
 // Objects are made of lower ones alone.
 int height_of(RecordKind kind) {
@@ -47,6 +51,7 @@ MirrorDestination::MirrorDestination(StoreImpl& store, StoreImpl::Writing writin
       writing_(std::move(writing)),
       sink_({.digest = store.header().digest, .block_bytes = store.header().block_bytes}, store.index(), *writing_.log,
             store.parts()),
+      buffers_(store.header().block_bytes),
       progress_{.report = {}, .problem = {}, .stop = progress.stop} {}
 
 // The log's next owner expects to find nothing of others in it. What fails here fails for it as well.
@@ -102,22 +107,30 @@ Status MirrorDestination::quarantine(const mirror::ContentId& id, const RecordLo
 Status MirrorDestination::put(const mirror::Content& content) {
   CAIRN_TRY(const auto known, find_good(content.id));
   if (known && known->kind == kind_of(content.id)) return {};
-  const std::string what = std::string(record_kind_name(kind_of(content.id))) + " " + store_.id_text(content.id.digest);
-  if (kind_of(content.id) == RecordKind::block) {
-    auto put = put_block(content);
-    if (!put.ok() && put.error().code == ErrorCode::corruption) return came_damaged(what, put.error().message);
-    return put;
-  }
-  if (Status good = MirrorFormats(store_.header().digest).check_object(content); !good.ok()) {
-    return came_damaged(what, good.error().message);
-  }
+  if (kind_of(content.id) == RecordKind::block) return told_what(content, put_block(content));
+  CAIRN_CHECK(told_what(content, MirrorFormats(store_.header().digest).check_object(content)));
   Object& object = objects_.emplace_back();
   object.content = content;
   object.payload.assign(content.payload.begin(), content.payload.end());
   return {};
 }
 
-Status MirrorDestination::put_block(const mirror::Content& block) {
+// Damage is told with the name of what is damaged.
+Status MirrorDestination::told_what(const mirror::Content& content, Status status) const {
+  if (status.ok() || status.error().code != ErrorCode::corruption) return status;
+  const std::string kind(record_kind_name(kind_of(content.id)));
+  return came_damaged(kind + " " + store_.id_text(content.id.digest), status.error().message);
+}
+
+Status MirrorDestination::check(mirror::Content& content) const {
+  const bool alone = kind_of(content.id) == RecordKind::block && static_cast<CodecId>(content.codec) != CodecId::delta;
+  if (!alone) return {};
+  CAIRN_CHECK(told_what(content, check_block(content)));
+  content.checked = true;
+  return {};
+}
+
+Status MirrorDestination::check_size(const mirror::Content& block) const {
   if (checksum_of(block.payload) != block.checksum) {
     return make_error(ErrorCode::corruption, "it does not match its checksum");
   }
@@ -129,32 +142,55 @@ Status MirrorDestination::put_block(const mirror::Content& block) {
                                                   " bytes, and this store's have at most " +
                                                   std::to_string(store_.header().block_bytes));
   }
+  return {};
+}
+
+Status MirrorDestination::check_digest(const mirror::Content& block, Bytes content) const {
+  const Digest actual = digest_of(store_.header().digest, content);
+  if (actual == block.id.digest) return {};
+  return make_error(ErrorCode::corruption, "its content has digest " + store_.id_text(actual));
+}
+
+Status MirrorDestination::check_block(const mirror::Content& block) const {
+  CAIRN_CHECK(check_size(block));
   const auto codec = static_cast<CodecId>(block.codec);
-  Bytes payload = block.payload;
-  DeltaHead head;
+  if (codec == CodecId::raw && block.payload.size() == block.logical_bytes) return check_digest(block, block.payload);
+  const auto buffer = buffers_.take(block.logical_bytes);
+  if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
+  const MutableBytes content = buffer->first(block.logical_bytes);
+  thread_local BlockDecoder decoder;
+  CAIRN_CHECK(decoder.decode(codec, block.payload, content));
+  return check_digest(block, content);
+}
+
+Status MirrorDestination::put_block(const mirror::Content& block) {
+  const auto codec = static_cast<CodecId>(block.codec);
+  if (codec == CodecId::delta) return put_delta(block);
+  if (!block.checked) CAIRN_CHECK(check_block(block));
+  CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, codec, block.payload));
+  return sink_.commit_if_due();
+}
+
+Status MirrorDestination::put_delta(const mirror::Content& block) {
+  CAIRN_CHECK(check_size(block));
+  CAIRN_TRY(const DeltaHead head, decode_delta_head(block.payload, block.id.digest));
+  if (head.bases != block.bases) return make_error(ErrorCode::corruption, "it has other bases than its index says");
+  const Bytes payload = block.payload.subspan(head.encoded_bytes());
   std::vector<Block> bases;
   std::vector<Bytes> base_contents;
-  if (codec == CodecId::delta) {
-    CAIRN_TRY(head, decode_delta_head(payload, block.id.digest));
-    if (head.bases != block.bases) return make_error(ErrorCode::corruption, "it has other bases than its index says");
-    payload = payload.subspan(head.encoded_bytes());
-    for (const Digest& base : head.bases) {
-      CAIRN_TRY(Block content, store_.blocks().read_block(base));
-      base_contents.push_back(content.content);
-      bases.push_back(std::move(content));
-    }
+  for (const Digest& base : head.bases) {
+    CAIRN_TRY(Block content, store_.blocks().read_block(base));
+    base_contents.push_back(content.content);
+    bases.push_back(std::move(content));
   }
-  if (decoded_.capacity() < block.logical_bytes) decoded_ = AlignedBuffer::allocate(block.logical_bytes);
-  if (!decoded_) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
-  const MutableBytes content = decoded_.first(block.logical_bytes);
-  CAIRN_CHECK(decoder_.decode(codec, payload, content, base_contents));
-  const Digest actual = digest_of(store_.header().digest, content);
-  if (actual != block.id.digest) {
-    return make_error(ErrorCode::corruption, "its content has digest " + store_.id_text(actual));
-  }
+  const auto buffer = buffers_.take(block.logical_bytes);
+  if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
+  const MutableBytes content = buffer->first(block.logical_bytes);
+  CAIRN_CHECK(decoder_.decode(CodecId::delta, payload, content, base_contents));
+  CAIRN_CHECK(check_digest(block, content));
   CAIRN_TRY(const bool may, may_rely_on(block.id.digest, head.bases));
   if (may) {
-    CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, codec, payload, head.bases));
+    CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, CodecId::delta, payload, head.bases));
   } else {
     // What it is the difference from is so itself here, more than anybody would follow.
     const Encoded whole = encoder_.encode(content, DType::opaque, {});
@@ -186,27 +222,55 @@ Status MirrorDestination::write_objects() {
   CAIRN_CHECK(sink_.commit());
   std::vector<Object> objects = std::exchange(objects_, {});
   std::ranges::sort(objects, {}, [](const Object& object) { return height_of(kind_of(object.content.id)); });
+  std::vector<mirror::Content> contents;
   for (Object& object : objects) {
     object.content.payload = object.payload;
-    CAIRN_CHECK(write_object(object.content));
+    contents.push_back(object.content);
   }
-  return sink_.commit();
+  std::span<const mirror::Content> left = contents;
+  while (!left.empty()) {
+    const int height = height_of(kind_of(left.front().id));
+    const auto end = std::ranges::find_if(left, [&](const auto& one) { return height_of(kind_of(one.id)) != height; });
+    const auto level = left.first(static_cast<std::size_t>(end - left.begin()));
+    CAIRN_CHECK(write_objects(level));
+    // What comes next is read through these.
+    CAIRN_CHECK(sink_.commit());
+    left = left.subspan(level.size());
+  }
+  return {};
 }
 
-Status MirrorDestination::write_object(const mirror::Content& object) {
+// None of them is made of another one: they are verified beside each other.
+Status MirrorDestination::write_objects(std::span<const mirror::Content> objects) {
+  mirror::InFlight<const mirror::Content*> verified(kVerifiedAtOnce, [this](const mirror::Content* object) {
+    return sink_.write_object(kind_of(object->id), object->id.digest, object->payload);
+  });
+  for (const mirror::Content& object : objects) {
+    const RecordKind kind = kind_of(object.id);
+    if (kind != RecordKind::blob && kind != RecordKind::model) {
+      CAIRN_CHECK(sink_.write_object(kind, object.id.digest, object.payload));
+      continue;
+    }
+    const auto verify = [this, &object]() -> Result<const mirror::Content*> {
+      CAIRN_CHECK(verify_content(object));
+      return &object;
+    };
+    CAIRN_CHECK(verified.begin(verify));
+  }
+  return verified.finish();
+}
+
+// Any thread. What it is made of is committed.
+Status MirrorDestination::verify_content(const mirror::Content& object) {
   const RecordKind kind = kind_of(object.id);
   const Digest& id = object.id.digest;
-  if (kind == RecordKind::blob || kind == RecordKind::model) {
-    CAIRN_TRY(const FilePieces pieces, pieces_of_content(kind, id, object.payload));
-    ProgressMeter meter(progress_, "verify", pieces.total_bytes);
-    const auto nowhere = [](std::uint64_t, Bytes) { return Status(); };
-    CAIRN_TRY(const Digest actual, FileReader(store_.blocks(), store_.pool()).place(pieces, nowhere, meter));
-    if (actual != id) {
-      return came_damaged(std::string(record_kind_name(kind)) + " " + store_.id_text(id),
-                          "its content has digest " + store_.id_text(actual));
-    }
-  }
-  return sink_.write_object(kind, id, object.payload);
+  CAIRN_TRY(const FilePieces pieces, pieces_of_content(kind, id, object.payload));
+  ProgressMeter meter(progress_, "verify", pieces.total_bytes);
+  const auto nowhere = [](std::uint64_t, Bytes) { return Status(); };
+  CAIRN_TRY(const Digest actual, FileReader(store_.blocks(), store_.pool()).place(pieces, nowhere, meter));
+  if (actual == id) return {};
+  return came_damaged(std::string(record_kind_name(kind)) + " " + store_.id_text(id),
+                      "its content has digest " + store_.id_text(actual));
 }
 
 // A model file's content is found through tensors and blobs, which are read from the store.
@@ -215,7 +279,6 @@ Result<FilePieces> MirrorDestination::pieces_of_content(RecordKind kind, const D
     CAIRN_TRY(const BlobManifest blob, decode_blob(payload));
     return pieces_of(blob);
   }
-  CAIRN_CHECK(sink_.commit());
   CAIRN_TRY(const ModelManifest model, decode_model(payload));
   return pieces_of_model(store_.blocks(), id, model);
 }

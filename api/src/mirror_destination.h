@@ -23,6 +23,7 @@ class MirrorDestination final : public mirror::Destination {
 
   mirror::StoreFacts facts() const override;
   Result<std::optional<std::vector<mirror::ContentId>>> parts_of(const mirror::ContentId& id) override;
+  Status check(mirror::Content& content) const override;  // of a block that is no difference: all of it
   Status put(const mirror::Content& content) override;
   Status commit() override;
   // Refs and roots that are there as they are said are not said again. conflict: the store has another version of the
@@ -33,13 +34,19 @@ class MirrorDestination final : public mirror::Destination {
   MirrorDestination(StoreImpl& store, StoreImpl::Writing writing, const Progress& progress);
 
   Result<std::optional<RecordLocation>> find_good(const mirror::ContentId& id);
+  Status told_what(const mirror::Content& content, Status status) const;
+  Status check_block(const mirror::Content& block) const;
+  Status check_size(const mirror::Content& block) const;
+  Status check_digest(const mirror::Content& block, Bytes content) const;
   Status put_block(const mirror::Content& block);
+  Status put_delta(const mirror::Content& block);
   // Whether the block may be the difference from these, all that they rely on included.
   Result<bool> may_rely_on(const Digest& block, const std::vector<Digest>& bases);
   // Writes the objects that came, those that others are made of first; blobs and model files when their bytes have the
   // digest which is their id.
   Status write_objects();
-  Status write_object(const mirror::Content& object);
+  Status write_objects(std::span<const mirror::Content> objects);
+  Status verify_content(const mirror::Content& object);
   Result<FilePieces> pieces_of_content(RecordKind kind, const Digest& id, Bytes payload);
   // Takes what is damaged here for not there: what comes instead is written.
   Status quarantine(const mirror::ContentId& id, const RecordLocation& at);
@@ -47,8 +54,8 @@ class MirrorDestination final : public mirror::Destination {
   StoreImpl& store_;
   const StoreImpl::Writing writing_;
   BlockSink sink_;
+  mutable BufferPool buffers_;  // for blocks that are decoded to verify them
   BlockDecoder decoder_;
-  AlignedBuffer decoded_;
   BlockEncoder encoder_;
   Progress progress_;  // its stop alone
   struct Object {

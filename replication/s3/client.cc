@@ -57,7 +57,8 @@ Result<BucketReply> Client::put_once(std::string_view key, Parts parts, const Ob
                          .key = key,
                          .headers = std::move(headers),
                          .body = parts,
-                         .idempotent = !if_absent});
+                         .idempotent = !if_absent,
+                         .read = check_put});
 }
 
 Result<std::string> Client::put(std::string_view key, Parts parts, const ObjectOptions& options) {

@@ -155,7 +155,8 @@ Result<std::string> Client::put_in_parts(std::string_view key, const ContentSour
                                           .method = "PUT",
                                           .key = key,
                                           .query = {{"partNumber", std::to_string(part->number + 1)}, {"uploadId", id}},
-                                          .body = Parts(&body, 1)});
+                                          .body = Parts(&body, 1),
+                                          .read = check_put});
       if (reply.error) {
         reader.stop();
         return *std::move(reply.error);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "replication/s3/error_reply.h"
 #include "replication/s3/messages.h"
 #include "replication/s3/time_text.h"
 
@@ -70,6 +71,15 @@ Result<ObjectInfo> info_of(const HttpReply& reply) {
     }
   }
   return info;
+}
+
+Status check_put(const HttpReply& reply) {
+  if (reply.body.empty()) return {};
+  const ErrorReply refusal = read_error_reply(reply.status, reply.text());
+  if (refusal.code.empty() && reply.header("etag")) return {};
+  Error error = to_error(refusal, "behind the header of success");
+  error.retryable = true;
+  return error;
 }
 
 }  // namespace cairn::s3

@@ -14,5 +14,8 @@ namespace cairn::s3 {
 Result<std::vector<Header>> headers_of(const ObjectOptions& options);
 // A transient error where the reply does not tell the size.
 Result<ObjectInfo> info_of(const HttpReply& reply);
+// Whether something was put: not where a body tells of an error behind the header of success, or comes from somebody on
+// the way who is no S3 and gives no ETag. A transient error.
+Status check_put(const HttpReply& reply);
 
 }  // namespace cairn::s3

@@ -39,6 +39,14 @@ TEST_F(ClientTest, APutIsSignedWithADigestWithoutTlsAndWithoutOneOverIt) {
   EXPECT_EQ(http_.requests.at(1).header("x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
 }
 
+TEST_F(ClientTest, APutThatIsAnsweredWithAnErrorBehindTheHeaderOfSuccessIsNone) {
+  const std::string refusal = "<Error><Code>InternalError</Code></Error>";
+  http_.script = {says(200, refusal, {{"etag", "\"e\""}}), says(200, "Sign in to this network"),
+                  says(200, "", {{"etag", "\"e\""}})};
+  EXPECT_TRUE(client().put("k", one_part("abc")).ok());
+  EXPECT_EQ(http_.lines().size(), 3U);
+}
+
 TEST_F(ClientTest, MetadataThatNoHeaderCarriesIsNotSent) {
   for (const Metadata& metadata : {Metadata{{"Big", "x"}}, Metadata{{"a", "b\nc"}}, Metadata{{"a", " b"}},
                                    Metadata{{"a", std::string(2048, 'b')}}, Metadata{{"a", "\xc3\xa4"}}}) {

@@ -6,6 +6,7 @@
 # keeps everything in memory; STORE=bluestore keeps it in FOLDER, even when the processes are killed.
 # With SESSIONS=on there is a second gateway to the same objects, named in FOLDER/sessions, that looks at session tokens,
 # which the first one ignores; it calls everything that is wrong with a request's credentials AccessDenied.
+# MEMORY is how many bytes memstore takes; the server is stuck when they are full.
 # Debian 12: radosgw ceph-mon ceph-osd ceph-common.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 needs radosgw radosgw-admin ceph-mon ceph-osd ceph monmaptool python3
@@ -36,7 +37,7 @@ mon data avail crit = 1
 mon allow pool size one = true
 osd data = $folder/osd
 osd objectstore = $store
-memstore device bytes = 4294967296
+memstore device bytes = ${MEMORY:-4294967296}
 bluestore block size = 6442450944
 osd memory target = 939524096
 # The gateway works through classes that the disk daemon loads.
