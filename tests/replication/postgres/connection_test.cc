@@ -115,6 +115,15 @@ TEST_F(ConnectionTest, TheUnixSocketNeedsNoTls) {
   CAIRN_ASSERT_OK(connection);
 }
 
+TEST_F(ConnectionTest, ElsewhereNobodyIsSpokenToWhoseCertificateIsNotKnown) {
+  // This machine by a name that does not say so.
+  const std::string elsewhere = "host=2130706433 port=" + port() + " user=postgres password=" + password();
+  const auto refused = open(elsewhere);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message, HasSubstr("certificate"));
+  CAIRN_ASSERT_OK(open(elsewhere + " sslmode=disable"));
+}
+
 TEST(AddressTest, TlsIsVerifiedInFullUnlessTheHostIsHereOrSomebodySaidOtherwise) {
   const Keyword verified{"sslmode", "verify-full"};
   for (const char* const here :
