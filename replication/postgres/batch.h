@@ -72,8 +72,9 @@ class Batch {
   };
   using Groups = std::map<std::string, Group>;  // by the key's cells
   // In the order in which they are written: snapshots before their files.
-  static constexpr std::array<const Table*, 9> kTables = {
-      &kExperiments, &kProgress, &kEvaluations, &kResults, &kMetrics, &kSnapshots, &kFiles, &kRefs, &kTensors};
+  static constexpr std::array<const Table*, 10> kTables = {&kExperiments, &kProgress,  &kEvaluations, &kResults,
+                                                           &kMetrics,     &kSnapshots, &kFiles,       &kRefs,
+                                                           &kTensors,     &kLeftOut};
 
   template <class Key>
   CellWriter begin_row(const Key& key) const {

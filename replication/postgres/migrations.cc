@@ -163,6 +163,7 @@ CREATE TABLE cairn.metrics (
   id bytea NOT NULL,
   part bigint NOT NULL,
   run text NOT NULL,
+  block bigint NOT NULL,
   series text NOT NULL,
   kind text NOT NULL,
   points bigint NOT NULL,
@@ -180,6 +181,7 @@ COMMENT ON COLUMN cairn.metrics.store IS 'Whose it is';
 COMMENT ON COLUMN cairn.metrics.id IS 'Of the block, whose rows are replaced together: sha256 of the key of the store''s entry';
 COMMENT ON COLUMN cairn.metrics.part IS 'Counts the rows of a block';
 COMMENT ON COLUMN cairn.metrics.run IS 'The run''s name; escaped';
+COMMENT ON COLUMN cairn.metrics.block IS 'The block''s number in its run';
 COMMENT ON COLUMN cairn.metrics.series IS 'The series'' name; escaped';
 COMMENT ON COLUMN cairn.metrics.kind IS 'real, integer or text: which of the arrays there is';
 COMMENT ON COLUMN cairn.metrics.points IS 'How many there are';
@@ -279,6 +281,20 @@ COMMENT ON COLUMN cairn.tensors.dtype IS 'Null: a part of a state that is no ten
 COMMENT ON COLUMN cairn.tensors.shape IS 'Null: a part of a state that is no tensor';
 COMMENT ON COLUMN cairn.tensors.bytes IS 'Of the tensor';
 
+CREATE TABLE cairn.left_out (
+  store uuid NOT NULL REFERENCES cairn.stores ON DELETE CASCADE,
+  id bytea NOT NULL,
+  kind bigint NOT NULL,
+  key bytea NOT NULL,
+  why text NOT NULL,
+  PRIMARY KEY (store, id));
+COMMENT ON TABLE cairn.left_out IS 'What stores say and could not be mirrored yet: it is tried again with each push';
+COMMENT ON COLUMN cairn.left_out.store IS 'Whose it is';
+COMMENT ON COLUMN cairn.left_out.id IS 'Made of kind and key, which are too long for an index: sha256 of both';
+COMMENT ON COLUMN cairn.left_out.kind IS 'Of the statement: 7 a ref, 12 an entry';
+COMMENT ON COLUMN cairn.left_out.key IS 'Of the statement, as the store''s log has it';
+COMMENT ON COLUMN cairn.left_out.why IS 'What is wrong with it; escaped';
+
 CREATE VIEW cairn.best_evaluations AS
   SELECT e.store, x.name AS experiment, e.architecture_hash, e.fitness, e.generation, e.worker, e.metrics,
          e.duration_seconds, to_timestamp(e.recorded_ns / 1e9::float8) AS recorded, e.architecture_json
@@ -341,8 +357,10 @@ constexpr SchemaObject kObjects1[] = {
     {"files_by_id", "a9b9da6a0fb4b3b8"},
     {"files_pkey", "95268884ae3da025"},
     {"latest_checkpoints", "3d44985510ad9a56"},
+    {"left_out", "a1165ded35e11097"},
+    {"left_out_pkey", "4931333d1a268694"},
     {"metric_points", "093df7b167448b68"},
-    {"metrics", "c8125612d27c2bc2"},
+    {"metrics", "22e017ca698ca39c"},
     {"metrics_by_run", "bd55916f22c4e66d"},
     {"metrics_pkey", "a4a4e57963a29b09"},
     {"refs", "3e72cbecb86947de"},

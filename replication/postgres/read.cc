@@ -56,10 +56,15 @@ Result<StorePlace> read_place(Connection& connection, const Uuid& store) {
 
 Status read_cells(Connection& connection, const Table& table, const Uuid& store, const RowFilter& filter,
                   const std::function<Status(CellReader& row)>& visit) {
+  return read_columns(connection, table, columns_of(table, ""), store, filter, visit);
+}
+
+Status read_columns(Connection& connection, const Table& table, std::string_view columns, const Uuid& store,
+                    const RowFilter& filter, const std::function<Status(CellReader& row)>& visit) {
   std::string order;
   for (const std::string_view column : table.columns.first(table.keys))
     order.append(order.empty() ? "" : ", ").append(column);
-  const std::string declare = "DECLARE cairn_rows NO SCROLL CURSOR FOR SELECT " + columns_of(table, "") +
+  const std::string declare = "DECLARE cairn_rows NO SCROLL CURSOR FOR SELECT " + std::string(columns) +
                               " FROM cairn." + std::string(table.name) + " WHERE store = $1 " +
                               std::string(filter.where) + " ORDER BY " + order;
   CellWriter values;

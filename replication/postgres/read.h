@@ -24,6 +24,9 @@ struct RowFilter {
   std::string_view where = {};
   CellWriter values = {};
 };
+// Of the columns that are named alone.
+Status read_columns(Connection& connection, const Table& table, std::string_view columns, const Uuid& store,
+                    const RowFilter& filter, const std::function<Status(CellReader& row)>& visit);
 Status read_cells(Connection& connection, const Table& table, const Uuid& store, const RowFilter& filter,
                   const std::function<Status(CellReader& row)>& visit);
 

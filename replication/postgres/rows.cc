@@ -20,7 +20,9 @@ std::int64_t highest(const std::vector<std::int64_t>& steps) {
 std::string_view as_text(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 // Of what has a dtype.
-std::vector<std::int64_t> shape_of(CellReader& cells) { return cells.optional(&CellReader::int8s).value_or(std::vector<std::int64_t>()); }
+std::vector<std::int64_t> shape_of(CellReader& cells) {
+  return cells.optional(&CellReader::int8s).value_or(std::vector<std::int64_t>());
+}
 
 }  // namespace
 
@@ -122,7 +124,7 @@ ResultRow ResultRow::read(CellReader& cells) {
 }
 
 void MetricRow::write(CellWriter& cells) const {
-  cells.text(run).text(series).text(kMetricTypes[static_cast<std::size_t>(type)]).count(steps.size());
+  cells.text(run).count(block).text(series).text(kMetricTypes[static_cast<std::size_t>(type)]).count(steps.size());
   cells.int8(lowest(steps)).int8(highest(steps)).int8s(steps).int8s(times_ns);
   type == MetricType::real ? cells.float8s(reals) : cells.null();
   type == MetricType::integer ? cells.int8s(integers) : cells.null();
@@ -133,6 +135,7 @@ MetricRow MetricRow::read(CellReader& cells) {
   row.key.id.sha256 = cells.bytea();
   cells.skip();  // part
   row.run = cells.text();
+  row.block = cells.count();
   row.series = cells.text();
   const std::string type = cells.text();
   const auto* const known = std::ranges::find(kMetricTypes, type);
@@ -217,6 +220,24 @@ TensorRow TensorRow::read(CellReader& cells) {
   row.dtype = cells.optional(&CellReader::text);
   row.shape = shape_of(cells);
   row.bytes = cells.count();
+  return row;
+}
+
+LeftOutKey left_out_key(std::uint8_t kind, std::string_view statement_key) {
+  return {entry_id(std::string(1, static_cast<char>(kind)).append(statement_key))};
+}
+void LeftOutRow::write(CellWriter& cells) const {
+  cells.count(kind).bytea(std::as_bytes(std::span(statement_key))).text(why);
+}
+LeftOutRow LeftOutRow::read(CellReader& cells) {
+  LeftOutRow row;
+  row.key.id.sha256 = cells.bytea();
+  const std::uint64_t kind = cells.count();
+  row.kind = static_cast<std::uint8_t>(kind);
+  if (row.kind != kind) cells.refuse("is no kind of statement");
+  const Bytes key = cells.bytea();
+  row.statement_key = as_text(key);
+  row.why = cells.text();
   return row;
 }
 

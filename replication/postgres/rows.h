@@ -117,6 +117,7 @@ enum class MetricType : std::uint8_t { real, integer, text };
 struct MetricRow {
   MetricKey key;
   std::string run, series;
+  std::uint64_t block = 0;
   MetricType type = MetricType::real;
   std::vector<std::int64_t> steps, times_ns;  // of each point
   // Of these the one of the type has as many, the others none.
@@ -197,6 +198,24 @@ struct TensorRow {
   void write(CellWriter& cells) const;
   static TensorRow read(CellReader& cells);
   friend bool operator==(const TensorRow&, const TensorRow&) = default;
+};
+
+// A statement of the store's that could not be mirrored.
+struct LeftOutKey {
+  static constexpr const Table& table = kLeftOut;
+  EntryId id;  // of the kind's byte and the key
+  void write(CellWriter& cells) const { cells.bytea(id.sha256); }
+  friend bool operator==(const LeftOutKey&, const LeftOutKey&) = default;
+};
+LeftOutKey left_out_key(std::uint8_t kind, std::string_view statement_key);
+struct LeftOutRow {
+  LeftOutKey key;
+  std::uint8_t kind = 0;
+  std::string statement_key;
+  std::string why;
+  void write(CellWriter& cells) const;
+  static LeftOutRow read(CellReader& cells);
+  friend bool operator==(const LeftOutRow&, const LeftOutRow&) = default;
 };
 
 }  // namespace cairn::postgres

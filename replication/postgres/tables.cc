@@ -18,13 +18,14 @@ constexpr Column kEvaluationColumns[] = {"store",      "experiment",   "architec
 constexpr Column kResultColumns[] = {
     "store", "id",    "namespace",  "key",        "version",          "serializer", "bytes",         "json",
     "dtype", "shape", "experiment", "created_ns", "expires_store_ns", "cost_ns",    "eviction_clock"};
-constexpr Column kMetricColumns[] = {"store",    "id",       "part",  "run",      "series", "kind",     "points",
-                                     "min_step", "max_step", "steps", "times_ns", "reals",  "integers", "texts"};
+constexpr Column kMetricColumns[] = {"store",    "id",       "part",  "run",      "block", "series",   "kind", "points",
+                                     "min_step", "max_step", "steps", "times_ns", "reals", "integers", "texts"};
 constexpr Column kRefColumns[] = {"store", "name", "version", "snapshot", "created_ns", "logical_bytes", "tags"};
 constexpr Column kSnapshotColumns[] = {"store",         "id",    "tree",    "parent",  "created_ns",
                                        "logical_bytes", "files", "tensors", "metadata"};
 constexpr Column kFileColumns[] = {"store", "snapshot", "part", "path", "kind", "bytes", "id", "is_model", "note"};
 constexpr Column kTensorColumns[] = {"store", "model", "part", "name", "id", "dtype", "shape", "bytes"};
+constexpr Column kLeftOutColumns[] = {"store", "id", "kind", "key", "why"};
 
 std::string joined(std::span<const Column> columns, std::string_view between, std::string_view before = "",
                    std::string_view behind = "") {
@@ -63,6 +64,7 @@ constinit const Table kMetrics{"metrics", kMetricColumns, 3, 2};
 constinit const Table kRefs{"refs", kRefColumns, 3, 3};
 constinit const Table kSnapshots{"snapshots", kSnapshotColumns, 2, 2};
 constinit const Table kFiles{"files", kFileColumns, 3, 2};
+constinit const Table kLeftOut{"left_out", kLeftOutColumns, 2, 2};
 constinit const Table kTensors{"tensors", kTensorColumns, 3, 2};
 
 std::string column_list(const Table& table, std::size_t count) {

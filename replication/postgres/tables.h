@@ -21,7 +21,8 @@ struct Table {
   bool is_grouped() const noexcept { return group < keys; }
 };
 
-extern const Table kExperiments, kProgress, kEvaluations, kResults, kMetrics, kRefs, kSnapshots, kFiles, kTensors;
+extern const Table kExperiments, kProgress, kEvaluations, kResults, kMetrics, kRefs, kSnapshots, kFiles, kTensors,
+    kLeftOut;
 
 // "(a, b, c)" of the first `count` columns.
 std::string column_list(const Table& table, std::size_t count);

@@ -42,6 +42,7 @@ class RoundTripTest : public PostgresTest, public ::testing::WithParamInterface<
     put_group(batch, files());
     put_each(batch, refs());
     put_group(batch, tensors());
+    put_each(batch, left_out());
   }
 };
 INSTANTIATE_TEST_SUITE_P(, RoundTripTest, ::testing::Values("copied", "row_by_row"),
@@ -55,9 +56,9 @@ bool same(const EvaluationRow& a, const EvaluationRow& b) {
          std::ranges::equal(a.metrics, b.metrics, numbers) && a.architecture == b.architecture;
 }
 bool same(const MetricRow& a, const MetricRow& b) {
-  return a.key == b.key && a.run == b.run && a.series == b.series && a.type == b.type && a.steps == b.steps &&
-         a.times_ns == b.times_ns && std::ranges::equal(a.reals, b.reals, same_bits) && a.integers == b.integers &&
-         a.texts == b.texts;
+  return a.key == b.key && a.run == b.run && a.block == b.block && a.series == b.series && a.type == b.type &&
+         a.steps == b.steps && a.times_ns == b.times_ns && std::ranges::equal(a.reals, b.reals, same_bits) &&
+         a.integers == b.integers && a.texts == b.texts;
 }
 
 TEST_P(RoundTripTest, EveryKindOfRowComesBackInTwoStores) {
@@ -78,6 +79,7 @@ TEST_P(RoundTripTest, EveryKindOfRowComesBackInTwoStores) {
     EXPECT_EQ(read<FileRow>(*connection, store), files());
     EXPECT_EQ(read<RefRow>(*connection, store), refs());
     EXPECT_EQ(read<TensorRow>(*connection, store), tensors());
+    EXPECT_EQ(read<LeftOutRow>(*connection, store), left_out());
     const auto evaluations_read = read<EvaluationRow>(*connection, store);
     ASSERT_EQ(evaluations_read.size(), evaluations().size());
     for (const EvaluationRow& wanted : evaluations()) {

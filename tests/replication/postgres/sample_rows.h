@@ -100,6 +100,7 @@ inline MetricRow metric(const std::string& run, const std::string& block, const 
   MetricRow row;
   row.key = {entry_id(run + "/" + block)};
   row.run = run;
+  row.block = block.size();
   row.series = series;
   return row;
 }
@@ -173,6 +174,10 @@ inline std::vector<TensorRow> tensors() {
            .dtype = std::nullopt,
            .shape = {},
            .bytes = 5}};
+}
+
+inline std::vector<LeftOutRow> left_out() {
+  return {{.key = left_out_key(12, kAnyBytes), .kind = 12, .statement_key = kAnyBytes, .why = "a block is damaged"}};
 }
 
 }  // namespace cairn::postgres
