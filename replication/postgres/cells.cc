@@ -234,6 +234,7 @@ Uuid CellReader::uuid() {
   std::ranges::copy(std::as_bytes(std::span(take(uuid.size()))), uuid.begin());
   return uuid;
 }
+std::string CellReader::raw() { return std::string(take()); }
 std::string CellReader::text() {
   auto bytes = unescaped(take());
   if (!bytes) refuse("is no text that Cairn wrote");

@@ -90,6 +90,7 @@ class CellReader {
   std::vector<std::byte> bytea();
   Uuid uuid();
   std::string text();  // unescaped
+  std::string raw();   // the bytes of any type
   std::map<std::string, double> numbers_jsonb();
   std::map<std::string, std::string> texts_jsonb();
   std::vector<std::int64_t> int8s();
