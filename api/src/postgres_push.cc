@@ -113,7 +113,7 @@ Status PostgresPusher::add_left_out(Batch& batch, PostgresPushReport& report) {
 
 Status PostgresPusher::add(const mirror::Statement& statement, Batch& batch, PostgresPushReport& report) {
   ++report.statements;
-  const Status said = rows_.add(statement, batch);
+  Status said = rows_.add(statement, batch);
   if (said.ok()) return {};
   if (!is_unreadable(said.error())) return said;
   // It was replaced or removed since the log was looked at: that comes later in the log.

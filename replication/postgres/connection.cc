@@ -230,7 +230,7 @@ Result<Rows> Connection::finish_statement(Deadline deadline) {
   return rows;
 }
 
-Result<Rows> Connection::query(std::string_view sql, CellWriter cells) {
+Result<Rows> Connection::query(std::string_view sql, const CellWriter& cells) {
   CAIRN_CHECK(require_connection());
   CAIRN_CHECK(cells.check());
   const Values values(cells);

@@ -57,7 +57,7 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  Result<Rows> query(std::string_view sql, CellWriter values = {});
+  Result<Rows> query(std::string_view sql, const CellWriter& values = {});
   // Several statements without values, whose rows are of no interest; one transaction unless they say otherwise.
   Status run(std::string_view script);
   // One round trip for all of them. Those behind the first that fails are not run; its error is returned.

@@ -37,8 +37,7 @@ std::string joined(std::span<const Column> columns, std::string_view between, st
   return text;
 }
 
-std::string stage_of(const Table& table) { return "pg_temp.cairn_rows_of_" + std::string(table.name); }
-std::string group_stage_of(const Table& table) { return "pg_temp.cairn_groups_of_" + std::string(table.name); }
+std::string stage_of(const Table& table) { return "pg_temp.cairn_groups_of_" + std::string(table.name); }
 
 // What an INSERT does about a row that is there.
 std::string on_conflict(const Table& table) {
@@ -86,29 +85,21 @@ std::string remove_statement(const Table& table) {
   return text;
 }
 
-std::string create_stage_statements(const Table& table) {
-  const auto create = [&](const std::string& name, std::size_t columns) {
-    return "CREATE TEMP TABLE IF NOT EXISTS " + name.substr(name.find('.') + 1) + " ON COMMIT DELETE ROWS AS SELECT " +
-           joined(table.columns.first(columns), ", ") + " FROM cairn." + std::string(table.name) + " WITH NO DATA;";
-  };
-  return create(stage_of(table), table.columns.size()) + create(group_stage_of(table), table.group);
+std::string create_stage_statement(const Table& table) {
+  const std::string stage = stage_of(table);
+  return "CREATE TEMP TABLE IF NOT EXISTS " + stage.substr(stage.find('.') + 1) + " ON COMMIT DELETE ROWS AS SELECT " +
+         joined(table.columns.first(table.group), ", ") + " FROM cairn." + std::string(table.name) + " WITH NO DATA";
 }
 
+std::string copy_groups_statement(const Table& table) { return copy_statement(stage_of(table), table, table.group); }
 std::string copy_rows_statement(const Table& table) {
-  return copy_statement(stage_of(table), table, table.columns.size());
-}
-std::string copy_groups_statement(const Table& table) {
-  return copy_statement(group_stage_of(table), table, table.group);
+  return copy_statement("cairn." + std::string(table.name), table, table.columns.size());
 }
 
-std::string upsert_staged_statement(const Table& table) {
-  const std::string columns = joined(table.columns, ", ");
-  return "INSERT INTO cairn." + std::string(table.name) + " (" + columns + ") SELECT " + columns + " FROM " +
-         stage_of(table) + on_conflict(table);
-}
-
-std::string remove_staged_statement(const Table& table) {
-  std::string text = "DELETE FROM cairn." + std::string(table.name) + " t USING " + group_stage_of(table) + " g WHERE ";
+// Without statistics of the stage, all of a large table may be read for a few rows.
+std::string remove_staged_statements(const Table& table) {
+  std::string text = "ANALYZE " + stage_of(table) + "; DELETE FROM cairn." + std::string(table.name) + " t USING " +
+                     stage_of(table) + " g WHERE ";
   for (std::size_t i = 0; i < table.group; ++i) {
     const Column column = table.columns[i];
     text.append(i > 0 ? " AND t." : "t.").append(column).append(" = g.").append(column);

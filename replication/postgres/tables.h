@@ -32,12 +32,11 @@ std::string upsert_statement(const Table& table);
 // The rows of the group that $1, $2, … are.
 std::string remove_statement(const Table& table);
 
-// The same of many: rows, or the keys of groups, are copied into tables of this session that empty themselves with each
-// transaction, and go on from there in one statement.
-std::string create_stage_statements(const Table& table);
-std::string copy_rows_statement(const Table& table);
+// The same of many: the groups that are said are copied into a table of this session, which empties itself with each
+// transaction, and removed in one statement; then their rows are copied into the table itself.
+std::string create_stage_statement(const Table& table);
 std::string copy_groups_statement(const Table& table);
-std::string upsert_staged_statement(const Table& table);
-std::string remove_staged_statement(const Table& table);
+std::string remove_staged_statements(const Table& table);
+std::string copy_rows_statement(const Table& table);
 
 }  // namespace cairn::postgres
