@@ -187,6 +187,27 @@ TEST_P(RoundTripTest, ManyRowsAreReadInTheOrderOfTheirKeys) {
 
 class RowsTest : public PostgresTest {};
 
+TEST_P(RoundTripTest, AWriterNeedsNoMoreRightsThanTheManualSays) {
+  const auto connection = connect_with_schema();
+  CAIRN_ASSERT_OK(connection->run("CREATE ROLE cairn_writer; GRANT TEMPORARY ON DATABASE " + database_ +
+                                  " TO cairn_writer; GRANT USAGE ON SCHEMA cairn TO cairn_writer;"
+                                  "REVOKE TEMPORARY ON DATABASE " +
+                                  database_ +
+                                  " FROM PUBLIC;"
+                                  "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA cairn TO cairn_writer;"
+                                  "REVOKE INSERT, UPDATE, DELETE ON cairn.schema_versions FROM cairn_writer;"
+                                  "SET ROLE cairn_writer"));
+  CAIRN_ASSERT_OK(require_schema(*connection));
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    Batch batch(store_uuid(1), i == 0 ? StorePlace() : place(i), place(i + 1));
+    put_everything(batch);
+    CAIRN_ASSERT_OK(batch.remove(evaluation(7).key));
+    CAIRN_ASSERT_OK(apply(*connection, batch, options()));
+  }
+  EXPECT_FALSE(connection->run("DROP TABLE cairn.refs").ok());
+  CAIRN_ASSERT_OK(connection->run("RESET ROLE; DROP OWNED BY cairn_writer; DROP ROLE cairn_writer"));
+}
+
 TEST_F(RowsTest, AKeyThatNoIndexTakesIsRefusedBeforeItIsSent) {
   Batch batch(store_uuid(1), {}, place(10));
   RefRow row = refs()[0];
