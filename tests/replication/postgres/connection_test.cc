@@ -87,7 +87,7 @@ TEST_F(ConnectionTest, AStatementEndsAtItsTimeLimitAndSoDoesASilentServer) {
   ASSERT_FALSE(slow.ok());
   EXPECT_EQ(sqlstate_in(slow.error().message), "57014");
   EXPECT_FALSE((*connection)->is_broken());
-  bool hangs = false;
+  std::atomic<bool> hangs = false;
   MessageProxy proxy(std::stoi(port()),
                      [&](std::size_t) { return hangs ? MessageProxy::Do::hang : MessageProxy::Do::pass; });
   connection = try_connect(proxy.port(), std::chrono::milliseconds(200));

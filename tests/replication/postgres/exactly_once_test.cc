@@ -60,7 +60,7 @@ class ExactlyOnceTest : public PostgresTest, public ::testing::WithParamInterfac
   }
 
   // Whether the fault came, at the message of that number; the batch is applied behind it all the same.
-  void expect_once_behind_a_fault(std::size_t at, std::uint64_t batch_number, bool& came) {
+  void expect_once_behind_a_fault(std::size_t at, std::uint64_t batch_number, std::atomic<bool>& came) {
     came = false;
     const auto decide = [&](std::size_t message) {
       if (message != at) return MessageProxy::Do::pass;
@@ -120,7 +120,8 @@ TEST_P(ExactlyOnceTest, AFaultAtAnyMessageLeavesTheBatchOnceOrNotAtAll) {
   const std::size_t step = long_scale ? 1 : kQuickSteps[static_cast<std::size_t>(GetParam().fault)];
   std::uint64_t batches = 0;
   std::size_t at = 0;
-  for (bool came = true; came && at < 1'000; at += step) {
+  std::atomic<bool> came = true;
+  for (; came && at < 1'000; at += step) {
     SCOPED_TRACE("message " + std::to_string(at));
     expect_once_behind_a_fault(at, batches++, came);
     if (HasFatalFailure() || HasNonfatalFailure()) return;
