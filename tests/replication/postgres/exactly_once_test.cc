@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A batch is in the database once, and the cursor is true, wherever the connection or the server fails.
+#include <signal.h>
+
 #include <thread>
 
 #include "replication/postgres/read.h"
+#include "replication/retry.h"
 #include "tests/replication/postgres/message_proxy.h"
 #include "tests/replication/postgres/sample_rows.h"
 
 namespace cairn::postgres {
 namespace {
 
-enum class Fault : std::uint8_t { cut, hang, terminated };
-constexpr const char* kFaults[] = {"cut", "hang", "terminated"};
+// The last is SIGKILL of the session's process: the server ends all sessions, recovers and is back.
+enum class Fault : std::uint8_t { cut, hang, terminated, killed };
+constexpr const char* kFaults[] = {"cut", "hang", "terminated", "killed"};
 
 struct Case {
   Fault fault;
@@ -59,14 +63,26 @@ class ExactlyOnceTest : public PostgresTest, public ::testing::WithParamInterfac
     EXPECT_EQ(*read_place(*direct_, store_uuid(1)), place(batches));
   }
 
-  // Whether the fault came, at the message of that number; the batch is applied behind it all the same.
-  void expect_once_behind_a_fault(std::size_t at, std::uint64_t batch_number, std::atomic<bool>& came) {
-    came = false;
+  // `passed`: the session was over before it came to the message of that number. The batch is applied behind the fault
+  // all the same.
+  void expect_once_behind_a_fault(std::size_t at, std::uint64_t batch_number, bool& passed) {
+    std::atomic<bool> came = false;
     const auto decide = [&](std::size_t message) {
       if (message != at) return MessageProxy::Do::pass;
       came = true;
       if (GetParam().fault == Fault::cut) return MessageProxy::Do::cut;
       if (GetParam().fault == Fault::hang) return MessageProxy::Do::hang;
+      if (GetParam().fault == Fault::killed) {
+        const auto pid = number(*killer_,
+                                "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity "
+                                "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+        if (pid > 0) {
+          EXPECT_EQ(::kill(static_cast<pid_t>(pid), SIGKILL), 0);
+          // Until the server has noticed, and ends all others as well.
+          EXPECT_FALSE(killer_->run("SELECT pg_sleep(60)").ok());
+        }
+        return MessageProxy::Do::pass;
+      }
       // All of this database but the one that asks.
       const auto ended = killer_->query(
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -77,10 +93,13 @@ class ExactlyOnceTest : public PostgresTest, public ::testing::WithParamInterfac
     bool said = false;
     {
       MessageProxy proxy(std::stoi(port()), decide);
-      if (GetParam().fault == Fault::terminated) killer_ = connect();
-      auto connection = Connection::open({.text = Secret(address_of(database_, proxy.port())),
-                                          .connect_timeout = std::chrono::milliseconds(400),
-                                          .statement_timeout = std::chrono::milliseconds(400)});
+      if (ends_sessions()) {
+        direct_.reset();  // is none of those that may be ended
+        killer_ = connect_again();
+      }
+      const auto limit = std::chrono::milliseconds(GetParam().fault == Fault::hang ? 400 : 60'000);
+      auto connection = Connection::open(
+          {.text = Secret(address_of(database_, proxy.port())), .connect_timeout = limit, .statement_timeout = limit});
       if (connection.ok()) {
         const auto applied = apply(**connection, batch(batch_number), options());
         said = applied.ok();
@@ -92,13 +111,31 @@ class ExactlyOnceTest : public PostgresTest, public ::testing::WithParamInterfac
         EXPECT_TRUE(connection.error().retryable) << connection.error().message;
       }
     }
-    if (direct_->is_broken() || GetParam().fault == Fault::terminated) direct_ = connect();
+    if (ends_sessions()) direct_ = connect_again();
     const auto again = apply(*direct_, batch(batch_number), options());
     CAIRN_ASSERT_OK(again);
     if (said) {
       EXPECT_EQ(*again, Applied::before);
     }
+    passed = said && !came;
     expect_once(batch_number + 1);
+  }
+
+  static bool ends_sessions() { return GetParam().fault == Fault::terminated || GetParam().fault == Fault::killed; }
+  // A server that recovers refuses for a while.
+  std::unique_ptr<Connection> connect_again() const {
+    const RetryPolicy policy{.attempts_max = 1'000, .delay_max = std::chrono::milliseconds(200)};
+    const RetryClock clock = system_retry_clock();
+    Retry retry(policy, clock);
+    while (true) {
+      auto connection = try_connect();
+      // What was said before the sessions ended may be the answer of one that ends.
+      if (connection.ok() && (*connection)->run("SELECT 1").ok()) return std::move(connection).value();
+      if (!connection.ok() && !retry.again(connection.error())) {
+        ADD_FAILURE() << connection.error().message;
+        return connect();
+      }
+    }
   }
 
   std::unique_ptr<Connection> direct_, killer_;
@@ -106,7 +143,8 @@ class ExactlyOnceTest : public PostgresTest, public ::testing::WithParamInterfac
 INSTANTIATE_TEST_SUITE_P(, ExactlyOnceTest,
                          ::testing::Values(Case{Fault::cut, true}, Case{Fault::cut, false}, Case{Fault::hang, true},
                                            Case{Fault::hang, false}, Case{Fault::terminated, true},
-                                           Case{Fault::terminated, false}),
+                                           Case{Fault::terminated, false}, Case{Fault::killed, true},
+                                           Case{Fault::killed, false}),
                          [](const auto& one) {
                            return std::string(kFaults[static_cast<std::size_t>(one.param.fault)]) +
                                   (one.param.copied ? "_copied" : "_row_by_row");
@@ -116,14 +154,13 @@ TEST_P(ExactlyOnceTest, AFaultAtAnyMessageLeavesTheBatchOnceOrNotAtAll) {
   const bool long_scale =
       std::getenv("CAIRN_TEST_SCALE") != nullptr && std::string_view(std::getenv("CAIRN_TEST_SCALE")) == "long";
   // A hang costs its time limit, and being ended a connection more.
-  constexpr std::size_t kQuickSteps[] = {3, 19, 7};
+  constexpr std::size_t kQuickSteps[] = {3, 19, 7, 13};
   const std::size_t step = long_scale ? 1 : kQuickSteps[static_cast<std::size_t>(GetParam().fault)];
   std::uint64_t batches = 0;
   std::size_t at = 0;
-  std::atomic<bool> came = true;
-  for (; came && at < 1'000; at += step) {
+  for (bool passed = false; !passed && at < 1'000; at += step) {
     SCOPED_TRACE("message " + std::to_string(at));
-    expect_once_behind_a_fault(at, batches++, came);
+    expect_once_behind_a_fault(at, batches++, passed);
     if (HasFatalFailure() || HasNonfatalFailure()) return;
   }
   RecordProperty("messages", static_cast<int>(at));
