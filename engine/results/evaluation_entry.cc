@@ -65,7 +65,7 @@ Status complete_evaluation(DigestKind digest, Evaluation& evaluation) {
     return with_hash(invalid("it has more than " + std::to_string(kMetricsMax) + " metrics"));
   }
   for (const auto& [name, value] : evaluation.metrics) {
-    CAIRN_CHECK(with_hash(check_plain_name("metric", name, kMetricNameBytesMax)));
+    CAIRN_CHECK(with_hash(check_plain_name("metric", name, kEvaluationMetricNameBytesMax)));
   }
   if (!evaluation.worker.empty()) {
     CAIRN_CHECK(with_hash(check_plain_name("worker", evaluation.worker, kExperimentNameBytesMax)));

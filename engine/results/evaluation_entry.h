@@ -17,7 +17,7 @@ namespace cairn {
 inline constexpr std::size_t kExperimentNameBytesMax = 512;
 inline constexpr std::size_t kHashBytesMax = 256;
 inline constexpr std::size_t kMetricsMax = 256;
-inline constexpr std::size_t kMetricNameBytesMax = 256;
+inline constexpr std::size_t kEvaluationMetricNameBytesMax = 256;
 
 // ErrorCode::invalid_argument unless `text` has 1 to `bytes_max` bytes and no control characters.
 Status check_plain_name(std::string_view what, std::string_view text, std::size_t bytes_max);

@@ -57,7 +57,7 @@ Result<std::string> prefix_of(ExperimentNumber number, const EvaluationQuery& qu
     return worker_prefix(number, *query.worker);
   }
   if (query.metric.empty()) return fitness_prefix(number);
-  CAIRN_CHECK(check_plain_name("metric", query.metric, kMetricNameBytesMax));
+  CAIRN_CHECK(check_plain_name("metric", query.metric, kEvaluationMetricNameBytesMax));
   return metric_prefix(number, query.metric);
 }
 

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifdef CAIRN_HAVE_POSTGRES
+#include "api/src/postgres_push.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/src/postgres_forgotten.h"
+#include "engine/base/errors.h"
+#include "replication/postgres/read.h"
+#include "replication/postgres/schema.h"
+
+namespace cairn {
+namespace {
+
+using postgres::Batch;
+using postgres::StorePlace;
+
+// About what is said, and not about saying it.
+bool is_unreadable(const Error& error) {
+  return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found || error.code == ErrorCode::io ||
+         error.code == ErrorCode::unsupported || error.code == ErrorCode::invalid_argument;
+}
+
+Error other_history() {
+  return make_error(ErrorCode::conflict,
+                    "what the database has of this store is of another history: another copy of the store pushes to "
+                    "the same place, or this store was brought back from an older copy of it. Give each a database of "
+                    "its own");
+}
+
+}  // namespace
+
+PostgresPusher::PostgresPusher(mirror::Source& source, PostgresRows& rows, postgres::Address address,
+                               PostgresPushOptions options)
+    : source_(source), rows_(rows), address_(std::move(address)), options_(std::move(options)) {}
+
+Result<PostgresPushReport> PostgresPusher::push() {
+  PostgresPushReport report;
+  Retry retry(options_.retry, options_.clock);
+  while (true) {
+    const Status pushed = push_once(report);
+    if (pushed.ok()) return report;
+    if (!retry.again(pushed.error())) return retry.last_error(pushed.error());
+  }
+}
+
+Status PostgresPusher::connect() {
+  if (connection_ && !connection_->is_broken()) return {};
+  CAIRN_TRY(connection_, postgres::Connection::open(address_));
+  auto made = postgres::require_schema(*connection_);
+  // The next attempt looks again.
+  if (!made.ok()) connection_.reset();
+  return made;
+}
+
+Status PostgresPusher::compare_history(const StorePlace& place) {
+  if (place.cursor == mirror::Cursor()) return {};
+  const auto here = source_.mark_at(place.cursor);
+  if (!here.ok()) return here.error().code == ErrorCode::conflict ? other_history() : here.error();
+  return !*here || !place.mark || **here == *place.mark ? Status() : Status(other_history());
+}
+
+Status PostgresPusher::push_once(PostgresPushReport& report) {
+  CAIRN_CHECK(connect());
+  const mirror::Cursor begin = place_.cursor;
+  const auto uuid = source_.facts().uuid;
+  CAIRN_TRY(const StorePlace place, read_place(*connection_, uuid));
+  CAIRN_CHECK(compare_history(place));
+  // Somebody else has written, or made the database anew.
+  if (place != place_ || begin == mirror::Cursor()) scanned_ = place.cursor;
+  place_ = place;
+  report.left_out.clear();
+  bool removals_known = false;
+  Batch batch(uuid, place_, place_);
+  rows_.begin_batch();
+  CAIRN_CHECK(add_left_out(batch, report));
+  for (bool has_more = true; has_more;) {
+    CAIRN_TRY(const mirror::Source::Changes changes, source_.changes(scanned_, options_.statement_bytes));
+    // Before the others: what was said again since is among them.
+    if (changes.has_gap && !std::exchange(removals_known, true)) {
+      CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch));
+    }
+    CAIRN_CHECK(add_all(changes.statements, batch, report));
+    if (!changes.statements.empty()) {
+      CAIRN_TRY(const auto mark, source_.mark_at(changes.to));
+      batch.set_to({.cursor = changes.to, .mark = mark});
+    }
+    // What says nothing is no reason to write.
+    if (batch.rows() > 0 || batch.to() != batch.from()) CAIRN_CHECK(write(batch, report));
+    has_more = changes.has_more && changes.to > scanned_;
+    scanned_ = std::max(scanned_, changes.to);
+  }
+  report.to = scanned_;
+  return {};
+}
+
+// What was left out before: it can be mirrored by now, or it is not said any more, or nothing is new about it.
+Status PostgresPusher::add_left_out(Batch& batch, PostgresPushReport& report) {
+  std::vector<postgres::LeftOutRow> rows;
+  CAIRN_CHECK(postgres::read_rows<postgres::LeftOutRow>(*connection_, batch.store(), [&](const auto& row) -> Status {
+    rows.push_back(row);
+    return {};
+  }));
+  for (const postgres::LeftOutRow& row : rows) {
+    CAIRN_TRY(const auto now, source_.current({.kind = row.kind, .removed = true, .key = row.statement_key}));
+    CAIRN_CHECK(batch.remove(row.key));
+    // Behind the removal: where it is left out again, that is what counts.
+    if (now) CAIRN_CHECK(add(*now, batch, report));
+  }
+  return {};
+}
+
+Status PostgresPusher::add(const mirror::Statement& statement, Batch& batch, PostgresPushReport& report) {
+  ++report.statements;
+  Status said = rows_.add(statement, batch);
+  if (said.ok()) return {};
+  if (!is_unreadable(said.error())) return said;
+  // It was replaced or removed since the log was looked at: that comes later in the log.
+  CAIRN_TRY(const auto now, source_.current(statement));
+  if (now != statement) return {};
+  report.left_out.push_back(said.error().message);
+  return batch.put(postgres::LeftOutRow{.key = postgres::left_out_key(statement.kind, statement.key),
+                                        .kind = statement.kind,
+                                        .statement_key = statement.key,
+                                        .why = said.error().message});
+}
+
+Status PostgresPusher::add_all(const std::vector<mirror::Statement>& statements, Batch& batch,
+                               PostgresPushReport& report) {
+  for (const mirror::Statement& statement : statements) {
+    CAIRN_CHECK(add(statement, batch, report));
+    if (batch.bytes() >= options_.batch_bytes) CAIRN_CHECK(write(batch, report));
+  }
+  return {};
+}
+
+// The batch begins anew behind it.
+Status PostgresPusher::write(Batch& batch, PostgresPushReport& report) {
+  CAIRN_TRY(const postgres::Applied applied, postgres::apply(*connection_, batch, options_.apply));
+  if (applied == postgres::Applied::now) report.rows += batch.rows();
+  ++report.batches;
+  place_ = batch.to();
+  batch = Batch(batch.store(), place_, place_);
+  rows_.begin_batch();
+  return options_.progress ? options_.progress(report) : Status();
+}
+
+}  // namespace cairn
+#endif

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Real stores on their way into a database: all that they say, what changes, and what fails on the way.
+#include "api/src/postgres_push.h"
+
+#include <random>
+#include <set>
+#include <thread>
+
+#include "cairn/experiments.h"
+#include "cairn/metrics.h"
+#include "engine/base/bytes.h"
+#include "replication/postgres/read.h"
+#include "tests/replication/postgres/fixture.h"
+#include "tests/replication/postgres/message_proxy.h"
+#include "tests/store/mirror_fixture.h"
+
+namespace cairn::postgres {
+namespace {
+
+using cairn::testing::OpenedStore;
+
+// The verbs of the mirror's tests.
+struct Stores final : cairn::testing::MirrorTest {
+  void TestBody() override {}
+  using MirrorTest::add;
+  using MirrorTest::block_of;
+  using MirrorTest::fs_;
+  using MirrorTest::open;
+  using MirrorTest::put_result;
+};
+
+class PushTest : public PostgresTest {
+ protected:
+  Result<PostgresPushReport> push(const OpenedStore& store, PostgresPushOptions options = {},
+                                  const std::string& at_port = port()) {
+    MirrorSource source(*store.impl);
+    PostgresRows rows(*store.impl);
+    PostgresPusher pusher(source, rows, {.text = Secret(address_of(database_, at_port))}, std::move(options));
+    return pusher.push();
+  }
+  PostgresPushReport push_well(const OpenedStore& store, PostgresPushOptions options = {}) {
+    const auto report = push(store, std::move(options));
+    EXPECT_TRUE(report.ok()) << (report.ok() ? "" : report.error().message);
+    if (!report.ok()) return {};
+    EXPECT_TRUE(report->left_out.empty()) << report->left_out.front();
+    return *report;
+  }
+
+  // Every row of a table, in words.
+  static std::multiset<std::string> dump(Connection& connection) {
+    std::multiset<std::string> all;
+    for (const char* const table : {"experiments", "experiment_progress", "evaluations", "results", "metrics",
+                                    "snapshots", "files", "refs", "tensors", "left_out"}) {
+      const auto rows = connection.query("SELECT t::text FROM cairn." + std::string(table) + " t");
+      EXPECT_TRUE(rows.ok()) << table;
+      for (std::size_t i = 0; i < rows->size(); ++i) {
+        CellReader row = rows->row(i);
+        all.insert(std::string(table) + " " + row.raw());
+      }
+    }
+    return all;
+  }
+  // What the database would have if the store had never been pushed there before.
+  std::multiset<std::string> dump_of_fresh(const OpenedStore& store) {
+    const std::string before = database_;
+    database_ = before + "_fresh";
+    {
+      auto server = Connection::open({.text = Secret(address_of("postgres"))});
+      EXPECT_TRUE((*server)->run("DROP DATABASE IF EXISTS " + database_).ok());
+      EXPECT_TRUE((*server)->run("CREATE DATABASE " + database_).ok());
+    }
+    static_cast<void>(push(store));
+    auto all = dump(*connect());
+    database_ = before;
+    return all;
+  }
+  void expect_as_fresh(const OpenedStore& store) {
+    const auto here = dump(*connect()), fresh = dump_of_fresh(store);
+    std::vector<std::string> missing, extra;
+    std::ranges::set_difference(fresh, here, std::back_inserter(missing));
+    std::ranges::set_difference(here, fresh, std::back_inserter(extra));
+    EXPECT_TRUE(missing.empty()) << missing.size() << ", as " << missing.front().substr(0, 300);
+    EXPECT_TRUE(extra.empty()) << extra.size() << ", as " << extra.front().substr(0, 300);
+  }
+
+  static void record(Store& store, const std::string& experiment, std::uint64_t from, std::uint64_t count) {
+    CAIRN_ASSERT_OK(store.experiments().create({.name = experiment, .config = R"({"lr": 0.1})", .optimizer = "adam"}));
+    std::vector<Evaluation> evaluations;
+    for (std::uint64_t i = from; i < from + count; ++i) {
+      Evaluation one;
+      one.architecture = R"({"layers": )" + std::to_string(i) + "}";
+      one.fitness = i % 5 == 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(i) / 7;
+      one.metrics = {{"loss", 1.0 / static_cast<double>(i + 1)}};
+      one.generation = i / 10;
+      one.worker = i % 2 == 0 ? "w" : "";
+      evaluations.push_back(one);
+    }
+    CAIRN_ASSERT_OK(store.experiments().record_many(experiment, evaluations));
+  }
+  static void log(Store& store, const std::string& run, std::int64_t from, std::int64_t count) {
+    auto metrics = store.metrics();
+    CAIRN_ASSERT_OK(metrics);
+    auto to = metrics->run(run);
+    CAIRN_ASSERT_OK(to);
+    for (std::int64_t step = from; step < from + count; ++step) {
+      const NamedMetric values[] = {{"loss", 1.0 / static_cast<double>(step + 1)}, {"epoch", step / 10}};
+      CAIRN_ASSERT_OK(to->log(step, values, step * 1'000));
+    }
+    CAIRN_ASSERT_OK(metrics->flush());
+  }
+  static void save(Store& store, std::uint64_t generation) {
+    const std::string weights = cairn::testing::bf16_weights(1'000, generation);
+    std::vector<Put> state(2);
+    state[0] = {.bytes = std::as_bytes(std::span(weights)),
+                .tensor = TensorLayout{.dtype = DType::bf16, .shape = {10, 100}},
+                .name = "w"};
+    const std::string_view optimizer = "adam";
+    state[1] = {.bytes = std::as_bytes(std::span(optimizer)), .name = "optimizer"};
+    const Ticket saved = store.checkpoints("run").save(generation, std::move(state), {.metrics = {{"loss", 0.5}}});
+    CAIRN_ASSERT_OK(saved.committed().wait());
+  }
+
+  Stores stores_;
+};
+
+TEST_F(PushTest, EverythingThatAStoreSaysIsARow) {
+  OpenedStore a = stores_.open("a");
+  record(a.store, "search", 0, 30);
+  stores_.add(a.store, "model", 2);
+  stores_.add(a.store, "other", 3);
+  save(a.store, 7);
+  stores_.put_result(a.store, "small", R"({"x": 1})");
+  stores_.put_result(a.store, "large", "\"" + std::string(2'000'000, 'a') + "\"");
+  log(a.store, "training", 0, 2'000);
+  push_well(a);
+
+  const auto connection = connect();
+  const auto count = [&](const std::string& from) { return number(*connection, "SELECT count(*) FROM cairn." + from); };
+  EXPECT_EQ(count("experiment_overview WHERE name = 'search' AND status = 'running' AND evaluations = 30 AND "
+                  "optimizer = 'adam' AND config_json ->> 'lr' = '0.1'"),
+            1);
+  EXPECT_EQ(count("evaluations WHERE fitness = 'NaN'"), 6);
+  const auto best = a.store.experiments().evaluations("search", {.limit = 24});
+  CAIRN_ASSERT_OK(best);
+  const auto rows =
+      connection->query("SELECT architecture_hash, (metrics ->> 'loss')::float8 FROM cairn.best_evaluations");
+  CAIRN_ASSERT_OK(rows);
+  ASSERT_EQ(rows->size(), best->evaluations.size());
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    CellReader row = rows->row(i);
+    EXPECT_EQ(row.text(), best->evaluations[i].hash);
+    EXPECT_EQ(row.float8(), best->evaluations[i].metrics.at("loss"));
+  }
+  EXPECT_EQ(count("results WHERE namespace = 'eval' AND key = 'small' AND (json ->> 'x')::int = 1"), 1);
+  EXPECT_EQ(count("results WHERE key = 'large' AND length(bytes) = 2000002"), 1);
+  EXPECT_EQ(count("results r JOIN cairn.stores s USING (store) WHERE r.expires_store_ns > s.store_time_ns"), 2);
+  EXPECT_EQ(
+      count(
+          "metric_points WHERE run = 'training' AND series = 'epoch' AND whole = step / 10 AND time_ns = 1000 * step"),
+      2'000);
+  const auto curve = a.store.metrics()->query("training", "loss");
+  CAIRN_ASSERT_OK(curve);
+  const auto points =
+      connection->query("SELECT step, value FROM cairn.metric_points WHERE series = 'loss' ORDER BY step");
+  CAIRN_ASSERT_OK(points);
+  ASSERT_EQ(points->size(), curve->points.size());
+  for (std::size_t i = 0; i < points->size(); ++i) {
+    CellReader row = points->row(i);
+    EXPECT_EQ(row.int8(), curve->points[i].step);
+    EXPECT_EQ(row.float8(), curve->points[i].value);
+  }
+  EXPECT_EQ(count("latest_checkpoints WHERE checkpoint = 'run' AND step = 7"), 1);
+  EXPECT_EQ(count("tensors t JOIN cairn.files f ON f.id = t.model WHERE f.kind = 'state' AND t.name = 'w' AND "
+                  "t.dtype = 'bf16' AND t.shape = '{10,100}'"),
+            1);
+  EXPECT_EQ(number(*connection, "SELECT count(DISTINCT ref) FROM cairn.tensor_locations WHERE tensor = 'shared'"), 2)
+      << "which models contain this tensor";
+  EXPECT_EQ(count("tensors WHERE dtype IS NULL AND name = 'optimizer'"), 1);
+}
+
+TEST_F(PushTest, WhatChangesAndIsRemovedFollowsAndNothingNewIsNothingWritten) {
+  OpenedStore a = stores_.open("a");
+  record(a.store, "search", 0, 30);
+  record(a.store, "again", 0, 30);
+  for (std::uint64_t seed = 2; seed < 5; ++seed) stores_.add(a.store, "model", seed);
+  for (const char* const key : {"kept", "changed", "gone"}) stores_.put_result(a.store, key, "1");
+  log(a.store, "training", 0, 100);
+  log(a.store, "removed", 0, 100);
+  EXPECT_GT(push_well(a).rows, 60u);
+  EXPECT_EQ(push_well(a).batches, 0u);
+  expect_as_fresh(a);
+
+  // An experiment that has the name of one before has nothing of it.
+  CAIRN_ASSERT_OK(a.store.experiments().remove("again"));
+  record(a.store, "again", 100, 5);
+  CAIRN_ASSERT_OK(a.store.experiments().set_status("search", ExperimentStatus::completed));
+  record(a.store, "search", 20, 20);
+  CAIRN_ASSERT_OK(a.store.archive().remove("model@2"));
+  CAIRN_ASSERT_OK(a.store.results("eval").remove("gone"));
+  stores_.put_result(a.store, "changed", "2");
+  for (int i = 0; i < 30; ++i) log(a.store, "training", 100 + i, 1);  // small blocks that are joined
+  push_well(a);
+  expect_as_fresh(a);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.metric_points WHERE run = 'training' AND series = 'loss'"),
+            130);
+}
+
+TEST_F(PushTest, WhatIsRemovedIsGoneThereAlsoWhenTheLogHasForgottenIt) {
+  OpenedStore a = stores_.open("a");
+  for (std::uint64_t seed = 2; seed < 12; ++seed) stores_.add(a.store, "model", seed);
+  stores_.put_result(a.store, "kept", "1");
+  stores_.put_result(a.store, "gone", "2");
+  record(a.store, "gone", 0, 10);
+  record(a.store, "kept", 0, 10);
+  push_well(a);
+  const mirror::Cursor cursor = read_place(*connect(), a.impl->header().uuid)->cursor;
+  for (int version = 1; version < 10; ++version) {
+    CAIRN_ASSERT_OK(a.store.archive().remove("model@" + std::to_string(version)));
+  }
+  CAIRN_ASSERT_OK(a.store.results("eval").remove("gone"));
+  CAIRN_ASSERT_OK(a.store.experiments().remove("gone"));
+  const auto tombstones = [&] {
+    const auto changes = MirrorSource(*a.impl).changes(cursor, 64 * MiB);
+    return std::ranges::count_if(changes->statements, &mirror::Statement::removed);
+  };
+  for (std::uint64_t round = 0; tombstones() > 0 && round < 20; ++round) {
+    stores_.add(a.store, "filler", 20 + round);
+    CAIRN_ASSERT_OK(a.store.archive().remove("filler"));
+    CAIRN_ASSERT_OK(a.store.gc({.max_dead = 0}));
+  }
+  ASSERT_EQ(tombstones(), 0);
+  push_well(a);
+  expect_as_fresh(a);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.experiments"), 1);
+}
+
+TEST_F(PushTest, WhatIsDamagedIsNotedAndMirroredOnceItIsWhole) {
+  OpenedStore a = stores_.open("a");
+  stores_.put_result(a.store, "large", "\"" + std::string(2'000'000, 'b') + "\"");
+  stores_.put_result(a.store, "small", "1");
+  std::optional<RecordLocation> at;
+  std::string key;
+  CAIRN_ASSERT_OK(a.impl->index().for_each_entry(
+      {}, Index::Order::ascending, {}, [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+        if (entry.references.empty()) return true;
+        const auto blob = load_blob(a.impl->blocks(), entry.references[0].id);
+        at = *a.impl->index().find_block(blob.ok() ? blob->blocks[0].digest : entry.references[0].id);
+        return false;
+      }));
+  ASSERT_TRUE(at);
+  const std::string segment = "a/log/0000000" + std::to_string(at->segment) + ".seg";
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at->offset + at->stored_bytes / 2, 3));
+  for (int i = 0; i < 2; ++i) {
+    const auto report = push(a);
+    CAIRN_ASSERT_OK(report);
+    EXPECT_EQ(report->left_out.size(), 1u) << "it is tried again, and is still damaged";
+    EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.left_out"), 1);
+    EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 1);
+  }
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at->offset + at->stored_bytes / 2, 3));
+  push_well(a);
+  expect_as_fresh(a);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.left_out"), 0);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 2);
+}
+
+TEST_F(PushTest, AnotherHistoryOfTheSameStoreIsAConflict) {
+  {
+    OpenedStore a = stores_.open("a");
+    stores_.put_result(a.store, "x", "1");
+    push_well(a);
+    CAIRN_ASSERT_OK(connect()->run("UPDATE cairn.stores SET mark = mark + 1"));
+    stores_.put_result(a.store, "x", "2");
+    const auto refused = push(a);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::conflict);
+    CAIRN_ASSERT_OK(connect()->run("UPDATE cairn.stores SET log_offset = 1000000000"));
+    EXPECT_EQ(push(a).error().code, ErrorCode::conflict) << "the log ends before";
+  }
+}
+
+TEST_F(PushTest, WritingInSmallPartsComesToTheSame) {
+  OpenedStore a = stores_.open("a");
+  record(a.store, "search", 0, 40);
+  for (std::uint64_t seed = 2; seed < 5; ++seed) stores_.add(a.store, "model", seed);
+  log(a.store, "training", 0, 500);
+  const auto report = push_well(a, {.statement_bytes = 1'000, .batch_bytes = 500, .apply = {.copy_rows_min = 3}});
+  EXPECT_GT(report.batches, 20u);
+  expect_as_fresh(a);
+}
+
+TEST_F(PushTest, TwoStoresAreMirroredToOneDatabaseAtOnce) {
+  OpenedStore stores[] = {stores_.open("a"), stores_.open("b")};
+  std::vector<std::thread> threads;
+  for (OpenedStore& store : stores) {
+    record(store.store, "search", 0, 200);
+    threads.emplace_back([&] { push_well(store, {.statement_bytes = 2'000}); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto connection = connect();
+  EXPECT_EQ(number(*connection, "SELECT count(*) FROM cairn.evaluations"), 400);
+  EXPECT_EQ(number(*connection, "SELECT count(*) FROM cairn.stores"), 2);
+}
+
+TEST_F(PushTest, APushWhoseConnectionsAreCutAtRandomCatchesUp) {
+  const std::uint64_t seed =
+      std::getenv("CAIRN_TEST_SEED") == nullptr ? 1 : std::stoull(std::getenv("CAIRN_TEST_SEED"));
+  RecordProperty("seed", static_cast<int>(seed));
+  std::mt19937_64 random(seed);
+  OpenedStore a = stores_.open("a");
+  std::atomic<std::size_t> cut_at = 0;
+  MessageProxy proxy(std::stoi(port()), [&](std::size_t message) {
+    return message == cut_at ? MessageProxy::Do::cut : MessageProxy::Do::pass;
+  });
+  RetryClock clock = system_retry_clock();
+  // Each attempt is cut elsewhere, and later: one gets through in the end.
+  clock.sleep = [&](std::chrono::milliseconds) {
+    cut_at = cut_at + random() % 60;
+    return true;
+  };
+  for (std::uint64_t round = 0; round < 6; ++round) {
+    record(a.store, "search", round * 20, 25);
+    stores_.put_result(a.store, "key " + std::to_string(round % 3), std::to_string(round));
+    log(a.store, "training", static_cast<std::int64_t>(round) * 50, 50);
+    if (round % 2 == 1) save(a.store, round);
+    cut_at = 30 + random() % 40;
+    const auto report = push(a,
+                             {.statement_bytes = 2'000,
+                              .retry = {.attempts_max = 1'000, .time_max = std::chrono::minutes(5)},
+                              .clock = clock},
+                             proxy.port());
+    ASSERT_TRUE(report.ok()) << "seed " << seed << ": " << report.error().message;
+    expect_as_fresh(a);
+  }
+}
+
+}  // namespace
+}  // namespace cairn::postgres
