@@ -139,16 +139,16 @@ Status LiveContent::fetch_what_there_is(const std::vector<PackIndex::Place>& pla
   std::optional<Error> refused;
   const auto take_once = [&](const Content& content) -> Status {
     if (!taken.insert(content.id).second) return {};
-    const Status done = take(content);
+    Status done = take(content);
     if (!done.ok()) refused = done.error();
     return done;
   };
-  const Status all = fetch(storage_, formats_, places, fetch_, counters_, take_once);
+  Status all = fetch(storage_, formats_, places, fetch_, counters_, take_once);
   if (all.ok() || refused || all.error().code != ErrorCode::corruption) return all;
   // A pack went, or is shorter than was listed: each by itself.
   for (const PackIndex::Place& place : places) {
     if (taken.contains(place.record->id)) continue;
-    const Status one = fetch(storage_, formats_, {place}, fetch_, counters_, take_once);
+    Status one = fetch(storage_, formats_, {place}, fetch_, counters_, take_once);
     if (one.ok()) continue;
     if (refused || one.error().code != ErrorCode::corruption) return one;
     missing(place.record->id);

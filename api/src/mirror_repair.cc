@@ -58,14 +58,14 @@ class Healing {
     CAIRN_TRY(std::vector<mirror::ContentId> wanted, needed_by(store_.index()));
     CAIRN_TRY(const auto quarantined, quarantined_in(store_.index()));
     wanted.insert(wanted.end(), quarantined.begin(), quarantined.end());
-    const Status all = heal(wanted);
+    Status all = heal(wanted);
     if (all.ok() || !is_damage(all.error())) return all;
     // Something in the mirror is not as it should be, or not enough to be of use: each by itself, what others are made
     // of first, so that it is in nobody's way.
     std::ranges::sort(wanted);
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     for (const mirror::ContentId& id : wanted) {
-      const Status one = heal({id});
+      Status one = heal({id});
       if (one.ok()) continue;
       if (!is_damage(one.error())) return one;
       lacking_.push_back({.what = one.error().message, .id = store_.id_text(id.digest), .affected = {}});

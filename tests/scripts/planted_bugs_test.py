@@ -62,6 +62,7 @@ PUSH = "replication/push.cc"
 MERGE = "replication/journal_merge.cc"
 CAME = "api/src/mirror_destination.cc"
 RUNNING = "replication/mirror.cc"
+MIRROR_GC = "replication/gc.cc"
 
 BUGS = [
     Bug("a sealed segment is opened again for a husk behind it", REPLAY,
@@ -91,7 +92,7 @@ BUGS = [
         "  if (known && !known->quarantined) return false;\n", "  if (known) return false;\n",
         "test_store", "*HealSweepTest.*"),
     Bug("an index is put one pack too early", PUSH,
-        "report_.packs < index_ends_.front()", "report_.packs + 1 < index_ends_.front()", "test_store", "Mirror*Test.*"),
+        "taken_ < index_ends_.front()", "taken_ + 1 < index_ends_.front()", "test_store", "Mirror*Test.*"),
     Bug("a put that was answered with an error is done", "replication/s3/client.cc",
         ".idempotent = !if_absent,\n                         .read = check_put});", ".idempotent = !if_absent});",
         "test_replication", "ClientTest.APutThatIs*"),
@@ -115,6 +116,26 @@ BUGS = [
         "  if (actual == id) return {};", "  if (actual == id || true) return {};", "test_store", "MirrorFaultTest.*"),
     Bug("what was left out is never tried again", PUSH,
         "  CAIRN_TRY(left_out_, read_left_out(storage_, formats_, uuid));\n", "", "test_store", "MirrorTest.WhatWas*"),
+    Bug("a push does not look again at what is outgoing", PUSH,
+        "    if (unchanged) return {};\n", "    return {};\n", "test_store", "MirrorGcBesideTest.APusher*"),
+    Bug("a push relies on what is outgoing", PUSH,
+        "PackIndex::Wanted::counting", "PackIndex::Wanted::all", "test_store", "MirrorGc*Test.*"),
+    Bug("what was noted is put again under its name", PUSH,
+        "filled->finish(pusher_.formats_, salt);", "filled->finish(pusher_.formats_);", "test_store", "MirrorGcBesideTest.WhatWasNoted*"),
+    Bug("what was put in the faith of what is noted is not followed", MIRROR_GC,
+        "return !outgoing_.notes.empty() || !is_old(read.modified);", "return !is_old(read.modified);",
+        "test_store", "MirrorGcBesideTest.AGc*"),
+    Bug("a pack is removed while an index has it", MIRROR_GC,
+        "in_use.contains(key); });\n      });", "false; });\n      });", "test_store", "MirrorGcTest.APack*"),
+    Bug("a mirror is reclaimed without the grace", MIRROR_GC,
+        "return now_ && modified && *now_ - *modified > options_.grace;", "return true;", "test_store", "MirrorGcTest.*"),
+    Bug("two who reclaim a mirror do not see each other", MIRROR_GC,
+        "    if (!unchanged) return beside_another();\n", "", "test_store", "MirrorGcBesideTest.AGcThat*"),
+    Bug("what relies on something lost counts as there", MIRROR_GC,
+        "live.at(record.id).whole ? whole : incomplete", "whole", "test_store", "MirrorGcTest.WhatIsDamaged*"),
+    Bug("what is damaged in a mirror is copied", "replication/live_content.cc",
+        "      if (!formats_.matches_checksum(content)) {", "      if (false) {", "test_store",
+        "MirrorGcTest.WhatIsDamaged*"),
     Bug("what the log forgot was removed stays in the mirror", PUSH,
         "      if (changes.has_gap) CAIRN_CHECK(add_forgotten_removals(statements));\n", "",
         "test_store", "MirrorTest.WhatIsRemoved*"),

@@ -174,6 +174,47 @@ TEST_F(MirrorGcBesideTest, AGcWhoseRequestsFailLeavesAMirrorThatIsTrue) {
   }
 }
 
+// A removal of what was noted would meet what has the same name.
+TEST_F(MirrorGcBesideTest, WhatWasNotedAndIsPutAgainHasAnotherName) {
+  OpenedStore a = open("a");
+  add_small(a.store, "model", 2);
+  push_well(*a.impl, small_packs());
+  remove(a.store, "model@1");
+  push_well(*a.impl, small_packs());
+  later(kGrace + std::chrono::hours(1));
+  EXPECT_GT(gc_well().noted_packs, 0u);
+  const std::size_t packs = bucket_.count("packs/");
+  add_small(a.store, "model", 2);
+  const auto again = push_well(*a.impl, small_packs());
+  EXPECT_GT(again.packs, 1u);
+  EXPECT_EQ(bucket_.count("packs/"), packs + again.packs);
+  gc_all();
+  EXPECT_EQ(bucket_.count("packs/"), again.packs);
+  expect_all_of(a, "again");
+}
+
+// What was read may be noted by then.
+TEST_F(MirrorGcBesideTest, AGcThatAnotherOvertakesPutsNoIndex) {
+  OpenedStore a = open("a");
+  fill(a);
+  bool overtaken = false;
+  std::size_t indexes = 0;
+  bucket_.between = [&](std::string_view what, std::string_view key) {
+    if (overtaken || what != "list" || !key.starts_with("packs/")) return;
+    overtaken = true;
+    gc_well();
+    indexes = bucket_.count("index/");
+  };
+  const auto report = gc();
+  bucket_.between = nullptr;
+  ASSERT_TRUE(overtaken);
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code, ErrorCode::conflict);
+  EXPECT_EQ(bucket_.count("index/"), indexes);
+  push_well(*a.impl, small_packs());
+  expect_well(a, "overtaken");
+}
+
 // As continuous mirroring keeps one: it knows what the bucket had before.
 TEST_F(MirrorGcBesideTest, APusherThatLivesLongSeesWhatIsNoted) {
   OpenedStore a = open("a");
