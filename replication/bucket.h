@@ -7,6 +7,7 @@
 //   index/DIGEST                       which of them are in which packs
 //   stores/UUID/journal/TO-FROM        what one store says, for a stretch of its log
 //   stores/UUID/left-out               of that, what could not be mirrored yet
+//   stores/UUID/lost                   and what needs something that the bucket has lost
 //   reclaim/…                          what is on its way out (outgoing.h)
 #pragma once
 

@@ -57,6 +57,7 @@ class Reclaim {
     CAIRN_CHECK(copy(live));
     CAIRN_CHECK(name_lost(live));
     CAIRN_CHECK(note(live));
+    keep_doubtful(live);
     return remove_due();
   }
 
@@ -144,7 +145,7 @@ class Reclaim {
     }
     CAIRN_CHECK(live.follow(std::move(wanted)));
     CAIRN_CHECK(live.search_unlisted());
-    live.break_circles();
+    CAIRN_CHECK(live.break_circles());
     if (options_.read_data) CAIRN_CHECK(read_packs(live));
     return {};
   }
@@ -285,24 +286,43 @@ class Reclaim {
       report_.lost.push_back((id.kind == kBlock ? "block " : "object ") + to_text(formats_.digest_kind(), id.digest) +
                              " is lost");
     }
-    if (report_.lost.empty()) return {};
-    for (const auto& [uuid, store] : stores_) CAIRN_CHECK(leave_out(uuid, store.said, live));
+    for (const ContentId& id : live.not_whole()) {
+      if (report_.lost.size() == GcReport::kLostMax) break;
+      if (id.kind != kBlock || !live.at(id).place) continue;
+      report_.lost.push_back("block " + to_text(formats_.digest_kind(), id.digest) +
+                             " is the difference from what is lost, or from itself");
+    }
+    for (const auto& [uuid, store] : stores_) CAIRN_CHECK(ask_again(uuid, store.said, live));
     return {};
   }
 
-  Status leave_out(const Uuid& uuid, const MirroredStore& said, const LiveContent& live) {
+  // The list is this reclaiming's alone: what is whole by now is not on it any more.
+  Status ask_again(const Uuid& uuid, const MirroredStore& said, const LiveContent& live) {
     if (!said.facts) return {};
-    auto known = read_left_out(storage_, formats_, uuid);
-    if (!known.ok() && known.error().code != ErrorCode::corruption) return known.error();
-    std::vector<Statement> left_out = known.ok() ? std::move(known).value() : std::vector<Statement>();
-    const std::size_t before = left_out.size();
+    CAIRN_CHECK(progress());
+    std::vector<Statement> lost;
     for (const auto& [key, statement] : said.fold) {
       CAIRN_TRY(const auto needs, formats_.needs_of(statement));
       if (std::ranges::all_of(needs, [&](const ContentId& id) { return live.at(id).whole; })) continue;
-      Statement like{.kind = key.first, .removed = false, .key = key.second, .payload = {}};
-      if (std::ranges::find(left_out, like) == left_out.end()) left_out.push_back(std::move(like));
+      lost.push_back({.kind = key.first, .removed = false, .key = key.second, .payload = {}});
     }
-    return left_out.size() == before ? Status() : put_left_out(storage_, formats_, *said.facts, left_out);
+    // One that is damaged is written anew.
+    const auto known = read_lost(storage_, formats_, uuid);
+    if (!known.ok() && known.error().code != ErrorCode::corruption) return known.error();
+    if (known.ok() && *known == lost) return {};
+    is_new_loss_ = is_new_loss_ || !lost.empty();
+    return put_lost(storage_, formats_, *said.facts, lost);
+  }
+
+  // What could not be read for the first time may have been read badly: nothing goes that might have it before the next
+  // call has read it again.
+  void keep_doubtful(const LiveContent& live) {
+    if (!is_new_loss_) return;
+    const bool is_doubtful = std::ranges::any_of(index_.packs(), [&](const auto& one) {
+      return live.is_damaged(one.second) && removed_.contains(pack_key(formats_, one.first));
+    });
+    if (is_doubtful) due_.clear();
+    report_.waiting_notes = outgoing_.notes.size() - due_.size();
   }
 
   // An index of what counts instead of all there are, where one is due; then the note of what is outgoing.
@@ -346,9 +366,6 @@ class Reclaim {
     for (const Pack& pack : copies_) {
       for (const PackedRecord& record : pack.records) add(pack, record);
     }
-    // Nobody else's reclaiming has noted meanwhile what is to be relied on here.
-    CAIRN_TRY(const bool unchanged, is_unchanged(storage_, outgoing_));
-    if (!unchanged) return beside_another();
     CAIRN_CHECK(put_index(whole, {}));
     CAIRN_CHECK(put_index(incomplete, kIncomplete));
     for (const auto& [key, read] : index_.indexes()) {
@@ -366,6 +383,9 @@ class Reclaim {
       noted_.made.push_back(index_key(formats_, formats_.digest_of(bytes)) + std::string(ending));
       some.clear();
       records = 0;
+      // Nobody else's reclaiming has noted meanwhile what is to be relied on here.
+      CAIRN_TRY(const bool unchanged, is_unchanged(storage_, outgoing_));
+      if (!unchanged) return beside_another();
       return put_whole(storage_, noted_.made.back(), bytes);
     };
     for (auto& [name, pack] : packs) {
@@ -433,6 +453,7 @@ class Reclaim {
   std::unordered_set<std::string> removed_;  // keys that they name
   std::unordered_set<Digest> left_;          // packs whose content is not to be found there any more
   std::vector<Pack> copies_;                 // that have it instead
+  bool is_new_loss_ = false;                 // something is lost that was not before
   OutgoingNote noted_;
 };
 

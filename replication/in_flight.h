@@ -9,6 +9,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "cairn/result.h"
@@ -24,10 +25,17 @@ class InFlight {
 
   // Waits for the oldest when as many as may be are under way. The first error of a request, or of taking its result,
   // is returned, and nothing is begun any more.
-  Status begin(std::function<Result<T>()> request) {
+  Status begin(const std::function<Result<T>()>& request) {
     while (requests_.size() >= at_most_) CAIRN_CHECK(take_oldest());
     if (failed_) return *failed_;
-    requests_.push_back(std::async(std::launch::async, std::move(request)));
+    try {
+      requests_.push_back(std::async(std::launch::async, request));
+    } catch (const std::system_error&) {
+      // The process may have no more threads.
+      std::promise<Result<T>> here;
+      here.set_value(request());
+      requests_.push_back(here.get_future());
+    }
     return {};
   }
   // All of them are done.

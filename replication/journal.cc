@@ -47,6 +47,7 @@ constexpr std::size_t kCursorChars = 24;
 constexpr int kListingsMax = 5;
 
 std::string left_out_key(const Uuid& store) { return std::string(kStoresPrefix) + hex(store) + "/left-out"; }
+std::string lost_key(const Uuid& store) { return std::string(kStoresPrefix) + hex(store) + "/lost"; }
 
 JournalList list_of(std::vector<JournalKey> keys) {
   // Whatever is within another comes behind it.
@@ -180,8 +181,10 @@ Result<Journal> read_journal(ObjectStorage& storage, const Formats& formats, con
   return journal;
 }
 
-Result<std::vector<Statement>> read_left_out(ObjectStorage& storage, const Formats& formats, const Uuid& store) {
-  const std::string key = left_out_key(store);
+namespace {
+
+// Kinds and keys of statements, in the form of a journal of no stretch.
+Result<std::vector<Statement>> read_keys(ObjectStorage& storage, const Formats& formats, const std::string& key) {
   CAIRN_TRY(const auto bytes, storage.get(key, kJournalBytesMax));
   if (!bytes) return std::vector<Statement>();
   auto journal = decode_journal(*bytes, formats);
@@ -189,13 +192,31 @@ Result<std::vector<Statement>> read_left_out(ObjectStorage& storage, const Forma
   return std::move(journal->statements);
 }
 
-Status put_left_out(ObjectStorage& storage, const Formats& formats, const StoreFacts& store,
-                    const std::vector<Statement>& left_out) {
+Status put_keys(ObjectStorage& storage, const Formats& formats, const std::string& key, const StoreFacts& store,
+                const std::vector<Statement>& statements) {
   Journal journal{.store = store, .from = {}, .to = {}, .statements = {}};
-  for (const Statement& statement : left_out) {
+  for (const Statement& statement : statements) {
     journal.statements.push_back({.kind = statement.kind, .removed = false, .key = statement.key, .payload = {}});
   }
-  return put_whole(storage, left_out_key(store.uuid), encode_journal(journal, formats));
+  return put_whole(storage, key, encode_journal(journal, formats));
+}
+
+}  // namespace
+
+Result<std::vector<Statement>> read_left_out(ObjectStorage& storage, const Formats& formats, const Uuid& store) {
+  return read_keys(storage, formats, left_out_key(store));
+}
+Status put_left_out(ObjectStorage& storage, const Formats& formats, const StoreFacts& store,
+                    const std::vector<Statement>& left_out) {
+  return put_keys(storage, formats, left_out_key(store.uuid), store, left_out);
+}
+
+Result<std::vector<Statement>> read_lost(ObjectStorage& storage, const Formats& formats, const Uuid& store) {
+  return read_keys(storage, formats, lost_key(store));
+}
+Status put_lost(ObjectStorage& storage, const Formats& formats, const StoreFacts& store,
+                const std::vector<Statement>& lost) {
+  return put_keys(storage, formats, lost_key(store.uuid), store, lost);
 }
 
 void apply(Fold& fold, std::vector<Statement> statements, bool keep_removed) {

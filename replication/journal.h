@@ -55,6 +55,12 @@ Result<std::vector<Statement>> read_left_out(ObjectStorage& storage, const Forma
 Status put_left_out(ObjectStorage& storage, const Formats& formats, const StoreFacts& store,
                     const std::vector<Statement>& left_out);
 
+// The same of statements that need something which reclaiming found nowhere in the bucket. It alone puts this list,
+// anew each time; whoever pushes reads it when it begins.
+Result<std::vector<Statement>> read_lost(ObjectStorage& storage, const Formats& formats, const Uuid& store);
+Status put_lost(ObjectStorage& storage, const Formats& formats, const StoreFacts& store,
+                const std::vector<Statement>& lost);
+
 // What holds, by kind and key. Tombstones are kept when `keep_removed`.
 using Fold = std::map<std::pair<std::uint8_t, std::string>, Statement>;
 void apply(Fold& fold, std::vector<Statement> statements, bool keep_removed);

@@ -223,6 +223,14 @@ std::vector<ContentId> LiveContent::lost() const {
   return lost;
 }
 
+std::vector<ContentId> LiveContent::not_whole() const {
+  std::vector<ContentId> open;
+  for (const auto& [id, item] : items_) {
+    if (!item.whole) open.push_back(id);
+  }
+  return open;
+}
+
 void LiveContent::find_incomplete() {
   std::vector<Item*> open;
   for (auto& [id, item] : items_) {
@@ -239,15 +247,40 @@ void LiveContent::find_incomplete() {
   }
 }
 
-void LiveContent::break_circles() {
+Status LiveContent::break_circles() {
   find_incomplete();
-  std::vector<ContentId> wanted;  // nothing: what is whole relies on nothing
-  for (auto& [id, item] : items_) {
-    if (id.kind != kBlock || item.whole || !item.place) continue;
-    const auto copies = copies_of(id);
-    const auto plain = std::ranges::find_if(copies, [](const auto& copy) { return copy.record->bases.empty(); });
-    if (plain != copies.end()) set_place(item, *plain, wanted);
+  for (std::size_t before = 0; before != items_.size();) {
+    before = items_.size();
+    std::vector<ContentId> wanted;
+    for (const auto& [id, item] : items_) {
+      if (id.kind != kBlock || item.whole || !item.place) continue;
+      for (const PackIndex::Place& copy : copies_of(id)) {
+        for (const Digest& base : copy.record->bases) wanted.push_back({kBlock, base});
+      }
+    }
+    CAIRN_CHECK(follow(std::move(wanted)));
+    find_incomplete();
   }
+  take_whole_copies();
+  return {};
+}
+
+void LiveContent::take_whole_copies() {
+  std::vector<ContentId> known;  // the bases of what is taken are among the items
+  for (bool found = true; found;) {
+    found = false;
+    for (auto& [id, item] : items_) {
+      if (id.kind != kBlock || item.whole || !item.place) continue;
+      const auto copies = copies_of(id);
+      const auto whole = std::ranges::find_if(copies, [this](const PackIndex::Place& copy) {
+        return std::ranges::all_of(copy.record->bases, [this](const Digest& base) { return at({kBlock, base}).whole; });
+      });
+      if (whole == copies.end()) continue;
+      set_place(item, *whole, known);
+      item.whole = found = true;
+    }
+  }
+  find_incomplete();
 }
 
 }  // namespace cairn::mirror

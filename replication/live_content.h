@@ -38,8 +38,8 @@ class LiveContent {
   // Looks for what can be read nowhere in the packs that no index has.
   Status search_unlisted();
   // Blocks that are the difference from each other in a circle, in copies of different stores, are taken from where
-  // they are whole.
-  void break_circles();
+  // they can be decoded.
+  Status break_circles();
   // Reads what `chosen` picks and hands it to `take`; what is damaged where it was thought to be is looked for
   // elsewhere, and picked again, or not, there.
   Status read(const std::function<bool(const Item& item)>& chosen, const TakeContent& take);
@@ -50,7 +50,9 @@ class LiveContent {
   const Items& items() const noexcept { return items_; }
   // Of an id that something names: a blob may be a block.
   const Item& at(const ContentId& id) const;
+  // What can be read nowhere; and what cannot be used because of that, or of a circle, those included.
   std::vector<ContentId> lost() const;
+  std::vector<ContentId> not_whole() const;
   // Whether anything of this pack is not what its index says, as far as it was looked at.
   bool is_damaged(const Pack& pack) const { return damaged_.contains(pack.name); }
   void set_damaged(const Pack& pack) { damaged_.insert(pack.name); }
@@ -66,6 +68,8 @@ class LiveContent {
   Status read_objects(std::vector<ContentId> objects, std::vector<ContentId>& wanted);
   // It is not what it should be where it was thought to be.
   void pass_over(const ContentId& id, std::vector<ContentId>& wanted);
+  // What could be whole by another of its copies is taken from there. The bases of all copies are among the items.
+  void take_whole_copies();
   // `missing` is told of what no `take` is called for.
   Status fetch_what_there_is(const std::vector<PackIndex::Place>& places, const TakeContent& take,
                              const std::function<void(const ContentId& id)>& missing);

@@ -45,6 +45,7 @@ void Mirror::stop() {
   }
   changed_.notify_all();
   storage_.stop();
+  const std::lock_guard one(stopping_one_);
   if (thread_.joinable()) thread_.join();
 }
 
@@ -78,13 +79,13 @@ MirrorStats Mirror::stats() const {
     stats.error = error_->message;
     stats.retry_in = std::max(Clock::duration::zero(), next_try_ - now);
   }
-  stats.state = stopping_          ? MirrorState::stopped
-                : pauses_ > 0      ? MirrorState::paused
-                : pushing_         ? MirrorState::pushing
-                : error_           ? MirrorState::failing
-                : !begun_          ? MirrorState::starting
-                : behind_.empty()  ? MirrorState::current
-                                   : MirrorState::waiting;
+  stats.state = stopping_         ? MirrorState::stopped
+                : pauses_ > 0     ? MirrorState::paused
+                : pushing_        ? MirrorState::pushing
+                : error_          ? MirrorState::failing
+                : !begun_         ? MirrorState::starting
+                : behind_.empty() ? MirrorState::current
+                                  : MirrorState::waiting;
   return stats;
 }
 
@@ -95,9 +96,13 @@ Status Mirror::wait_until(const Cursor& at, std::chrono::nanoseconds time) {
   // A failure of before says nothing of now: whoever waits has it tried at once.
   const std::uint64_t turn = turn_;
   next_try_ = std::min(next_try_, Clock::now());
+  tries_again_ = !stats_.sent.left_out.empty();
   wanted_.push_back(at);
   changed_.notify_all();
-  const auto done = [&] { return stopping_ || mirrored() || (hopeless() && turn_ > turn); };
+  const auto tried = [&] { return turn_ > turn; };
+  const auto done = [&] {
+    return stopping_ || (mirrored() && (stats_.sent.left_out.empty() || tried())) || (hopeless() && tried());
+  };
   const auto end = time >= Clock::time_point::max() - Clock::now() ? Clock::time_point::max() : Clock::now() + time;
   changed_.wait_until(lock, end, done);
   wanted_.erase(std::ranges::find(wanted_, at));
@@ -128,15 +133,15 @@ void Mirror::run() {
   }
 }
 
-// Where the log ends by now.
 void Mirror::look(Lock& lock) {
+  looked_ = Clock::now();
   const Seen last = behind_.empty() ? mirrored_ : behind_.back();
   lock.unlock();
   const auto head = source_.head();
   const bool is_more = head.ok() && head->at > last.at;
   const std::uint64_t bytes = is_more ? source_.bytes_between(last.at, head->at) : 0;
   lock.lock();
-  if (!head.ok() && Clock::now() >= next_try_) note_failure(head.error());
+  if (!head.ok() && !pushing_ && Clock::now() >= next_try_) note_failure(head.error());
   if (!is_more) return;
   if (behind_.size() >= kSeenMax) {
     std::deque<Seen> fewer;
@@ -157,7 +162,7 @@ bool Mirror::is_wanted() const {
 bool Mirror::is_due(Clock::time_point now) const {
   if (now < next_try_) return false;
   // What the bucket has is to be known, and whatever failed is tried until it succeeds.
-  if (!begun_ || error_ || is_wanted()) return true;
+  if (!begun_ || error_ || renew_ || tries_again_ || is_wanted()) return true;
   if (behind_.empty()) return false;
   return now - behind_.front().since >= options_.linger ||
          behind_.back().bytes - mirrored_.bytes >= options_.linger_bytes;
@@ -165,18 +170,18 @@ bool Mirror::is_due(Clock::time_point now) const {
 
 void Mirror::push(Lock& lock) {
   pushing_ = true;
+  tries_again_ = false;
   if (std::exchange(renew_, false)) pusher_.reset();
   lock.unlock();
   if (!pusher_) pusher_.emplace(source_, storage_, formats_, options_.push);
   auto report = pusher_->push();
-  const Cursor reached = pusher_->mirrored();
   lock.lock();
   pushing_ = false;
   ++turn_;
   add(stats_.sent, report.ok() ? *report : so_far_);
   so_far_ = {};
-  stats_.sent.to = reached;
   if (report.ok()) {
+    stats_.sent.to = report->to;
     stats_.sent.left_out = std::move(report->left_out);
     ++stats_.pushes;
     begun_ = true;
@@ -184,7 +189,6 @@ void Mirror::push(Lock& lock) {
     before_failing_ = 0;
     note_mirrored(report->to);
   } else if (!stopping_ && pauses_ == 0) {
-    if (begun_) note_mirrored(reached);
     note_failure(report.error());
   }
   changed_.notify_all();
@@ -213,9 +217,10 @@ void Mirror::note_failure(const Error& error) {
 
 // Between requests of a push.
 Status Mirror::go_on(const PushReport& so_far) {
-  const std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   so_far_ = so_far;
   so_far_.left_out.clear();
+  if (Clock::now() - looked_ >= options_.interval) look(lock);
   if (!stopping_ && pauses_ == 0) return {};
   return make_error(ErrorCode::cancelled, stopping_ ? "mirroring was stopped" : "mirroring was paused");
 }

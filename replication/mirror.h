@@ -77,9 +77,9 @@ class Mirror {
 
   MirrorStats stats() const;
 
-  // The log is mirrored up to `at`, and nothing of it was left out. An error that tells why it is not: of a push that
-  // will not succeed by itself, or of the last one when `time` was too short (retryable); corruption when something
-  // was left out; cancelled when it is stopped.
+  // The log is mirrored up to `at`, and nothing of it was left out: what was is tried again first. An error that tells
+  // why it is not: of a push that will not succeed by itself, or of the last one when `time` was too short (retryable);
+  // corruption when something was left out again; cancelled when it is stopped.
   Status wait_until(const Cursor& at, std::chrono::nanoseconds time);
 
  private:
@@ -95,6 +95,7 @@ class Mirror {
   };
 
   void run();
+  // Where the log ends by now.
   void look(Lock& lock);
   bool is_due(Clock::time_point now) const;
   bool is_wanted() const;  // somebody waits for what is not mirrored
@@ -108,15 +109,18 @@ class Mirror {
   const Formats& formats_;
   MirrorOptions options_;
   std::optional<Pusher> pusher_;  // of the thread
+  std::mutex stopping_one_;       // held while it is stopped
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_, as everything below.
   bool stopping_ = false;
   unsigned pauses_ = 0;
   bool pushing_ = false;
-  bool renew_ = false;       // the bucket may have what pusher_ does not know
-  bool begun_ = false;       // a push has succeeded: what is mirrored is known
-  std::uint64_t turn_ = 0;   // pushes that have ended
+  bool renew_ = false;        // the bucket may have what pusher_ does not know
+  bool begun_ = false;        // a push has succeeded: what is mirrored is known
+  std::uint64_t turn_ = 0;    // pushes that have ended
+  bool tries_again_ = false;  // somebody waits, who wants what was left out
+  Clock::time_point looked_{};
   Seen mirrored_;            // of what was seen, the last that is mirrored; its cursor may be further
   std::deque<Seen> behind_;  // and what is not, oldest first
   std::vector<Cursor> wanted_;

@@ -32,7 +32,7 @@ class Pusher::Run {
   Result<PushReport> run() {
     Cursor& scanned = pusher_.scanned_;
     scanned = std::max(scanned, pusher_.journals_.end);
-    CAIRN_TRY(std::vector<Statement> statements, bring_left_out());
+    CAIRN_TRY(std::vector<Statement> statements, bring_again());
     for (bool has_more = true; has_more;) {
       CAIRN_TRY(Source::Changes changes, pusher_.source_.changes(scanned, options().journal_bytes));
       // Before the others: what was said again since is among them.
@@ -48,7 +48,10 @@ class Pusher::Run {
     }
     // What could be brought now and has no journal to be in is tried once more.
     for (const Statement& statement : statements) {
-      if (!statement.removed) leave_out(statement);
+      if (statement.removed) continue;
+      report_.left_out.push_back(
+          "what could not be read before is there by now, and is said with what is written next");
+      leave_out(statement);
     }
     CAIRN_CHECK(note_left_out(left_out_));
     report_.to = scanned;
@@ -62,9 +65,8 @@ class Pusher::Run {
  private:
   enum class Brought : std::uint8_t { yes, gone, unreadable };
 
-  // What the mirror has, and the store does not say any more: nothing in the log may tell. Once in a run is enough.
+  // What the mirror has, and the store does not say any more: nothing in the log may tell.
   Status add_forgotten_removals(std::vector<Statement>& statements) {
-    if (std::exchange(removals_known_, true)) return {};
     const StoreFacts facts = pusher_.source_.facts();
     CAIRN_TRY(const MirroredStore mirrored,
               read_store(pusher_.storage_, pusher_.formats_, facts.uuid, options().parallel));
@@ -75,15 +77,23 @@ class Pusher::Run {
     return {};
   }
 
-  // What was left out before and holds still.
-  Result<std::vector<Statement>> bring_left_out() {
-    std::vector<Statement> current, brought;
-    for (const Statement& like : pusher_.left_out_) {
-      CAIRN_TRY(auto now, pusher_.source_.current(like));
+  // What was left out before, or was lost, and holds still.
+  Result<std::vector<Statement>> bring_again() {
+    CAIRN_TRY(auto lost, current(pusher_.lost_));
+    std::vector<Statement> said;  // they were said before, and are again what they were
+    CAIRN_CHECK(bring_all(std::move(lost), said));
+    CAIRN_TRY(auto left_out, current(pusher_.left_out_));
+    std::vector<Statement> brought;
+    CAIRN_CHECK(bring_all(std::move(left_out), brought));
+    return brought;
+  }
+  Result<std::vector<Statement>> current(const std::vector<Statement>& like) {
+    std::vector<Statement> current;
+    for (const Statement& one : like) {
+      CAIRN_TRY(auto now, pusher_.source_.current(one));
       if (now) current.push_back(*std::move(now));
     }
-    CAIRN_CHECK(bring_all(std::move(current), brought));
-    return brought;
+    return current;
   }
 
   // Brings what they need, and adds those that hold still.
@@ -175,6 +185,7 @@ class Pusher::Run {
 
   Status upload(PackBuilder& builder) {
     if (builder.empty()) return {};
+    if (options().progress) CAIRN_CHECK(options().progress(report_));
     const auto filled = std::make_shared<PackBuilder>(std::exchange(builder, PackBuilder()));
     const auto put = [this, filled,
                       salt = salt_of(pusher_.formats_, pusher_.outgoing_)]() -> Result<PackBuilder::Built> {
@@ -263,7 +274,7 @@ class Pusher::Run {
     });
     CAIRN_CHECK(note_left_out(std::move(all)));
     const Cursor from = pusher_.journals_.end;
-    report_.statements += statements.size();
+    const std::size_t count = statements.size();
     CAIRN_TRY(const auto mark, pusher_.source_.mark_at(to));
     Journal journal{.store = pusher_.source_.facts(),
                     .from = from,
@@ -275,6 +286,7 @@ class Pusher::Run {
     CAIRN_CHECK(look());
     CAIRN_CHECK(put_whole(pusher_.storage_, key, bytes));
     ++report_.requests;
+    report_.statements += count;
     report_.sent_bytes += bytes.size();
     mirror::add(pusher_.journals_, {.from = from, .to = to, .key = key, .bytes = bytes.size()});
     // All is said: what could not be merged now is merged later, after another look at what there is.
@@ -305,7 +317,6 @@ class Pusher::Run {
   std::size_t packs_ = 0, records_ = 0;                   // behind the last of those ends
   std::vector<Statement> left_out_;                       // kinds and keys, of this run
   std::string why_;                                       // the last of them was
-  bool removals_known_ = false;
   bool begins_again_ = false;
   InFlight<PackBuilder::Built> uploads_;  // last: destroyed before what it uses
 };
@@ -326,6 +337,7 @@ Status Pusher::begin() {
   scanned_ = journals_.end;
   CAIRN_CHECK(compare_history());
   CAIRN_TRY(left_out_, read_left_out(storage_, formats_, uuid));
+  CAIRN_TRY(lost_, read_lost(storage_, formats_, uuid));
   begun_ = true;
   return {};
 }

@@ -59,9 +59,6 @@ class Pusher {
   // pushes to the same place, or this one was brought back from an older copy.
   Result<PushReport> push();
 
-  // How far the store's log is mirrored, as of the last push(), whatever became of it.
-  const Cursor& mirrored() const noexcept { return scanned_; }
-
  private:
   class Run;
 
@@ -78,6 +75,7 @@ class Pusher {
   JournalList journals_;
   Cursor scanned_;                   // the log behind the journals' end, as far as it says nothing
   std::vector<Statement> left_out_;  // as the bucket has it
+  std::vector<Statement> lost_;      // the same, when it began
 };
 
 }  // namespace cairn::mirror

@@ -24,53 +24,53 @@ Error stopped() { return mirror::make_error(ErrorCode::cancelled, "requests to t
 ThrottledStorage::ThrottledStorage(ObjectStorage& to, std::uint64_t bytes_per_second, const RetryClock* clock)
     : ForwardingStorage(to),
       bytes_per_second_(bytes_per_second),
-      clock_(clock != nullptr ? *clock
-                              : RetryClock{.now = [] { return std::chrono::steady_clock::now(); },
-                                           .sleep = [this](std::chrono::milliseconds time) { return stop_.sleep(time); },
-                                           .random = {}}) {}
+      clock_(clock != nullptr
+                 ? *clock
+                 : RetryClock{.now = [] { return std::chrono::steady_clock::now(); },
+                              .sleep = [this](std::chrono::milliseconds time) { return stop_.sleep(time); },
+                              .random = {}}) {}
 
-std::chrono::steady_clock::time_point ThrottledStorage::Pace::reserve(const ThrottledStorage& storage,
-                                                                      std::uint64_t bytes) {
+void ThrottledStorage::Pace::pay(ThrottledStorage& storage, std::uint64_t bytes) {
   const double seconds = static_cast<double>(bytes) / static_cast<double>(storage.bytes_per_second_);
   const auto price = std::chrono::duration_cast<std::chrono::steady_clock::duration>(
       std::chrono::duration<double>(std::min(seconds, kSecondsMax)));
-  const std::lock_guard lock(mutex_);
-  const auto turn = std::max(free_, storage.clock_.now());
-  free_ = turn + price;
-  return turn;
-}
-
-bool ThrottledStorage::Pace::wait(ThrottledStorage& storage, std::uint64_t bytes) {
-  const auto turn = reserve(storage, bytes);
-  if (storage.stop_.stopped()) return false;
   const auto now = storage.clock_.now();
-  return turn <= now || storage.clock_.sleep(std::chrono::ceil<std::chrono::milliseconds>(turn - now));
-}
-
-void ThrottledStorage::Pace::charge(ThrottledStorage& storage, std::uint64_t bytes) {
-  static_cast<void>(reserve(storage, bytes));
+  std::chrono::steady_clock::time_point paid;
+  {
+    const std::lock_guard lock(mutex_);
+    paid_ = std::max(paid_, now) + price;
+    paid = paid_;
+  }
+  // Whether it is stopped meanwhile is no matter: what was asked for is done.
+  if (bytes > 0) static_cast<void>(storage.clock_.sleep(std::chrono::ceil<std::chrono::milliseconds>(paid - now)));
 }
 
 Status ThrottledStorage::put(std::string_view key, Parts parts) {
-  if (!out_.wait(*this, bytes_of(parts))) return stopped();
-  return ForwardingStorage::put(key, parts);
+  if (stop_.stopped()) return stopped();
+  Status put = ForwardingStorage::put(key, parts);
+  out_.pay(*this, bytes_of(parts));
+  return put;
 }
 
 Result<bool> ThrottledStorage::put_if_absent(std::string_view key, Parts parts) {
-  if (!out_.wait(*this, bytes_of(parts))) return stopped();
-  return ForwardingStorage::put_if_absent(key, parts);
+  if (stop_.stopped()) return stopped();
+  auto put = ForwardingStorage::put_if_absent(key, parts);
+  out_.pay(*this, bytes_of(parts));
+  return put;
 }
 
 Result<std::optional<std::vector<std::byte>>> ThrottledStorage::get(std::string_view key, std::uint64_t bytes_max) {
-  if (!in_.wait(*this, 0)) return stopped();
+  if (stop_.stopped()) return stopped();
   auto bytes = ForwardingStorage::get(key, bytes_max);
-  if (bytes.ok() && *bytes) in_.charge(*this, (*bytes)->size());
+  if (bytes.ok() && *bytes) in_.pay(*this, (*bytes)->size());
   return bytes;
 }
 
 Result<std::optional<std::vector<std::byte>>> ThrottledStorage::get_range(std::string_view key, const Range& range) {
-  if (!in_.wait(*this, range.length)) return stopped();
-  return ForwardingStorage::get_range(key, range);
+  if (stop_.stopped()) return stopped();
+  auto bytes = ForwardingStorage::get_range(key, range);
+  in_.pay(*this, range.length);
+  return bytes;
 }
 
 void ThrottledStorage::stop() {

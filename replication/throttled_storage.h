@@ -26,21 +26,14 @@ class ThrottledStorage final : public ForwardingStorage {
   void stop() override;
 
  private:
-  // When what was let through is paid for. A call waits for its turn, and then goes at once: so a single object is sent
-  // as fast as the line is, and the next one waits for it.
+  // A call goes at once, and waits for what it cost: what is put behind it is not held up in the middle of its own.
   class Pace {
    public:
-    // False: it was stopped.
-    bool wait(ThrottledStorage& storage, std::uint64_t bytes);
-    // For what was let through before its size was known.
-    void charge(ThrottledStorage& storage, std::uint64_t bytes);
+    void pay(ThrottledStorage& storage, std::uint64_t bytes);
 
    private:
-    // When its turn is.
-    std::chrono::steady_clock::time_point reserve(const ThrottledStorage& storage, std::uint64_t bytes);
-
     std::mutex mutex_;
-    std::chrono::steady_clock::time_point free_{};
+    std::chrono::steady_clock::time_point paid_{};  // when all of it is
   };
 
   const std::uint64_t bytes_per_second_;

@@ -284,7 +284,7 @@ Run declare_mirror(VerbOptions& options) {
   options.flag("--read-data", given->read_data, "verify, gc: read every byte and compare it");
   options.option("--max-dead", "PERCENT", given->max_dead, "gc: how much of a pack may stay that nothing needs");
   options.option("--grace", "TIME", given->grace,
-                 "gc: what nothing needs is removed so long after it was noted (90s, 30m, 24h, 7d); 0: at once, while "
+                 "gc: what nothing needs is removed so long after it was noted (1h and more: 24h, 7d); 0: at once, while "
                  "nobody else uses the mirror");
   options.flag("--dry-run", given->dry_run, "gc: only say what would be noted");
   return [given](Session& session) { return run_mirror(session, *given); };

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <optional>
-#include <thread>
+#include <system_error>
 #include <utility>
 
 #include "api/src/artifact_bucket.h"
@@ -186,6 +187,15 @@ Result<ArtifactInfo> Artifacts::put_stream(const std::string& name, const Source
   return put_parts(*bucket_, name, source, 0, content);
 }
 
+namespace {
+
+struct Closing {
+  BytePipe& pipe;
+  ~Closing() { pipe.close(); }
+};
+
+}  // namespace
+
 Result<ArtifactInfo> Artifacts::publish(const std::string& name, Store& store, const std::string& ref,
                                         const std::string& path, const ArtifactContent& content,
                                         const Progress& progress) {
@@ -200,17 +210,22 @@ Result<ArtifactInfo> Artifacts::publish(const std::string& name, Store& store, c
   if (is_plain) said.metadata.try_emplace("cairn-ref", of);
   TransferMeter meter(progress, "upload", file.bytes);
   BytePipe pipe(kPublishAheadBytes);
-  std::thread reader([&] {
+  const auto read = [&] {
     pipe.end(archive.read_file(of, file.path, [&pipe](std::span<const std::byte> bytes) { return pipe.write(bytes); }));
-  });
+  };
+  std::future<void> reader;
+  try {
+    reader = std::async(std::launch::async, read);
+  } catch (const std::system_error&) {
+    return Error{.code = ErrorCode::resource_exhausted, .message = "publish: the system starts no more threads"};
+  }
+  const Closing closing{pipe};  // before the reader is waited for
   const Source source = [&](std::span<std::byte> into) -> Result<std::size_t> {
     CAIRN_TRY(const std::size_t size, pipe.read(into));
     CAIRN_CHECK(meter.add(size));
     return size;
   };
   auto put = put_parts(*bucket_, name, source, file.bytes, said);
-  pipe.close();
-  reader.join();
   return put;
 }
 

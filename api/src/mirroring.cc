@@ -28,7 +28,12 @@ Result<mirror::PullReport> pull(StoreImpl& store, ObjectStorage& storage, const 
   CAIRN_CHECK(view.refresh());
   CAIRN_TRY(const auto statements, view.choose(wish.names));
   CAIRN_CHECK(view.refresh_index());
-  return pull(store, storage, view, statements, wish.options, wish.progress);
+  auto pulled = pull(store, storage, view, statements, wish.options, wish.progress);
+  if (pulled.ok() || pulled.error().code != ErrorCode::corruption) return pulled;
+  // The mirror may have been reclaimed since, and what moved is somewhere else.
+  MirrorView again(storage, store.header().digest, {.only = wish.store}, wish.options.fetch.parallel);
+  CAIRN_CHECK(again.refresh_index());
+  return pull(store, storage, again, statements, wish.options, wish.progress);
 }
 
 Result<mirror::PullReport> pull(StoreImpl& store, ObjectStorage& storage, const MirrorView& view,

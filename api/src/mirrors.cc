@@ -15,7 +15,7 @@
 #include "api/src/running_mirrors.h"
 #include "engine/base/errors.h"
 #include "engine/base/progress_meter.h"
-#include "engine/log/segment_files.h"
+#include "engine/write/async_writer.h"
 #include "replication/gc.h"
 #include "replication/verify.h"
 
@@ -25,6 +25,10 @@ namespace {
 // Requests under way at the same time, each with up to a pack in memory while pushing.
 constexpr std::size_t kPushParallel = 4;
 constexpr std::size_t kAskParallel = 8;
+// Bytes a second. Below it is not kept up to date, but in the way of reclaiming it.
+constexpr std::uint64_t kRateMin = 64 * KiB;
+// For whoever shares a mirror: a request to put something may be tried for some ten minutes.
+constexpr std::chrono::seconds kGraceMin = std::chrono::hours(1);
 
 struct OpenedMirror {
   MirrorInfo info;
@@ -80,6 +84,20 @@ Result<std::shared_ptr<RunningMirror>> find_running(StoreImpl& store, const std:
   auto running = store.running_mirrors().find(name);
   if (running) return running;
   return make_error(ErrorCode::not_found, "the mirror '" + printable(name) + "' is not kept up to date here");
+}
+
+// Everything that was put is committed, or why it is not.
+Status settle(StoreImpl& store) {
+  store.settle_puts();
+  CAIRN_CHECK(store.settle_tables());
+  if (store.room() == nullptr) return {};
+  CAIRN_TRY(const std::shared_ptr<AsyncWriter> writer, store.writer());
+  return writer->queue().settle();
+}
+
+std::chrono::nanoseconds time_left(std::chrono::steady_clock::time_point began, std::chrono::nanoseconds time) {
+  if (time == std::chrono::nanoseconds::max()) return time;
+  return std::max(std::chrono::nanoseconds(0), time - (std::chrono::steady_clock::now() - began));
 }
 
 // A push of one's own: the mirror that runs would send the same.
@@ -151,6 +169,10 @@ Status Mirrors::start(const std::string& name, const MirroringOptions& options) 
   if (options.nice < 0 || options.nice > 19 || options.linger.count() < 0) {
     return make_error(ErrorCode::invalid_argument, "a mirror's niceness is 0 to 19, and its linger not negative");
   }
+  if (options.bytes_per_second > 0 && options.bytes_per_second < kRateMin) {
+    return make_error(ErrorCode::invalid_argument,
+                      "a mirror is sent at least " + std::to_string(kRateMin) + " bytes a second");
+  }
   CAIRN_TRY(OpenedMirror mirror, open_mirror(*store_, name));
   return store_->running_mirrors().start(name, std::move(mirror.storage), options);
 }
@@ -179,8 +201,7 @@ Result<MirroringStats> Mirrors::mirroring(const std::string& name) {
 
 Status Mirrors::wait_until_mirrored(const std::string& name, std::chrono::nanoseconds time) {
   CAIRN_TRY(const auto running, find_running(*store_, name));
-  store_->settle_puts();
-  CAIRN_CHECK(store_->settle_tables());
+  CAIRN_CHECK(settle(*store_));
   CAIRN_CHECK(store_->follow());
   const Position end = store_->index().applied();
   return running->mirror().wait_until({.segment = end.segment, .offset = end.offset}, time);
@@ -188,9 +209,14 @@ Status Mirrors::wait_until_mirrored(const std::string& name, std::chrono::nanose
 
 Status Mirrors::wait_until_mirrored(const std::string& name, const Ticket& put, std::chrono::nanoseconds time) {
   CAIRN_TRY(const auto running, find_running(*store_, name));
-  CAIRN_CHECK(put.committed().wait());
+  const auto began = std::chrono::steady_clock::now();
+  const auto committed = put.committed().wait_for(time);
+  if (!committed) {
+    return Error{.code = ErrorCode::cancelled, .message = "not committed yet", .retryable = true};
+  }
+  CAIRN_CHECK(*committed);
   const Position end = store_->index().applied();
-  return running->mirror().wait_until({.segment = end.segment, .offset = end.offset}, time);
+  return running->mirror().wait_until({.segment = end.segment, .offset = end.offset}, time_left(began, time));
 }
 
 Result<MirrorPullReport> Mirrors::pull(const std::string& name, const std::vector<std::string>& refs,
@@ -256,8 +282,10 @@ Result<MirrorVerifyReport> Mirrors::verify(const std::string& name, bool read_da
 }
 
 Result<MirrorGcReport> Mirrors::gc(const std::string& name, const MirrorGcOptions& options, const Progress& progress) {
-  if (!(options.max_dead >= 0 && options.max_dead <= 1) || options.grace.count() < 0) {
-    return make_error(ErrorCode::invalid_argument, "a share is from 0 to 1, and a grace is not below 0");
+  const bool is_grace = options.grace.count() == 0 || options.grace >= kGraceMin;
+  if (!(options.max_dead >= 0 && options.max_dead <= 1) || !is_grace) {
+    return make_error(ErrorCode::invalid_argument,
+                      "a share is from 0 to 1, and a grace at least an hour, or 0 while nobody else uses the mirror");
   }
   CAIRN_TRY(const OpenedMirror mirror, open_mirror(*store_, name));
   CAIRN_CHECK(require_mirror(*mirror.storage, store_->header().digest));

@@ -63,22 +63,24 @@ Result<bool> ReadThrough::bring(const Choose& choose) {
 
 Result<std::vector<mirror::Statement>> ReadThrough::find(const Choose& choose) {
   if (view_) {
-    CAIRN_TRY(auto known, choose(*view_));
-    if (!known.empty() || now_() - looked_ < kLookAgain) return known;
+    auto known = choose(*view_);
+    if (now_() - looked_ < kLookAgain || (known.ok() && !known->empty())) return known;
   }
+  if (failed_ && now_() - looked_ < kLookAgain) return *failed_;
   // What this store has said and does not have was removed here.
   const MirrorView::Stores others{.but = store_.header().uuid};
   if (!view_) view_ = std::make_unique<MirrorView>(*storage_, store_.header().digest, others, kParallel);
-  const Clock::time_point looked = now_();
+  failed_.reset();
+  looked_ = now_();
   Status seen = view_->refresh();
   if (seen.ok()) seen = view_->refresh_index();
   // Nobody has pushed to the mirror yet.
   if (!seen.ok() && seen.error().code == ErrorCode::not_found) seen = {};
   if (!seen.ok()) {
     view_.reset();
-    return std::move(seen).error();
+    failed_ = seen.error();
+    return *failed_;
   }
-  looked_ = looked;
   return choose(*view_);
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ class ReadThrough {
   std::mutex mutex_;
   std::unique_ptr<MirrorView> view_;  // guarded by mutex_, as the time; null: nothing is known
   Clock::time_point looked_{};
+  std::optional<Error> failed_;  // of that look
 };
 
 }  // namespace cairn

@@ -47,9 +47,8 @@ RunningMirror::RunningMirror(StoreImpl& store, std::unique_ptr<ObjectStorage> st
     : source_(store),
       formats_(store.header().digest),
       storage_(std::move(storage)),
-      throttled_(options.bytes_per_second > 0
-                     ? std::make_unique<ThrottledStorage>(*storage_, options.bytes_per_second)
-                     : nullptr),
+      throttled_(options.bytes_per_second > 0 ? std::make_unique<ThrottledStorage>(*storage_, options.bytes_per_second)
+                                              : nullptr),
       mirror_(source_, throttled_ ? static_cast<ObjectStorage&>(*throttled_) : *storage_, formats_,
               options_of(options)) {}
 
@@ -83,15 +82,13 @@ Status RunningMirrors::start(const std::string& name, std::unique_ptr<ObjectStor
 }
 
 bool RunningMirrors::stop(const std::string& name) {
-  std::shared_ptr<RunningMirror> mirror;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto at = running_.find(name);
-    if (at == running_.end()) return false;
-    mirror = std::move(at->second);
-    running_.erase(at);
-  }
+  const std::shared_ptr<RunningMirror> mirror = find(name);
+  if (!mirror) return false;
+  // It is there until it has ended: whoever closes the store meanwhile waits for it as well.
   mirror->mirror().stop();
+  const std::lock_guard lock(mutex_);
+  const auto at = running_.find(name);
+  if (at != running_.end() && at->second == mirror) running_.erase(at);
   return true;
 }
 

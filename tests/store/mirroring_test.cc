@@ -190,6 +190,35 @@ TEST_F(MirroringTest, WhatIsDamagedHereIsNotSaidToBeMirrored) {
   ASSERT_FALSE(mirrored.ok());
   EXPECT_EQ(mirrored.error().code, ErrorCode::corruption) << mirrored.error().message;
   EXPECT_EQ(stats_of(again.store).sent.left_out.size(), 1u);
+
+  // The device has come to its senses.
+  ASSERT_TRUE(fs_.flip_bit("a/log/0000000" + std::to_string(at.segment) + ".seg", at.offset + 100, 3).ok());
+  put_object(again.store, "object", "content");
+  const Status whole = again.store.mirrors().wait_until_mirrored("remote");
+  EXPECT_TRUE(whole.ok()) << whole.error().message;
+  expect_restored(again.store);
+}
+
+TEST_F(MirroringTest, WhatIsNotCommittedIsNotSaidToBeMirrored) {
+  OpenedStore a = open("a");
+  start(*a.impl);
+  ASSERT_TRUE(a.store.mirrors().wait_until_mirrored("remote").ok());
+  fs_.fail_at(1, {.code = ErrorCode::io, .message = "the device is gone"}, Repeat::forever);
+  const std::string content = random_bytes(1'000, 1);
+  const Ticket ticket = a.store.put_async({.bytes = std::as_bytes(std::span(content)), .name = "object"});
+  EXPECT_FALSE(a.store.mirrors().wait_until_mirrored("remote").ok());
+  EXPECT_FALSE(a.store.mirrors().wait_until_mirrored("remote", ticket).ok());
+}
+
+TEST_F(MirroringTest, StoppingAndClosingAtTheSameTimeEndBoth) {
+  for (int round = 0; round < 20; ++round) {
+    OpenedStore a = open("a");
+    start(*a.impl);
+    put_object(a.store, std::to_string(round), "content");
+    std::thread stopping([&] { static_cast<void>(a.store.mirrors().stop("remote").ok()); });
+    EXPECT_TRUE(a.store.close().ok());
+    stopping.join();
+  }
 }
 
 TEST_F(MirroringTest, AReaderMirrorsWhatTheWriterCommits) {

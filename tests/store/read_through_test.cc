@@ -103,6 +103,12 @@ TEST_F(ReadThroughTest, AnEmptyBucketHasNothingAndAnUnreachableOneSaysSo) {
   const auto away = b.store.archive().resolve("model");
   ASSERT_FALSE(away.ok());
   EXPECT_TRUE(away.error().retryable) << "whether there is one is not known";
+  const std::size_t calls = bucket_.calls();
+  EXPECT_TRUE(b.store.archive().resolve("other").error().retryable);
+  EXPECT_EQ(bucket_.calls(), calls) << "nobody waits for it again at once";
+  bucket_.fault = {};
+  now_ += seconds(10);
+  EXPECT_EQ(b.store.archive().resolve("model").error().code, ErrorCode::not_found);
 }
 
 TEST_F(ReadThroughTest, WhatIsDamagedThereIsNotTaken) {
@@ -156,6 +162,11 @@ TEST_F(ReadThroughTest, ANameThatStoresOfTheMirrorHaveDifferentlyIsNotGuessed) {
   push_well(*c.impl);
   OpenedStore b = open_empty();
   EXPECT_EQ(b.store.archive().resolve("model").error().code, ErrorCode::conflict);
+  ASSERT_TRUE(c.store.archive().remove("model@1").ok());
+  push_well(*c.impl);
+  EXPECT_EQ(b.store.archive().resolve("model").error().code, ErrorCode::conflict);
+  now_ += seconds(10);
+  EXPECT_TRUE(b.store.archive().resolve("model").ok()) << "an error is not kept for good";
 }
 
 }  // namespace
