@@ -133,13 +133,14 @@ Status run(const std::string& endpoint, const std::string& folder, std::size_t o
   const std::string one = "one more";
   CAIRN_TRY(const auto id, store.put({.bytes = std::as_bytes(std::span(one)), .name = "last"}));
   CAIRN_CHECK(measure("push of one more", storage, [&] { return push(impl, storage); }));
-  CAIRN_CHECK(measure("status: what the mirror has", storage, [&]() -> Result<std::string> {
+  const auto look = [&]() -> Result<std::string> {
     MirrorView view(storage, impl.header().digest, {}, 8);
     CAIRN_CHECK(view.refresh());
     CAIRN_TRY(const auto packs, mirror::list_all(storage, mirror::kPacksPrefix));
     return std::to_string(view.stores().begin()->second.refs.size()) + " names, " + std::to_string(packs.size()) +
            " packs";
-  }));
+  };
+  CAIRN_CHECK(measure("status: what the mirror has", storage, look));
   const auto pull_one = [&]() -> Result<std::string> {
     CAIRN_CHECK(StoreImpl::create(posix_file_system(), folder + "/pulled", {}));
     CAIRN_TRY(const auto into, StoreImpl::open(posix_file_system(), folder + "/pulled", {}, {}));
