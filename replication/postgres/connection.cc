@@ -2,7 +2,6 @@
 #include "replication/postgres/connection.h"
 
 #include <libpq-fe.h>
-#include <openssl/crypto.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -86,7 +85,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const Address& address) {
 Status Connection::connect(const Address& address) {
   CAIRN_TRY(const auto behind, keywords_behind(address));
   std::string text(address.text.reveal());
-  const s3::WipedAtEnd wiped(text);
+  const WipedAtEnd wiped(text);
   // The text is expanded where it stands for the database's name; what comes behind it counts.
   std::vector<const char*> keywords{"dbname"}, values{text.c_str()};
   for (const auto& [keyword, value] : behind) {
