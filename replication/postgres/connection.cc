@@ -254,40 +254,28 @@ Result<std::vector<Rows>> Connection::pipeline(std::span<const Call> calls) {
   const Deadline deadline = begin_statement();
   pg_conn* const connection = connection_.get();
   if (PQenterPipelineMode(connection) == 0) return lost("");
-  // What is asked, in order: to prepare the statement of a call (nothing), or the call.
-  std::vector<const Call*> asked;
-  std::map<std::string_view, std::string> fresh;
+  std::vector<Asked> asked;
   for (const Call& call : calls) {
     auto known = prepared_.find(call.sql);
-    std::string name = known == prepared_.end() ? fresh[call.sql] : known->second;
-    if (name.empty()) {
-      name = "cairn_" + std::to_string(prepared_.size() + fresh.size());
-      fresh[call.sql] = name;
-      if (PQsendPrepare(connection, name.c_str(), std::string(call.sql).c_str(), 0, nullptr) == 0) return lost("");
-      asked.push_back(nullptr);
+    if (known == prepared_.end()) {
+      // Never a name that was given before: where the server stopped at an error, it may have that one or not.
+      known = prepared_.emplace(call.sql, "cairn_" + std::to_string(++names_given_)).first;
+      if (PQsendPrepare(connection, known->second.c_str(), known->first.c_str(), 0, nullptr) == 0) return lost("");
+      asked.push_back({.call = &call, .is_preparing = true});
     }
     const Values values(call.values);
-    const int sent = PQsendQueryPrepared(connection, name.c_str(), values.count(), values.pointers.data(),
+    const int sent = PQsendQueryPrepared(connection, known->second.c_str(), values.count(), values.pointers.data(),
                                          values.sizes.data(), values.formats.data(), kBinary);
     if (sent == 0) return lost("");
-    asked.push_back(&call);
+    asked.push_back({.call = &call, .is_preparing = false});
   }
   if (PQpipelineSync(connection) == 0) return lost("");
   std::vector<Rows> rows;
-  const Status status = finish_pipeline(asked, rows, deadline);
-  if (!status.ok()) {
-    // Whatever was prepared before the error is forgotten with it.
-    if (connection_ && !fresh.empty()) {
-      CAIRN_CHECK(run("DEALLOCATE ALL"));
-      prepared_.clear();
-    }
-    return status.error();
-  }
-  for (const auto& [sql, name] : fresh) prepared_.emplace(sql, name);
+  CAIRN_CHECK(finish_pipeline(asked, rows, deadline));
   return rows;
 }
 
-Status Connection::finish_pipeline(std::span<const Call* const> asked, std::vector<Rows>& rows, Deadline deadline) {
+Status Connection::finish_pipeline(std::span<const Asked> asked, std::vector<Rows>& rows, Deadline deadline) {
   Status status;
   for (std::size_t i = 0; i <= asked.size(); ++i) {
     // One answer for each, and nothing behind it; at the end that of the synchronisation, behind which there is none.
@@ -299,7 +287,12 @@ Status Connection::finish_pipeline(std::span<const Call* const> asked, std::vect
     if (!answer) return given_up(is_lost());
     if (!is_fine(answered) && answered != PGRES_PIPELINE_ABORTED && status.ok()) status = failure(answer.get());
     if (i == asked.size()) break;
-    if (asked[i] != nullptr && status.ok()) rows.emplace_back(answer.release());
+    if (asked[i].is_preparing) {
+      // What is prepared stays so, whatever becomes of the transaction.
+      if (!is_fine(answered)) prepared_.erase(prepared_.find(asked[i].call->sql));
+    } else if (status.ok()) {
+      rows.emplace_back(answer.release());
+    }
     CAIRN_TRY(const Answer behind, next_answer(deadline));
     if (behind) return given_up(is_lost());
   }
