@@ -120,10 +120,19 @@ Status PostgresPusher::add(const mirror::Statement& statement, Batch& batch, Pos
   CAIRN_TRY(const auto now, source_.current(statement));
   if (now != statement) return {};
   report.left_out.push_back(said.error().message);
+  CAIRN_CHECK(remove(statement, batch));
   return batch.put(postgres::LeftOutRow{.key = postgres::left_out_key(statement.kind, statement.key),
                                         .kind = statement.kind,
                                         .statement_key = statement.key,
                                         .why = said.error().message});
+}
+
+// What it said before does not hold any more.
+Status PostgresPusher::remove(const mirror::Statement& statement, Batch& batch) {
+  const Status removed =
+      rows_.add({.kind = statement.kind, .removed = true, .key = statement.key, .payload = {}}, batch);
+  // What no row can have has none.
+  return removed.ok() || is_unreadable(removed.error()) ? Status() : removed;
 }
 
 Status PostgresPusher::add_all(const std::vector<mirror::Statement>& statements, Batch& batch,

@@ -53,6 +53,7 @@ class PostgresPusher {
   Status compare_history(const postgres::StorePlace& place);
   Status add_left_out(postgres::Batch& batch, PostgresPushReport& report);
   Status add(const mirror::Statement& statement, postgres::Batch& batch, PostgresPushReport& report);
+  Status remove(const mirror::Statement& statement, postgres::Batch& batch);
   Status add_all(const std::vector<mirror::Statement>& statements, postgres::Batch& batch, PostgresPushReport& report);
   Status write(postgres::Batch& batch, PostgresPushReport& report);
 

@@ -121,6 +121,20 @@ class PushTest : public PostgresTest {
     CAIRN_ASSERT_OK(saved.committed().wait());
   }
 
+  // Where the first block of a result lies that is too large for its entry.
+  static RecordLocation content_of_a_result(const OpenedStore& store) {
+    std::optional<RecordLocation> at;
+    const auto look = [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+      if (entry.references.empty()) return true;
+      const auto blob = load_blob(store.impl->blocks(), entry.references[0].id);
+      at = *store.impl->index().find_block(blob.ok() ? blob->blocks[0].digest : entry.references[0].id);
+      return false;
+    };
+    EXPECT_TRUE(store.impl->index().for_each_entry({}, Index::Order::ascending, {}, look).ok());
+    EXPECT_TRUE(at);
+    return at.value_or(RecordLocation());
+  }
+
   Stores stores_;
 };
 
@@ -239,18 +253,9 @@ TEST_F(PushTest, WhatIsDamagedIsNotedAndMirroredOnceItIsWhole) {
   OpenedStore a = stores_.open("a");
   stores_.put_result(a.store, "large", "\"" + std::string(2'000'000, 'b') + "\"");
   stores_.put_result(a.store, "small", "1");
-  std::optional<RecordLocation> at;
-  std::string key;
-  CAIRN_ASSERT_OK(a.impl->index().for_each_entry(
-      {}, Index::Order::ascending, {}, [&](const Placed<StoredEntry>& entry) -> Result<bool> {
-        if (entry.references.empty()) return true;
-        const auto blob = load_blob(a.impl->blocks(), entry.references[0].id);
-        at = *a.impl->index().find_block(blob.ok() ? blob->blocks[0].digest : entry.references[0].id);
-        return false;
-      }));
-  ASSERT_TRUE(at);
-  const std::string segment = "a/log/0000000" + std::to_string(at->segment) + ".seg";
-  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at->offset + at->stored_bytes / 2, 3));
+  const RecordLocation at = content_of_a_result(a);
+  const std::string segment = "a/log/0000000" + std::to_string(at.segment) + ".seg";
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
   for (int i = 0; i < 2; ++i) {
     const auto report = push(a);
     CAIRN_ASSERT_OK(report);
@@ -258,11 +263,30 @@ TEST_F(PushTest, WhatIsDamagedIsNotedAndMirroredOnceItIsWhole) {
     EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.left_out"), 1);
     EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 1);
   }
-  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at->offset + at->stored_bytes / 2, 3));
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
   push_well(a);
   expect_as_fresh(a);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.left_out"), 0);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 2);
+}
+
+TEST_F(PushTest, WhatWasSaidBeforeSomethingDamagedIsGone) {
+  OpenedStore a = stores_.open("a");
+  stores_.put_result(a.store, "x", "1");
+  stores_.add(a.store, "model", 2);
+  push_well(a);
+  stores_.put_result(a.store, "x", "\"" + std::string(2'000'000, 'b') + "\"");
+  const RecordLocation at = content_of_a_result(a);
+  const std::string segment = "a/log/0000000" + std::to_string(at.segment) + ".seg";
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
+  const auto report = push(a);
+  CAIRN_ASSERT_OK(report);
+  EXPECT_EQ(report->left_out.size(), 1u);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 0);
+  expect_as_fresh(a);
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
+  push_well(a);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results WHERE length(bytes) = 2000002"), 1);
 }
 
 TEST_F(PushTest, AnotherHistoryOfTheSameStoreIsAConflict) {
