@@ -71,14 +71,14 @@ Status PostgresPusher::push_once(PostgresPushReport& report) {
   if (place != place_ || begin == mirror::Cursor()) scanned_ = place.cursor;
   place_ = place;
   report.left_out.clear();
-  bool removals_known = false;
   Batch batch(uuid, place_, place_);
   rows_.begin_batch();
   CAIRN_CHECK(add_left_out(batch, report));
   for (bool has_more = true; has_more;) {
     CAIRN_TRY(const mirror::Source::Changes changes, source_.changes(scanned_, options_.statement_bytes));
-    // Before the others: what was said again since is among them.
-    if (changes.has_gap && !std::exchange(removals_known, true)) {
+    // Before the others: what was said again since is among them. A push that was cut before it moved the cursor may
+    // have written rows already.
+    if (changes.has_gap || scanned_ == mirror::Cursor()) {
       CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch));
     }
     CAIRN_CHECK(add_all(changes.statements, batch, report));

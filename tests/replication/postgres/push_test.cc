@@ -121,6 +121,20 @@ class PushTest : public PostgresTest {
     CAIRN_ASSERT_OK(saved.committed().wait());
   }
 
+  // Reclaims until nothing behind `from` says that something was removed.
+  void forget_removals(OpenedStore& store, const mirror::Cursor& from) {
+    const auto removals = [&] {
+      const auto changes = MirrorSource(*store.impl).changes(from, 64 * MiB);
+      return std::ranges::count_if(changes->statements, &mirror::Statement::removed);
+    };
+    for (int round = 0; removals() > 0 && round < 20; ++round) {
+      stores_.add(store.store, "filler", static_cast<std::uint64_t>(20 + fillers_++));
+      CAIRN_ASSERT_OK(store.store.archive().remove("filler"));
+      CAIRN_ASSERT_OK(store.store.gc({.max_dead = 0}));
+    }
+    ASSERT_EQ(removals(), 0);
+  }
+
   // Where the first block of a result lies that is too large for its entry.
   static RecordLocation content_of_a_result(const OpenedStore& store) {
     std::optional<RecordLocation> at;
@@ -136,6 +150,7 @@ class PushTest : public PostgresTest {
   }
 
   Stores stores_;
+  int fillers_ = 0;
 };
 
 TEST_F(PushTest, EverythingThatAStoreSaysIsARow) {
@@ -234,19 +249,50 @@ TEST_F(PushTest, WhatIsRemovedIsGoneThereAlsoWhenTheLogHasForgottenIt) {
   }
   CAIRN_ASSERT_OK(a.store.results("eval").remove("gone"));
   CAIRN_ASSERT_OK(a.store.experiments().remove("gone"));
-  const auto tombstones = [&] {
-    const auto changes = MirrorSource(*a.impl).changes(cursor, 64 * MiB);
-    return std::ranges::count_if(changes->statements, &mirror::Statement::removed);
-  };
-  for (std::uint64_t round = 0; tombstones() > 0 && round < 20; ++round) {
-    stores_.add(a.store, "filler", 20 + round);
-    CAIRN_ASSERT_OK(a.store.archive().remove("filler"));
-    CAIRN_ASSERT_OK(a.store.gc({.max_dead = 0}));
-  }
-  ASSERT_EQ(tombstones(), 0);
+  forget_removals(a, cursor);
   push_well(a);
   expect_as_fresh(a);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.experiments"), 1);
+}
+
+TEST_F(PushTest, WhatIsRemovedAndForgottenWhileAPushRunsIsGone) {
+  OpenedStore a = stores_.open("a");
+  for (const char* const key : {"kept", "first", "second"}) stores_.put_result(a.store, key, "1");
+  push_well(a);
+  const mirror::Cursor cursor = read_place(*connect(), a.impl->header().uuid)->cursor;
+  CAIRN_ASSERT_OK(a.store.results("eval").remove("first"));
+  forget_removals(a, cursor);
+  for (int i = 0; i < 40; ++i) stores_.put_result(a.store, "new " + std::to_string(i), std::string(200, '1'));
+  const auto remove_second = [&](const PostgresPushReport& so_far) -> Status {
+    if (so_far.batches > 1) return {};
+    EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results WHERE key <> 'kept' AND key NOT LIKE 'new %'"), 1);
+    EXPECT_TRUE(a.store.results("eval").remove("second").ok());
+    forget_removals(a, cursor);
+    return {};
+  };
+  EXPECT_GT(push_well(a, {.statement_bytes = 1'000, .progress = remove_second}).batches, 1u);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 41);
+  expect_as_fresh(a);
+}
+
+TEST_F(PushTest, AFirstPushThatWasCutIsNotTakenForWhatTheStoreSays) {
+  OpenedStore a = stores_.open("a");
+  for (std::uint64_t seed = 2; seed < 8; ++seed) stores_.add(a.store, "model", seed);
+  stores_.put_result(a.store, "gone", "1");
+  const auto cut = push(a, {.batch_bytes = 500, .progress = [](const PostgresPushReport& so_far) -> Status {
+                              if (so_far.batches < 6) return {};
+                              return mirror::make_error(ErrorCode::cancelled, "cut");
+                            }});
+  ASSERT_FALSE(cut.ok());
+  ASSERT_EQ(read_place(*connect(), a.impl->header().uuid)->cursor, mirror::Cursor());
+  ASSERT_GT(number(*connect(), "SELECT count(*) FROM cairn.refs"), 2);
+  CAIRN_ASSERT_OK(a.store.results("eval").remove("gone"));
+  for (int version = 1; version < 6; ++version) {
+    CAIRN_ASSERT_OK(a.store.archive().remove("model@" + std::to_string(version)));
+  }
+  forget_removals(a, {});
+  push_well(a);
+  expect_as_fresh(a);
 }
 
 TEST_F(PushTest, WhatIsDamagedIsNotedAndMirroredOnceItIsWhole) {
