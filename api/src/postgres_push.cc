@@ -3,6 +3,7 @@
 #include "api/src/postgres_push.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "api/src/postgres_forgotten.h"
@@ -29,6 +30,28 @@ Error other_history() {
                     "its own");
 }
 
+Error pushed_by_another() {
+  Error error = make_error(ErrorCode::conflict, "another program brings this store into the database at this time");
+  error.retryable = true;
+  return error;
+}
+
+// Of the session, until it ends: what a batch relies on is what this pusher wrote itself, which the cursor alone does
+// not tell while it stands. Stores whose keys are equal only wait for each other.
+Result<bool> lock_store(postgres::Connection& connection, const postgres::Uuid& store) {
+  std::int64_t key = 0;
+  std::memcpy(&key, store.data(), sizeof key);
+  std::int64_t half = 0;
+  std::memcpy(&half, store.data() + sizeof key, sizeof half);
+  postgres::CellWriter values;
+  values.int8(key ^ half);
+  CAIRN_TRY(const postgres::Rows rows, connection.query("SELECT pg_try_advisory_lock($1)", values));
+  postgres::CellReader row = rows.row(0);
+  const bool is_locked = row.boolean();
+  CAIRN_CHECK(row.check());
+  return is_locked;
+}
+
 }  // namespace
 
 PostgresPusher::PostgresPusher(mirror::Source& source, PostgresRows& rows, postgres::Address address,
@@ -48,10 +71,16 @@ Result<PostgresPushReport> PostgresPusher::push() {
 Status PostgresPusher::connect() {
   if (connection_ && !connection_->is_broken()) return {};
   CAIRN_TRY(connection_, postgres::Connection::open(address_));
-  auto made = postgres::require_schema(*connection_);
+  const Status begun = begin_session();
   // The next attempt looks again.
-  if (!made.ok()) connection_.reset();
-  return made;
+  if (!begun.ok()) connection_.reset();
+  return begun;
+}
+
+Status PostgresPusher::begin_session() {
+  CAIRN_CHECK(postgres::require_schema(*connection_));
+  CAIRN_TRY(const bool is_locked, lock_store(*connection_, source_.facts().uuid));
+  return is_locked ? Status() : Status(pushed_by_another());
 }
 
 Status PostgresPusher::compare_history(const StorePlace& place) {

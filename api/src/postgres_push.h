@@ -44,12 +44,14 @@ class PostgresPusher {
   // Borrows all but the address. `rows` is of the store that `source` is.
   PostgresPusher(mirror::Source& source, PostgresRows& rows, postgres::Address address, PostgresPushOptions options);
 
-  // conflict: what the database has of this store is of another history, or somebody else writes it.
+  // conflict: what the database has of this store is of another history, or another pusher of this store is connected,
+  // which is waited for as long as `retry` says.
   Result<PostgresPushReport> push();
 
  private:
   Status push_once(PostgresPushReport& report);
   Status connect();
+  Status begin_session();
   Status compare_history(const postgres::StorePlace& place);
   Status add_left_out(postgres::Batch& batch, PostgresPushReport& report);
   Status add(const mirror::Statement& statement, postgres::Batch& batch, PostgresPushReport& report);

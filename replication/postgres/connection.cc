@@ -123,9 +123,11 @@ Status Connection::connect(const Address& address) {
 Status Connection::begin_session(std::chrono::milliseconds statement_timeout) {
   statement_timeout_ = statement_timeout;
   const std::string limit = std::to_string(statement_timeout.count());
-  // A backend whose client is gone must not hold its locks for hours. Names are looked up where nobody else makes any.
+  // A backend whose client is gone must not hold its locks for hours, idle or not. Names are looked up where nobody
+  // else makes any.
   return run("SET statement_timeout = " + limit + "; SET idle_in_transaction_session_timeout = " + limit +
              "; SET tcp_user_timeout = " + limit +
+             "; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
              "; SET search_path = pg_catalog, pg_temp; SET timezone = 'UTC'; SET synchronous_commit = on");
 }
 

@@ -360,6 +360,23 @@ TEST_F(PushTest, WritingInSmallPartsComesToTheSame) {
   expect_as_fresh(a);
 }
 
+TEST_F(PushTest, OnlyOnePushesAStoreAtATime) {
+  OpenedStore a = stores_.open("a");
+  for (std::uint64_t seed = 2; seed < 5; ++seed) stores_.add(a.store, "model", seed);
+  std::size_t refused = 0;
+  const auto second = [&](const PostgresPushReport&) -> Status {
+    const auto pushed = push(a, {.retry = {.attempts_max = 1}});
+    if (!pushed.ok() && pushed.error().code == ErrorCode::conflict && pushed.error().retryable) ++refused;
+    return {};
+  };
+  // In parts, between which the cursor stands.
+  const auto report = push_well(a, {.batch_bytes = 500, .progress = second});
+  EXPECT_GT(report.batches, 3u);
+  EXPECT_EQ(refused, report.batches);
+  expect_as_fresh(a);
+  EXPECT_EQ(push_well(a).batches, 0u) << "what it held ends with it";
+}
+
 TEST_F(PushTest, TwoStoresAreMirroredToOneDatabaseAtOnce) {
   OpenedStore stores[] = {stores_.open("a"), stores_.open("b")};
   std::vector<std::thread> threads;
