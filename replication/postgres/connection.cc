@@ -138,36 +138,35 @@ Connection::Deadline Connection::begin_statement() const {
 Status Connection::require_connection() const { return connection_ ? Status() : Status(is_lost()); }
 
 Error Connection::given_up(Error error) {
-  error = without_secret(std::move(error));
   connection_.reset();
   prepared_.clear();
   return error;
 }
 
 Error Connection::lost(std::string_view doing) {
-  Error error = error_of_connection(PQerrorMessage(connection_.get()));
+  Error error = error_of_connection(without_secret(PQerrorMessage(connection_.get())));
   if (!doing.empty()) error = std::move(error).with_context(doing);
   return given_up(std::move(error));
 }
 
-// libpq does not put the password into its messages; a server may put there what it likes.
-Error Connection::without_secret(Error error) const {
+// libpq does not put the password into its messages; a server may put there what it likes. Asked before words are cut,
+// which may leave a part of it.
+std::string Connection::without_secret(std::string words) const {
   const char* const password = connection_ ? PQpass(connection_.get()) : nullptr;
-  if (password == nullptr || *password == '\0') return error;
-  const std::string secret = plain(password);
-  for (std::size_t at = 0; (at = error.message.find(secret, at)) != std::string::npos;) {
-    error.message.replace(at, secret.size(), "***");
+  if (password == nullptr || *password == '\0') return words;
+  const std::string_view secret = password;
+  for (std::size_t at = 0; (at = words.find(secret, at)) != std::string::npos;) {
+    words.replace(at, secret.size(), "***");
     at += 3;
   }
-  return error;
+  return words;
 }
 
 Error Connection::failure(const pg_result* answer) const {
   const char* const state = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
   const char* const words = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
-  Error error = state == nullptr ? error_of_connection(PQresultErrorMessage(answer))
-                                 : error_of(state, words == nullptr ? "" : words);
-  return without_secret(std::move(error));
+  if (state == nullptr) return error_of_connection(without_secret(PQresultErrorMessage(answer)));
+  return error_of(state, without_secret(words == nullptr ? "" : words));
 }
 
 Result<bool> Connection::wait(bool read, bool write, Deadline deadline) {

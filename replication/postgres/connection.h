@@ -95,7 +95,7 @@ class Connection {
   Error failure(const pg_result* answer) const;
   Error lost(std::string_view doing);
   Error given_up(Error error);
-  Error without_secret(Error error) const;
+  std::string without_secret(std::string words) const;
   Status require_connection() const;
 
   std::unique_ptr<pg_conn, Finish> connection_;

@@ -60,6 +60,13 @@ TEST_F(ConnectionTest, AServerThatRepeatsThePasswordIsNotQuoted) {
   const Status status = connection->run("DO $$ BEGIN RAISE EXCEPTION 'you said " + password() + "'; END $$");
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.error().message, HasSubstr("you said ***"));
+  // Wherever the words are cut.
+  for (int before = 270; before < 310; ++before) {
+    const Status cut = connection->run("DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', " + std::to_string(before) +
+                                       ") || '" + password() + "'; END $$");
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, Not(HasSubstr(password().substr(0, 3))));
+  }
 }
 
 TEST_F(ConnectionTest, AnErrorLeavesTheConnectionAsItWas) {
