@@ -108,7 +108,7 @@ Status PostgresPusher::push_once(PostgresPushReport& report) {
     // Before the others: what was said again since is among them. A push that was cut before it moved the cursor may
     // have written rows already.
     if (changes.has_gap || scanned_ == mirror::Cursor()) {
-      CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch));
+      CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch, [&] { return write_if_full(batch, report); }));
     }
     CAIRN_CHECK(add_all(changes.statements, batch, report));
     if (!changes.statements.empty()) {
@@ -136,6 +136,7 @@ Status PostgresPusher::add_left_out(Batch& batch, PostgresPushReport& report) {
     CAIRN_CHECK(batch.remove(row.key));
     // Behind the removal: where it is left out again, that is what counts.
     if (now) CAIRN_CHECK(add(*now, batch, report));
+    CAIRN_CHECK(write_if_full(batch, report));
   }
   return {};
 }
@@ -168,9 +169,13 @@ Status PostgresPusher::add_all(const std::vector<mirror::Statement>& statements,
                                PostgresPushReport& report) {
   for (const mirror::Statement& statement : statements) {
     CAIRN_CHECK(add(statement, batch, report));
-    if (batch.bytes() >= options_.batch_bytes) CAIRN_CHECK(write(batch, report));
+    CAIRN_CHECK(write_if_full(batch, report));
   }
   return {};
+}
+
+Status PostgresPusher::write_if_full(Batch& batch, PostgresPushReport& report) {
+  return batch.bytes() >= options_.batch_bytes ? write(batch, report) : Status();
 }
 
 // The batch begins anew behind it.

@@ -57,6 +57,7 @@ class PostgresPusher {
   Status add(const mirror::Statement& statement, postgres::Batch& batch, PostgresPushReport& report);
   Status remove(const mirror::Statement& statement, postgres::Batch& batch);
   Status add_all(const std::vector<mirror::Statement>& statements, postgres::Batch& batch, PostgresPushReport& report);
+  Status write_if_full(postgres::Batch& batch, PostgresPushReport& report);
   Status write(postgres::Batch& batch, PostgresPushReport& report);
 
   mirror::Source& source_;

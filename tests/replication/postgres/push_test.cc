@@ -10,6 +10,8 @@
 #include "cairn/experiments.h"
 #include "cairn/metrics.h"
 #include "engine/base/bytes.h"
+#include "engine/results/metric_block.h"
+#include "engine/results/metric_blocks.h"
 #include "replication/postgres/read.h"
 #include "tests/replication/postgres/fixture.h"
 #include "tests/replication/postgres/message_proxy.h"
@@ -250,7 +252,7 @@ TEST_F(PushTest, WhatIsRemovedIsGoneThereAlsoWhenTheLogHasForgottenIt) {
   CAIRN_ASSERT_OK(a.store.results("eval").remove("gone"));
   CAIRN_ASSERT_OK(a.store.experiments().remove("gone"));
   forget_removals(a, cursor);
-  push_well(a);
+  EXPECT_GT(push_well(a, {.batch_bytes = 200}).batches, 5u) << "removals are bounded as well";
   expect_as_fresh(a);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.experiments"), 1);
 }
@@ -314,6 +316,32 @@ TEST_F(PushTest, WhatIsDamagedIsNotedAndMirroredOnceItIsWhole) {
   expect_as_fresh(a);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.left_out"), 0);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 2);
+}
+
+TEST_F(PushTest, MetricsThatGrowBeyondMeasureAreRefused) {
+  const OpenedStore a = stores_.open("a");
+  PostgresRows rows(*a.impl);
+  for (const std::size_t points : {1'000u, 70'000u}) {
+    MetricRows block;
+    const std::size_t column = block.column("text", MetricKind::text);
+    for (std::size_t i = 0; i < points; ++i) {
+      block.begin_row(static_cast<std::int64_t>(i), 0);
+      block.add_text(column, std::string(kMetricTextBytesMax, 'x'));
+    }
+    const auto encoded = encode_metric_block(block);
+    CAIRN_ASSERT_OK(encoded);
+    ASSERT_LT(encoded->size(), 1'000'000u);
+    StoredEntry entry;
+    entry.key = metric_block_key("run", 1);
+    entry.version = 1;
+    entry.value.assign(reinterpret_cast<const char*>(encoded->data()), encoded->size());
+    Batch batch(a.impl->header().uuid, {}, {});
+    const Status said = rows.add(statement_of(entry), batch);
+    EXPECT_EQ(said.ok(), points == 1'000u);
+    if (said.ok()) continue;
+    EXPECT_EQ(said.error().code, ErrorCode::invalid_argument) << said.error().message;
+    EXPECT_EQ(batch.rows(), 0u);
+  }
 }
 
 TEST_F(PushTest, WhatWasSaidBeforeSomethingDamagedIsGone) {
