@@ -71,7 +71,7 @@ Result<PostgresPushReport> PostgresPusher::push() {
 Status PostgresPusher::connect() {
   if (connection_ && !connection_->is_broken()) return {};
   CAIRN_TRY(connection_, postgres::Connection::open(address_));
-  const Status begun = begin_session();
+  Status begun = begin_session();
   // The next attempt looks again.
   if (!begun.ok()) connection_.reset();
   return begun;
