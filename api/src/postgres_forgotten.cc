@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/src/mirror_formats.h"
 #include "engine/results/entry_key.h"
@@ -35,33 +36,43 @@ mirror::Statement like_entry(std::string key) {
 
 class ForgottenRemovals {
  public:
-  ForgottenRemovals(mirror::Source& source, postgres::Connection& connection, postgres::Batch& batch)
-      : source_(source), connection_(connection), batch_(batch) {}
+  ForgottenRemovals(mirror::Source& source, postgres::Connection& connection, postgres::Batch& batch,
+                    const std::function<Status()>& removed)
+      : source_(source), connection_(connection), batch_(batch), removed_(removed) {}
 
   // Reads the columns of each row; `look` takes them and gives the key of the row, and what says it.
   template <class Key, class Look>
   Status remove(std::string_view columns, const Look& look) {
+    // Nothing is written while the rows are read, on the same connection.
+    std::vector<Key> gone;
     const auto visit = [&](CellReader& row) -> Status {
       const auto [key, like] = look(row);
       CAIRN_CHECK(row.check());
       CAIRN_TRY(const auto now, source_.current(like));
-      if (now) return {};
-      return batch_.remove(static_cast<const Key&>(key));
+      if (!now) gone.push_back(key);
+      return {};
     };
-    return read_columns(connection_, Key::table, columns, batch_.store(), {}, visit);
+    CAIRN_CHECK(read_columns(connection_, Key::table, columns, batch_.store(), {}, visit));
+    for (const Key& key : gone) {
+      CAIRN_CHECK(batch_.remove(key));
+      CAIRN_CHECK(removed_());
+    }
+    return {};
   }
 
  private:
   mirror::Source& source_;
   postgres::Connection& connection_;
   postgres::Batch& batch_;
+  const std::function<Status()>& removed_;
 };
 
 }  // namespace
 
-Status add_forgotten_removals(mirror::Source& source, postgres::Connection& connection, postgres::Batch& batch) {
+Status add_forgotten_removals(mirror::Source& source, postgres::Connection& connection, postgres::Batch& batch,
+                              const std::function<Status()>& removed) {
   const DigestKind digest = source.facts().digest;
-  ForgottenRemovals forgotten(source, connection, batch);
+  ForgottenRemovals forgotten(source, connection, batch, removed);
   CAIRN_CHECK(forgotten.remove<postgres::RefKey>("name, version", [](CellReader& row) {
     postgres::RefKey key{.name = row.text()};
     key.version = row.count();

@@ -4,13 +4,17 @@
 // drops what removed it.
 #pragma once
 
+#include <functional>
+
 #include "replication/postgres/batch.h"
 #include "replication/postgres/connection.h"
 #include "replication/source.h"
 
 namespace cairn {
 
-// Asks the store for each row that the database has of it, and removes in `batch` those that it does not say.
-Status add_forgotten_removals(mirror::Source& source, postgres::Connection& connection, postgres::Batch& batch);
+// Asks the store for each row that the database has of it, and removes in `batch` those that it does not say. `removed`
+// is called behind each removal, and may write the batch and begin it anew.
+Status add_forgotten_removals(mirror::Source& source, postgres::Connection& connection, postgres::Batch& batch,
+                              const std::function<Status()>& removed);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include "api/src/postgres_push.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "api/src/postgres_forgotten.h"
@@ -29,6 +30,28 @@ Error other_history() {
                     "its own");
 }
 
+Error pushed_by_another() {
+  Error error = make_error(ErrorCode::conflict, "another program brings this store into the database at this time");
+  error.retryable = true;
+  return error;
+}
+
+// Of the session, until it ends: what a batch relies on is what this pusher wrote itself, which the cursor alone does
+// not tell while it stands. Stores whose keys are equal only wait for each other.
+Result<bool> lock_store(postgres::Connection& connection, const postgres::Uuid& store) {
+  std::int64_t key = 0;
+  std::memcpy(&key, store.data(), sizeof key);
+  std::int64_t half = 0;
+  std::memcpy(&half, store.data() + sizeof key, sizeof half);
+  postgres::CellWriter values;
+  values.int8(key ^ half);
+  CAIRN_TRY(const postgres::Rows rows, connection.query("SELECT pg_try_advisory_lock($1)", values));
+  postgres::CellReader row = rows.row(0);
+  const bool is_locked = row.boolean();
+  CAIRN_CHECK(row.check());
+  return is_locked;
+}
+
 }  // namespace
 
 PostgresPusher::PostgresPusher(mirror::Source& source, PostgresRows& rows, postgres::Address address,
@@ -48,10 +71,16 @@ Result<PostgresPushReport> PostgresPusher::push() {
 Status PostgresPusher::connect() {
   if (connection_ && !connection_->is_broken()) return {};
   CAIRN_TRY(connection_, postgres::Connection::open(address_));
-  auto made = postgres::require_schema(*connection_);
+  Status begun = begin_session();
   // The next attempt looks again.
-  if (!made.ok()) connection_.reset();
-  return made;
+  if (!begun.ok()) connection_.reset();
+  return begun;
+}
+
+Status PostgresPusher::begin_session() {
+  CAIRN_CHECK(postgres::require_schema(*connection_));
+  CAIRN_TRY(const bool is_locked, lock_store(*connection_, source_.facts().uuid));
+  return is_locked ? Status() : Status(pushed_by_another());
 }
 
 Status PostgresPusher::compare_history(const StorePlace& place) {
@@ -71,15 +100,15 @@ Status PostgresPusher::push_once(PostgresPushReport& report) {
   if (place != place_ || begin == mirror::Cursor()) scanned_ = place.cursor;
   place_ = place;
   report.left_out.clear();
-  bool removals_known = false;
   Batch batch(uuid, place_, place_);
   rows_.begin_batch();
   CAIRN_CHECK(add_left_out(batch, report));
   for (bool has_more = true; has_more;) {
     CAIRN_TRY(const mirror::Source::Changes changes, source_.changes(scanned_, options_.statement_bytes));
-    // Before the others: what was said again since is among them.
-    if (changes.has_gap && !std::exchange(removals_known, true)) {
-      CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch));
+    // Before the others: what was said again since is among them. A push that was cut before it moved the cursor may
+    // have written rows already.
+    if (changes.has_gap || scanned_ == mirror::Cursor()) {
+      CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch, [&] { return write_if_full(batch, report); }));
     }
     CAIRN_CHECK(add_all(changes.statements, batch, report));
     if (!changes.statements.empty()) {
@@ -107,6 +136,7 @@ Status PostgresPusher::add_left_out(Batch& batch, PostgresPushReport& report) {
     CAIRN_CHECK(batch.remove(row.key));
     // Behind the removal: where it is left out again, that is what counts.
     if (now) CAIRN_CHECK(add(*now, batch, report));
+    CAIRN_CHECK(write_if_full(batch, report));
   }
   return {};
 }
@@ -120,19 +150,32 @@ Status PostgresPusher::add(const mirror::Statement& statement, Batch& batch, Pos
   CAIRN_TRY(const auto now, source_.current(statement));
   if (now != statement) return {};
   report.left_out.push_back(said.error().message);
+  CAIRN_CHECK(remove(statement, batch));
   return batch.put(postgres::LeftOutRow{.key = postgres::left_out_key(statement.kind, statement.key),
                                         .kind = statement.kind,
                                         .statement_key = statement.key,
                                         .why = said.error().message});
 }
 
+// What it said before does not hold any more.
+Status PostgresPusher::remove(const mirror::Statement& statement, Batch& batch) {
+  const Status removed =
+      rows_.add({.kind = statement.kind, .removed = true, .key = statement.key, .payload = {}}, batch);
+  // What no row can have has none.
+  return removed.ok() || is_unreadable(removed.error()) ? Status() : removed;
+}
+
 Status PostgresPusher::add_all(const std::vector<mirror::Statement>& statements, Batch& batch,
                                PostgresPushReport& report) {
   for (const mirror::Statement& statement : statements) {
     CAIRN_CHECK(add(statement, batch, report));
-    if (batch.bytes() >= options_.batch_bytes) CAIRN_CHECK(write(batch, report));
+    CAIRN_CHECK(write_if_full(batch, report));
   }
   return {};
+}
+
+Status PostgresPusher::write_if_full(Batch& batch, PostgresPushReport& report) {
+  return batch.bytes() >= options_.batch_bytes ? write(batch, report) : Status();
 }
 
 // The batch begins anew behind it.

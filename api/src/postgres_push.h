@@ -44,16 +44,20 @@ class PostgresPusher {
   // Borrows all but the address. `rows` is of the store that `source` is.
   PostgresPusher(mirror::Source& source, PostgresRows& rows, postgres::Address address, PostgresPushOptions options);
 
-  // conflict: what the database has of this store is of another history, or somebody else writes it.
+  // conflict: what the database has of this store is of another history, or another pusher of this store is connected,
+  // which is waited for as long as `retry` says.
   Result<PostgresPushReport> push();
 
  private:
   Status push_once(PostgresPushReport& report);
   Status connect();
+  Status begin_session();
   Status compare_history(const postgres::StorePlace& place);
   Status add_left_out(postgres::Batch& batch, PostgresPushReport& report);
   Status add(const mirror::Statement& statement, postgres::Batch& batch, PostgresPushReport& report);
+  Status remove(const mirror::Statement& statement, postgres::Batch& batch);
   Status add_all(const std::vector<mirror::Statement>& statements, postgres::Batch& batch, PostgresPushReport& report);
+  Status write_if_full(postgres::Batch& batch, PostgresPushReport& report);
   Status write(postgres::Batch& batch, PostgresPushReport& report);
 
   mirror::Source& source_;

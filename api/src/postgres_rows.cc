@@ -23,6 +23,8 @@ using postgres::Batch;
 
 constexpr std::string_view kFileKinds[] = {"", "file", "directory", "symlink", "state"};
 constexpr char kProgress = 'p', kEvaluation = 'e';
+// Of the points of one block, which are in memory twice on their way.
+constexpr std::uint64_t kMetricBytesMax = std::uint64_t{256} << 20;
 
 Error no_key(const char* what) {
   return make_error(ErrorCode::corruption, std::string("the key of ") + what + " makes no sense");
@@ -37,6 +39,14 @@ Result<std::vector<std::int64_t>> shape_of(const std::vector<std::uint64_t>& sha
     signed_shape.push_back(static_cast<std::int64_t>(size));
   }
   return signed_shape;
+}
+
+// What a column's points have in the database, about. A text that is said once in the block is there as often as it is
+// a point's.
+std::uint64_t bytes_in_rows(const MetricColumn& column) {
+  std::uint64_t bytes = 3 * sizeof(std::int64_t) * column.rows.size();
+  for (const std::uint32_t at : column.texts) bytes += column.dictionary[at].size();
+  return bytes;
 }
 
 // The points of one column with the steps and times of their rows.
@@ -204,6 +214,13 @@ Status PostgresRows::add_metrics(const StoredEntry& entry, Batch& batch) {
     CAIRN_TRY(content, content_of(entry));
   }
   CAIRN_TRY(const MetricRows rows, decode_metric_block(as_bytes(entry.references.empty() ? entry.value : content)));
+  std::uint64_t bytes = 0;
+  for (const MetricColumn& column : rows.columns()) bytes += bytes_in_rows(column);
+  if (bytes > kMetricBytesMax) {
+    return make_error(ErrorCode::invalid_argument, "the points of a block of metrics are " + std::to_string(bytes) +
+                                                       " bytes, of which a database takes " +
+                                                       std::to_string(kMetricBytesMax) + " at most");
+  }
   std::vector<postgres::MetricRow> parts;
   for (const MetricColumn& column : rows.columns()) {
     postgres::MetricRow& part = parts.emplace_back(row_of(rows, column));

@@ -51,7 +51,7 @@ bool all_are_local(std::string_view hosts) {
 Result<std::vector<Keyword>> keywords_behind(const Address& address) {
   // libpq wants a string that ends; what it copies of it is wiped when it goes.
   std::string text(address.text.reveal());
-  const s3::WipedAtEnd wiped(text);
+  const WipedAtEnd wiped(text);
   char* why = nullptr;
   const Options said(PQconninfoParse(text.c_str(), &why));
   // The reason quotes the text.

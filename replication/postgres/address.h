@@ -9,11 +9,9 @@
 #include <vector>
 
 #include "cairn/result.h"
-#include "replication/s3/secret.h"
+#include "replication/secret.h"
 
 namespace cairn::postgres {
-
-using Secret = s3::Secret;
 
 struct Address {
   // postgresql://… or "host=… dbname=…", as libpq has them; empty: the PG* variables say it all. It may hold a

@@ -2,7 +2,6 @@
 #include "replication/postgres/connection.h"
 
 #include <libpq-fe.h>
-#include <openssl/crypto.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -86,7 +85,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const Address& address) {
 Status Connection::connect(const Address& address) {
   CAIRN_TRY(const auto behind, keywords_behind(address));
   std::string text(address.text.reveal());
-  const s3::WipedAtEnd wiped(text);
+  const WipedAtEnd wiped(text);
   // The text is expanded where it stands for the database's name; what comes behind it counts.
   std::vector<const char*> keywords{"dbname"}, values{text.c_str()};
   for (const auto& [keyword, value] : behind) {
@@ -124,9 +123,11 @@ Status Connection::connect(const Address& address) {
 Status Connection::begin_session(std::chrono::milliseconds statement_timeout) {
   statement_timeout_ = statement_timeout;
   const std::string limit = std::to_string(statement_timeout.count());
-  // A backend whose client is gone must not hold its locks for hours. Names are looked up where nobody else makes any.
+  // A backend whose client is gone must not hold its locks for hours, idle or not. Names are looked up where nobody
+  // else makes any.
   return run("SET statement_timeout = " + limit + "; SET idle_in_transaction_session_timeout = " + limit +
              "; SET tcp_user_timeout = " + limit +
+             "; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
              "; SET search_path = pg_catalog, pg_temp; SET timezone = 'UTC'; SET synchronous_commit = on");
 }
 
@@ -137,36 +138,35 @@ Connection::Deadline Connection::begin_statement() const {
 Status Connection::require_connection() const { return connection_ ? Status() : Status(is_lost()); }
 
 Error Connection::given_up(Error error) {
-  error = without_secret(std::move(error));
   connection_.reset();
   prepared_.clear();
   return error;
 }
 
 Error Connection::lost(std::string_view doing) {
-  Error error = error_of_connection(PQerrorMessage(connection_.get()));
+  Error error = error_of_connection(without_secret(PQerrorMessage(connection_.get())));
   if (!doing.empty()) error = std::move(error).with_context(doing);
   return given_up(std::move(error));
 }
 
-// libpq does not put the password into its messages; a server may put there what it likes.
-Error Connection::without_secret(Error error) const {
+// libpq does not put the password into its messages; a server may put there what it likes. Asked before words are cut,
+// which may leave a part of it.
+std::string Connection::without_secret(std::string words) const {
   const char* const password = connection_ ? PQpass(connection_.get()) : nullptr;
-  if (password == nullptr || *password == '\0') return error;
-  const std::string secret = plain(password);
-  for (std::size_t at = 0; (at = error.message.find(secret, at)) != std::string::npos;) {
-    error.message.replace(at, secret.size(), "***");
+  if (password == nullptr || *password == '\0') return words;
+  const std::string_view secret = password;
+  for (std::size_t at = 0; (at = words.find(secret, at)) != std::string::npos;) {
+    words.replace(at, secret.size(), "***");
     at += 3;
   }
-  return error;
+  return words;
 }
 
 Error Connection::failure(const pg_result* answer) const {
   const char* const state = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
   const char* const words = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
-  Error error = state == nullptr ? error_of_connection(PQresultErrorMessage(answer))
-                                 : error_of(state, words == nullptr ? "" : words);
-  return without_secret(std::move(error));
+  if (state == nullptr) return error_of_connection(without_secret(PQresultErrorMessage(answer)));
+  return error_of(state, without_secret(words == nullptr ? "" : words));
 }
 
 Result<bool> Connection::wait(bool read, bool write, Deadline deadline) {
@@ -255,40 +255,28 @@ Result<std::vector<Rows>> Connection::pipeline(std::span<const Call> calls) {
   const Deadline deadline = begin_statement();
   pg_conn* const connection = connection_.get();
   if (PQenterPipelineMode(connection) == 0) return lost("");
-  // What is asked, in order: to prepare the statement of a call (nothing), or the call.
-  std::vector<const Call*> asked;
-  std::map<std::string_view, std::string> fresh;
+  std::vector<Asked> asked;
   for (const Call& call : calls) {
     auto known = prepared_.find(call.sql);
-    std::string name = known == prepared_.end() ? fresh[call.sql] : known->second;
-    if (name.empty()) {
-      name = "cairn_" + std::to_string(prepared_.size() + fresh.size());
-      fresh[call.sql] = name;
-      if (PQsendPrepare(connection, name.c_str(), std::string(call.sql).c_str(), 0, nullptr) == 0) return lost("");
-      asked.push_back(nullptr);
+    if (known == prepared_.end()) {
+      // Never a name that was given before: where the server stopped at an error, it may have that one or not.
+      known = prepared_.emplace(call.sql, "cairn_" + std::to_string(++names_given_)).first;
+      if (PQsendPrepare(connection, known->second.c_str(), known->first.c_str(), 0, nullptr) == 0) return lost("");
+      asked.push_back({.call = &call, .is_preparing = true});
     }
     const Values values(call.values);
-    const int sent = PQsendQueryPrepared(connection, name.c_str(), values.count(), values.pointers.data(),
+    const int sent = PQsendQueryPrepared(connection, known->second.c_str(), values.count(), values.pointers.data(),
                                          values.sizes.data(), values.formats.data(), kBinary);
     if (sent == 0) return lost("");
-    asked.push_back(&call);
+    asked.push_back({.call = &call, .is_preparing = false});
   }
   if (PQpipelineSync(connection) == 0) return lost("");
   std::vector<Rows> rows;
-  const Status status = finish_pipeline(asked, rows, deadline);
-  if (!status.ok()) {
-    // Whatever was prepared before the error is forgotten with it.
-    if (connection_ && !fresh.empty()) {
-      CAIRN_CHECK(run("DEALLOCATE ALL"));
-      prepared_.clear();
-    }
-    return status.error();
-  }
-  for (const auto& [sql, name] : fresh) prepared_.emplace(sql, name);
+  CAIRN_CHECK(finish_pipeline(asked, rows, deadline));
   return rows;
 }
 
-Status Connection::finish_pipeline(std::span<const Call* const> asked, std::vector<Rows>& rows, Deadline deadline) {
+Status Connection::finish_pipeline(std::span<const Asked> asked, std::vector<Rows>& rows, Deadline deadline) {
   Status status;
   for (std::size_t i = 0; i <= asked.size(); ++i) {
     // One answer for each, and nothing behind it; at the end that of the synchronisation, behind which there is none.
@@ -300,7 +288,12 @@ Status Connection::finish_pipeline(std::span<const Call* const> asked, std::vect
     if (!answer) return given_up(is_lost());
     if (!is_fine(answered) && answered != PGRES_PIPELINE_ABORTED && status.ok()) status = failure(answer.get());
     if (i == asked.size()) break;
-    if (asked[i] != nullptr && status.ok()) rows.emplace_back(answer.release());
+    if (asked[i].is_preparing) {
+      // What is prepared stays so, whatever becomes of the transaction.
+      if (!is_fine(answered)) prepared_.erase(prepared_.find(asked[i].call->sql));
+    } else if (status.ok()) {
+      rows.emplace_back(answer.release());
+    }
     CAIRN_TRY(const Answer behind, next_answer(deadline));
     if (behind) return given_up(is_lost());
   }

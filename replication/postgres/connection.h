@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -85,16 +86,22 @@ class Connection {
   Status flush(Deadline deadline);
   Result<Answer> next_answer(Deadline deadline);  // holds nothing behind the last one of a statement
   Result<Rows> finish_statement(Deadline deadline);
-  Status finish_pipeline(std::span<const Call* const> asked, std::vector<Rows>& rows, Deadline deadline);
+  // To prepare the statement of a call, or the call itself.
+  struct Asked {
+    const Call* call;
+    bool is_preparing;
+  };
+  Status finish_pipeline(std::span<const Asked> asked, std::vector<Rows>& rows, Deadline deadline);
   Error failure(const pg_result* answer) const;
   Error lost(std::string_view doing);
   Error given_up(Error error);
-  Error without_secret(Error error) const;
+  std::string without_secret(std::string words) const;
   Status require_connection() const;
 
   std::unique_ptr<pg_conn, Finish> connection_;
   std::chrono::milliseconds statement_timeout_{};
   std::map<std::string, std::string, std::less<>> prepared_;  // name by statement
+  std::uint64_t names_given_ = 0;
 };
 
 // What a function does between BEGIN and COMMIT; rolled back when it fails. When the connection breaks at COMMIT,

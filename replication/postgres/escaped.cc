@@ -100,8 +100,8 @@ std::optional<std::string> unescaped(std::string_view text) {
 }
 
 bool fits_jsonb(std::string_view text) {
-  // A mark of the byte order is passed over by the parser, and by nobody else.
-  if (text.size() > kJsonBytesMax || text.starts_with('\xef')) return false;
+  // The parser passes over a mark of the byte order and ends at a zero byte; nobody else does.
+  if (text.size() > kJsonBytesMax || text.starts_with('\xef') || text.find('\0') != text.npos) return false;
   JsonbCheck check;
   return nlohmann::json::sax_parse(text, &check);
 }

@@ -12,7 +12,8 @@ namespace {
 // Of whoever migrates. Any number that others are unlikely to lock: "cairn" and a version of this protocol.
 constexpr std::string_view kLock = "SELECT pg_advisory_xact_lock(427170130433)";
 
-// What each table, index and view is, as far as it does not differ between versions of PostgreSQL.
+// What each table, index and view is, as far as it does not differ between versions of PostgreSQL: from 18 on a NOT NULL
+// is a constraint as well, which its column says already.
 constexpr std::string_view kDescribe = R"sql(
 SELECT name, left(encode(sha256(convert_to(string_agg(line, chr(10) ORDER BY line COLLATE "C"), 'UTF8')), 'hex'), 16)
 FROM (
@@ -26,7 +27,8 @@ FROM (
   FROM pg_class c WHERE c.relnamespace = to_regnamespace('cairn') AND c.relkind IN ('r', 'v')
   UNION ALL
   SELECT c.relname, concat_ws(' ', 'constraint', o.contype, pg_get_constraintdef(o.oid))
-  FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid WHERE c.relnamespace = to_regnamespace('cairn')
+  FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+  WHERE c.relnamespace = to_regnamespace('cairn') AND o.contype <> 'n'
   UNION ALL
   SELECT c.relname, concat_ws(' ', 'trigger', t.tgname)
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cairn/result.h"
-#include "replication/s3/secret.h"
+#include "replication/secret.h"
 
 namespace cairn::s3 {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "cairn/result.h"
-#include "replication/s3/secret.h"
+#include "replication/secret.h"
 
 namespace cairn::s3 {
 

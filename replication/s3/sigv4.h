@@ -13,9 +13,9 @@
 
 #include "cairn/result.h"
 #include "replication/s3/percent.h"
-#include "replication/s3/secret.h"
 #include "replication/s3/time_text.h"
 #include "replication/s3/uri.h"
+#include "replication/secret.h"
 
 namespace cairn::s3 {
 

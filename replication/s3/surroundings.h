@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "cairn/result.h"
-#include "replication/s3/secret.h"
 #include "replication/s3/time_text.h"
 #include "replication/s3/uri.h"
+#include "replication/secret.h"
 
 namespace cairn::s3 {
 

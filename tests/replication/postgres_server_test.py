@@ -20,10 +20,11 @@ class Missing(Exception):
     """What this machine lacks."""
 
 
-def run(script, *arguments, **environment):
+def run(script, *arguments, pipe=None, **environment):
     """The last line that a start script prints."""
     done = subprocess.run([SERVERS / script, *map(str, arguments)], env={**os.environ, **environment}, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200, check=False,
+                          pass_fds=() if pipe is None else (pipe,))
     if done.returncode == 77:
         raise Missing(done.stderr.strip())
     if done.returncode != 0:
@@ -42,15 +43,16 @@ def certificates(folder):
 
 
 def main():
-    # The server must not outlive a test that is told to end.
+    # The server must not outlive a test that is told to end, nor one that is killed: this end of the pipe is ours alone.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    pipe, _ = os.pipe()
     with tempfile.TemporaryDirectory(prefix="cairn-pg-", dir="/tmp") as name:
         folder = pathlib.Path(name)
         # The server may be somebody else, who has to get through.
         folder.chmod(0o755)
         try:
             tls = certificates(folder / "certificates")
-            port = run("postgres.sh", "start", folder / "server", SECRET=PASSWORD, **tls)
+            port = run("postgres.sh", "start", folder / "server", pipe=pipe, UNTIL_CLOSED=str(pipe), SECRET=PASSWORD, **tls)
             environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
             environment.update(CAIRN_POSTGRES_PORT=port, CAIRN_POSTGRES_PASSWORD=PASSWORD,
                                CAIRN_POSTGRES_SOCKETS=str(folder / "server" / "server"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a secret does not do: be printed, stay behind, or come back.
-#include "replication/s3/secret.h"
+#include "replication/secret.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -44,11 +44,11 @@ struct Remote {
   Remote(const s3::Endpoint& endpoint, const std::string& prefix, const Patience& patience)
       : transport(*s3::Transport::create({.idle_time_max = patience.idle})),
         credentials({[]() -> Result<std::optional<s3::Credentials>> {
-                      return std::optional(s3::Credentials{
-                          .key = {.id = is_real() ? variable("CAIRN_S3_KEY") : "KEY",
-                                  .secret = s3::Secret(is_real() ? variable("CAIRN_S3_SECRET") : "SECRET")},
-                          .expires = std::nullopt,
-                          .source = "a test"});
+                      return std::optional(
+                          s3::Credentials{.key = {.id = is_real() ? variable("CAIRN_S3_KEY") : "KEY",
+                                                  .secret = Secret(is_real() ? variable("CAIRN_S3_SECRET") : "SECRET")},
+                                          .expires = std::nullopt,
+                                          .source = "a test"});
                     }},
                     now) {
     s3::ClientOptions options{.place = {.endpoint = endpoint, .bucket = "wire-faults"},

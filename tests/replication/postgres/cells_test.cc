@@ -54,9 +54,10 @@ TEST(EscapedTest, OnlyWhatJsonbTakesIsSaidToFit) {
                                  "1e-400", "123456789012345678901234567890"}) {
     EXPECT_TRUE(fits_jsonb(text)) << text;
   }
-  for (const std::string& text : {""s, "{"s, "nan"s, R"("\u0000")"s, R"({"\u0000": 1})"s, R"("\ud800")"s,
-                                  R"("\udc00x")"s, "\"\xff\""s, "\xef\xbb\xbf{}"s, "1e400"s, "1e-20000"s,
-                                  std::string(65, '[') + std::string(65, ']'), "1"s + std::string(400, '0')}) {
+  for (const std::string& text :
+       {""s, "{"s, "1\0"s, "{}\0garbage"s, "nan"s, R"("\u0000")"s, R"({"\u0000": 1})"s, R"("\ud800")"s, R"("\udc00x")"s,
+        "\"\xff\""s, "\xef\xbb\xbf{}"s, "1e400"s, "1e-20000"s, std::string(65, '[') + std::string(65, ']'),
+        "1"s + std::string(400, '0')}) {
     EXPECT_FALSE(fits_jsonb(text)) << text;
   }
 }

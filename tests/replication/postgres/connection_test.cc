@@ -60,6 +60,13 @@ TEST_F(ConnectionTest, AServerThatRepeatsThePasswordIsNotQuoted) {
   const Status status = connection->run("DO $$ BEGIN RAISE EXCEPTION 'you said " + password() + "'; END $$");
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.error().message, HasSubstr("you said ***"));
+  // Wherever the words are cut.
+  for (int before = 270; before < 310; ++before) {
+    const Status cut = connection->run("DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', " + std::to_string(before) +
+                                       ") || '" + password() + "'; END $$");
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, Not(HasSubstr(password().substr(0, 3))));
+  }
 }
 
 TEST_F(ConnectionTest, AnErrorLeavesTheConnectionAsItWas) {
@@ -78,6 +85,26 @@ TEST_F(ConnectionTest, AnErrorLeavesTheConnectionAsItWas) {
   EXPECT_FALSE(connection->copy_in("COPY nothing FROM STDIN", [] { return std::string_view(); }).ok());
   EXPECT_EQ(number(*connection, "SELECT 3::bigint"), 3);
   EXPECT_FALSE(connection->is_broken());
+}
+
+TEST_F(ConnectionTest, AnErrorInATransactionIsTheOneThatIsTold) {
+  const auto connection = connect();
+  const Call calls[] = {{"SELECT 1::bigint", {}}, {"SELECT 1 / 0", {}}, {"SELECT 2::bigint", {}}};
+  for (int i = 0; i < 3; ++i) {
+    const Status failed = in_transaction(*connection, [&] {
+      const auto rows = connection->pipeline(calls);
+      return rows.ok() ? Status() : Status(rows.error());
+    });
+    ASSERT_FALSE(failed.ok());
+    EXPECT_EQ(sqlstate_in(failed.error().message), "22012") << failed.error().message;
+  }
+  for (const std::size_t at : {2, 0}) {
+    const auto rows = connection->pipeline(std::span(calls).subspan(at, 1));
+    CAIRN_ASSERT_OK(rows);
+    EXPECT_EQ(rows->front().row(0).int8(), at == 0 ? 1 : 2);
+  }
+  // One statement that was prepared before each error, and no more of them.
+  EXPECT_EQ(number(*connection, "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%1::bigint'"), 1);
 }
 
 TEST_F(ConnectionTest, AStatementEndsAtItsTimeLimitAndSoDoesASilentServer) {

@@ -97,7 +97,7 @@ class ExactlyOnceTest : public PostgresTest, public ::testing::WithParamInterfac
         direct_.reset();  // is none of those that may be ended
         killer_ = connect_again();
       }
-      const auto limit = std::chrono::milliseconds(GetParam().fault == Fault::hang ? 400 : 60'000);
+      const auto limit = std::chrono::milliseconds(GetParam().fault == Fault::hang ? 3'000 : 60'000);
       auto connection = Connection::open(
           {.text = Secret(address_of(database_, proxy.port())), .connect_timeout = limit, .statement_timeout = limit});
       if (connection.ok()) {

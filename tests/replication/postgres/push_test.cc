@@ -10,6 +10,8 @@
 #include "cairn/experiments.h"
 #include "cairn/metrics.h"
 #include "engine/base/bytes.h"
+#include "engine/results/metric_block.h"
+#include "engine/results/metric_blocks.h"
 #include "replication/postgres/read.h"
 #include "tests/replication/postgres/fixture.h"
 #include "tests/replication/postgres/message_proxy.h"
@@ -121,7 +123,36 @@ class PushTest : public PostgresTest {
     CAIRN_ASSERT_OK(saved.committed().wait());
   }
 
+  // Reclaims until nothing behind `from` says that something was removed.
+  void forget_removals(OpenedStore& store, const mirror::Cursor& from) {
+    const auto removals = [&] {
+      const auto changes = MirrorSource(*store.impl).changes(from, 64 * MiB);
+      return std::ranges::count_if(changes->statements, &mirror::Statement::removed);
+    };
+    for (int round = 0; removals() > 0 && round < 20; ++round) {
+      stores_.add(store.store, "filler", static_cast<std::uint64_t>(20 + fillers_++));
+      CAIRN_ASSERT_OK(store.store.archive().remove("filler"));
+      CAIRN_ASSERT_OK(store.store.gc({.max_dead = 0}));
+    }
+    ASSERT_EQ(removals(), 0);
+  }
+
+  // Where the first block of a result lies that is too large for its entry.
+  static RecordLocation content_of_a_result(const OpenedStore& store) {
+    std::optional<RecordLocation> at;
+    const auto look = [&](const Placed<StoredEntry>& entry) -> Result<bool> {
+      if (entry.references.empty()) return true;
+      const auto blob = load_blob(store.impl->blocks(), entry.references[0].id);
+      at = *store.impl->index().find_block(blob.ok() ? blob->blocks[0].digest : entry.references[0].id);
+      return false;
+    };
+    EXPECT_TRUE(store.impl->index().for_each_entry({}, Index::Order::ascending, {}, look).ok());
+    EXPECT_TRUE(at);
+    return at.value_or(RecordLocation());
+  }
+
   Stores stores_;
+  int fillers_ = 0;
 };
 
 TEST_F(PushTest, EverythingThatAStoreSaysIsARow) {
@@ -220,37 +251,59 @@ TEST_F(PushTest, WhatIsRemovedIsGoneThereAlsoWhenTheLogHasForgottenIt) {
   }
   CAIRN_ASSERT_OK(a.store.results("eval").remove("gone"));
   CAIRN_ASSERT_OK(a.store.experiments().remove("gone"));
-  const auto tombstones = [&] {
-    const auto changes = MirrorSource(*a.impl).changes(cursor, 64 * MiB);
-    return std::ranges::count_if(changes->statements, &mirror::Statement::removed);
-  };
-  for (std::uint64_t round = 0; tombstones() > 0 && round < 20; ++round) {
-    stores_.add(a.store, "filler", 20 + round);
-    CAIRN_ASSERT_OK(a.store.archive().remove("filler"));
-    CAIRN_ASSERT_OK(a.store.gc({.max_dead = 0}));
-  }
-  ASSERT_EQ(tombstones(), 0);
-  push_well(a);
+  forget_removals(a, cursor);
+  EXPECT_GT(push_well(a, {.batch_bytes = 200}).batches, 5u) << "removals are bounded as well";
   expect_as_fresh(a);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.experiments"), 1);
+}
+
+TEST_F(PushTest, WhatIsRemovedAndForgottenWhileAPushRunsIsGone) {
+  OpenedStore a = stores_.open("a");
+  for (const char* const key : {"kept", "first", "second"}) stores_.put_result(a.store, key, "1");
+  push_well(a);
+  const mirror::Cursor cursor = read_place(*connect(), a.impl->header().uuid)->cursor;
+  CAIRN_ASSERT_OK(a.store.results("eval").remove("first"));
+  forget_removals(a, cursor);
+  for (int i = 0; i < 40; ++i) stores_.put_result(a.store, "new " + std::to_string(i), std::string(200, '1'));
+  const auto remove_second = [&](const PostgresPushReport& so_far) -> Status {
+    if (so_far.batches > 1) return {};
+    EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results WHERE key <> 'kept' AND key NOT LIKE 'new %'"), 1);
+    EXPECT_TRUE(a.store.results("eval").remove("second").ok());
+    forget_removals(a, cursor);
+    return {};
+  };
+  EXPECT_GT(push_well(a, {.statement_bytes = 1'000, .progress = remove_second}).batches, 1u);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 41);
+  expect_as_fresh(a);
+}
+
+TEST_F(PushTest, AFirstPushThatWasCutIsNotTakenForWhatTheStoreSays) {
+  OpenedStore a = stores_.open("a");
+  for (std::uint64_t seed = 2; seed < 8; ++seed) stores_.add(a.store, "model", seed);
+  stores_.put_result(a.store, "gone", "1");
+  const auto cut = push(a, {.batch_bytes = 500, .progress = [](const PostgresPushReport& so_far) -> Status {
+                              if (so_far.batches < 6) return {};
+                              return mirror::make_error(ErrorCode::cancelled, "cut");
+                            }});
+  ASSERT_FALSE(cut.ok());
+  ASSERT_EQ(read_place(*connect(), a.impl->header().uuid)->cursor, mirror::Cursor());
+  ASSERT_GT(number(*connect(), "SELECT count(*) FROM cairn.refs"), 2);
+  CAIRN_ASSERT_OK(a.store.results("eval").remove("gone"));
+  for (int version = 1; version < 6; ++version) {
+    CAIRN_ASSERT_OK(a.store.archive().remove("model@" + std::to_string(version)));
+  }
+  forget_removals(a, {});
+  push_well(a);
+  expect_as_fresh(a);
 }
 
 TEST_F(PushTest, WhatIsDamagedIsNotedAndMirroredOnceItIsWhole) {
   OpenedStore a = stores_.open("a");
   stores_.put_result(a.store, "large", "\"" + std::string(2'000'000, 'b') + "\"");
   stores_.put_result(a.store, "small", "1");
-  std::optional<RecordLocation> at;
-  std::string key;
-  CAIRN_ASSERT_OK(a.impl->index().for_each_entry(
-      {}, Index::Order::ascending, {}, [&](const Placed<StoredEntry>& entry) -> Result<bool> {
-        if (entry.references.empty()) return true;
-        const auto blob = load_blob(a.impl->blocks(), entry.references[0].id);
-        at = *a.impl->index().find_block(blob.ok() ? blob->blocks[0].digest : entry.references[0].id);
-        return false;
-      }));
-  ASSERT_TRUE(at);
-  const std::string segment = "a/log/0000000" + std::to_string(at->segment) + ".seg";
-  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at->offset + at->stored_bytes / 2, 3));
+  const RecordLocation at = content_of_a_result(a);
+  const std::string segment = "a/log/0000000" + std::to_string(at.segment) + ".seg";
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
   for (int i = 0; i < 2; ++i) {
     const auto report = push(a);
     CAIRN_ASSERT_OK(report);
@@ -258,11 +311,56 @@ TEST_F(PushTest, WhatIsDamagedIsNotedAndMirroredOnceItIsWhole) {
     EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.left_out"), 1);
     EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 1);
   }
-  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at->offset + at->stored_bytes / 2, 3));
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
   push_well(a);
   expect_as_fresh(a);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.left_out"), 0);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 2);
+}
+
+TEST_F(PushTest, MetricsThatGrowBeyondMeasureAreRefused) {
+  const OpenedStore a = stores_.open("a");
+  PostgresRows rows(*a.impl);
+  for (const std::size_t points : {1'000u, 70'000u}) {
+    MetricRows block;
+    const std::size_t column = block.column("text", MetricKind::text);
+    for (std::size_t i = 0; i < points; ++i) {
+      block.begin_row(static_cast<std::int64_t>(i), 0);
+      block.add_text(column, std::string(kMetricTextBytesMax, 'x'));
+    }
+    const auto encoded = encode_metric_block(block);
+    CAIRN_ASSERT_OK(encoded);
+    ASSERT_LT(encoded->size(), 1'000'000u);
+    StoredEntry entry;
+    entry.key = metric_block_key("run", 1);
+    entry.version = 1;
+    entry.value.assign(reinterpret_cast<const char*>(encoded->data()), encoded->size());
+    Batch batch(a.impl->header().uuid, {}, {});
+    const Status said = rows.add(statement_of(entry), batch);
+    EXPECT_EQ(said.ok(), points == 1'000u);
+    if (said.ok()) continue;
+    EXPECT_EQ(said.error().code, ErrorCode::invalid_argument) << said.error().message;
+    EXPECT_EQ(batch.rows(), 0u);
+  }
+}
+
+TEST_F(PushTest, WhatWasSaidBeforeSomethingDamagedIsGone) {
+  OpenedStore a = stores_.open("a");
+  stores_.put_result(a.store, "x", "1");
+  stores_.add(a.store, "model", 2);
+  push_well(a);
+  stores_.put_result(a.store, "x", "\"" + std::string(2'000'000, 'b') + "\"");
+  const RecordLocation at = content_of_a_result(a);
+  const std::string segment = "a/log/0000000" + std::to_string(at.segment) + ".seg";
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
+  const auto report = push(a);
+  CAIRN_ASSERT_OK(report);
+  EXPECT_EQ(report->left_out.size(), 1u);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results"), 0);
+  expect_as_fresh(a);
+  CAIRN_ASSERT_OK(stores_.fs_.flip_bit(segment, at.offset + at.stored_bytes / 2, 3));
+  push_well(a);
+  EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.results WHERE length(bytes) = 2000002"), 1);
 }
 
 TEST_F(PushTest, AnotherHistoryOfTheSameStoreIsAConflict) {
@@ -288,6 +386,23 @@ TEST_F(PushTest, WritingInSmallPartsComesToTheSame) {
   const auto report = push_well(a, {.statement_bytes = 1'000, .batch_bytes = 500, .apply = {.copy_rows_min = 3}});
   EXPECT_GT(report.batches, 20u);
   expect_as_fresh(a);
+}
+
+TEST_F(PushTest, OnlyOnePushesAStoreAtATime) {
+  OpenedStore a = stores_.open("a");
+  for (std::uint64_t seed = 2; seed < 5; ++seed) stores_.add(a.store, "model", seed);
+  std::size_t refused = 0;
+  const auto second = [&](const PostgresPushReport&) -> Status {
+    const auto pushed = push(a, {.retry = {.attempts_max = 1}});
+    if (!pushed.ok() && pushed.error().code == ErrorCode::conflict && pushed.error().retryable) ++refused;
+    return {};
+  };
+  // In parts, between which the cursor stands.
+  const auto report = push_well(a, {.batch_bytes = 500, .progress = second});
+  EXPECT_GT(report.batches, 3u);
+  EXPECT_EQ(refused, report.batches);
+  expect_as_fresh(a);
+  EXPECT_EQ(push_well(a).batches, 0u) << "what it held ends with it";
 }
 
 TEST_F(PushTest, TwoStoresAreMirroredToOneDatabaseAtOnce) {

@@ -4,7 +4,7 @@
 // session tokens, and whatever holds them on the way.
 #pragma once
 
-#include <openssl/crypto.h>
+#include <string.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-namespace cairn::s3 {
+namespace cairn {
 
 // Owns its bytes, in pages of their own that the kernel leaves out of core dumps, at one place for all its life: a
 // string's short form would stay behind in objects that were moved from. It has no operator<<, and a test that prints
@@ -56,7 +56,7 @@ class Secret {
 class WipedAtEnd {
  public:
   explicit WipedAtEnd(std::string& text) : text_(text) {}
-  ~WipedAtEnd() { OPENSSL_cleanse(text_.data(), text_.size()); }
+  ~WipedAtEnd() { ::explicit_bzero(text_.data(), text_.size()); }
   WipedAtEnd(const WipedAtEnd&) = delete;
   WipedAtEnd& operator=(const WipedAtEnd&) = delete;
 
@@ -64,4 +64,4 @@ class WipedAtEnd {
   std::string& text_;
 };
 
-}  // namespace cairn::s3
+}  // namespace cairn

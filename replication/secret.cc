@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "replication/s3/secret.h"
+#include "replication/secret.h"
 
 #include <sys/mman.h>
 
 #include <new>
 
-namespace cairn::s3 {
+namespace cairn {
 
 Secret::Secret(std::size_t size) : size_(size) {
   if (size == 0) return;
@@ -18,8 +18,8 @@ Secret::Secret(std::size_t size) : size_(size) {
 
 Secret::~Secret() {
   if (bytes_ == nullptr) return;
-  OPENSSL_cleanse(bytes_, size_);
+  ::explicit_bzero(bytes_, size_);
   ::munmap(bytes_, size_);
 }
 
-}  // namespace cairn::s3
+}  // namespace cairn
