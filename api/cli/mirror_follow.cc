@@ -47,11 +47,12 @@ class Teller {
     if (session_.out().json()) {
       if (is_new) session_.out().line("status", fields_of(stats));
     } else if (stats.failures != told_.failures && !stats.error.empty()) {
-      print_note(fmt::format("{}; tried again in {}", printable(stats.error), duration_text(seconds_of(stats.retry_in))));
+      print_note(
+          fmt::format("{}; tried again in {}", printable(stats.error), duration_text(seconds_of(stats.retry_in))));
     } else if (stats.sent.sent_bytes != told_.sent.sent_bytes && stats.state == MirroringState::current) {
-      session_.out().report(fmt::format("{} sent in all, {}; up to date\n", size_text(stats.sent.sent_bytes),
-                                        count_text(stats.sent.statements, "name, object or result",
-                                                   "names, objects and results")));
+      session_.out().report(
+          fmt::format("{} sent in all, {}; up to date\n", size_text(stats.sent.sent_bytes),
+                      count_text(stats.sent.statements, "name, object or result", "names, objects and results")));
     }
     if (is_new || stats.state == MirroringState::current) told_ = stats;
   }

@@ -121,8 +121,7 @@ Result<int> status(Session& session, const Options& options) {
 
 Result<int> push(Session& session, const Options& options) {
   if (options.follow) {
-    return follow_with_mirror(session,
-                              {.mirror = options.arguments[0], .limit = options.limit, .idle = options.idle});
+    return follow_with_mirror(session, {.mirror = options.arguments[0], .limit = options.limit, .idle = options.idle});
   }
   if (!options.limit.empty() || options.idle) return wrong_usage("--limit and --idle go with --follow");
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
@@ -283,9 +282,10 @@ Run declare_mirror(VerbOptions& options) {
   options.option("--idle", "SECONDS", given->idle, "push --follow: ends after so long without anything new");
   options.flag("--read-data", given->read_data, "verify, gc: read every byte and compare it");
   options.option("--max-dead", "PERCENT", given->max_dead, "gc: how much of a pack may stay that nothing needs");
-  options.option("--grace", "TIME", given->grace,
-                 "gc: what nothing needs is removed so long after it was noted (1h and more: 24h, 7d); 0: at once, while "
-                 "nobody else uses the mirror");
+  options.option(
+      "--grace", "TIME", given->grace,
+      "gc: what nothing needs is removed so long after it was noted (1h and more: 24h, 7d); 0: at once, while "
+      "nobody else uses the mirror");
   options.flag("--dry-run", given->dry_run, "gc: only say what would be noted");
   return [given](Session& session) { return run_mirror(session, *given); };
 }

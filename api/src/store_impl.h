@@ -203,7 +203,7 @@ class StoreImpl {
   std::unique_ptr<BackgroundGc> background_gc_;
   std::unique_ptr<RunningMirrors> running_mirrors_;
   std::unique_ptr<ReadThrough> read_through_;  // of StoreOptions::read_through
-  Position checkpointed_;  // what the index on disk surely holds
+  Position checkpointed_;                      // what the index on disk surely holds
   std::atomic<bool> closed_ = false;
 };
 

@@ -25,7 +25,7 @@ while (($#)); do
   esac
 done
 
-build=${CAIRN_BUILD:-$root/build/release}
+build=$(realpath -m "${CAIRN_BUILD:-$root/build/release}")
 for tool in rclone s3cmd radosgw ceph-mon ceph-osd "$build/api/cli/cairn" "$build/bench/wire_ceiling"; do
   command -v "$tool" >/dev/null || {
     echo "run.sh: $tool is missing: ./dev setup all, ./dev build release" >&2

@@ -12,8 +12,8 @@ namespace {
 // Of whoever migrates. Any number that others are unlikely to lock: "cairn" and a version of this protocol.
 constexpr std::string_view kLock = "SELECT pg_advisory_xact_lock(427170130433)";
 
-// What each table, index and view is, as far as it does not differ between versions of PostgreSQL: from 18 on a NOT NULL
-// is a constraint as well, which its column says already.
+// What each table, index and view is, as far as it does not differ between versions of PostgreSQL: from 18 on a NOT
+// NULL is a constraint as well, which its column says already.
 constexpr std::string_view kDescribe = R"sql(
 SELECT name, left(encode(sha256(convert_to(string_agg(line, chr(10) ORDER BY line COLLATE "C"), 'UTF8')), 'hex'), 16)
 FROM (

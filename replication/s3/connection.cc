@@ -361,8 +361,8 @@ Result<std::unique_ptr<Connection>> opened(const Endpoint& endpoint, const TlsCo
 
 }  // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const Endpoint& endpoint, const TlsContext& tls,
-                                                     Deadline deadline, const StopSignal* stop) {
+Result<std::unique_ptr<Connection>> Connection::open(const Endpoint& endpoint, const TlsContext& tls, Deadline deadline,
+                                                     const StopSignal* stop) {
   try {
     return opened(endpoint, tls, deadline, stop);
   } catch (const boost::system::system_error& error) {

@@ -20,8 +20,8 @@ class Connection {
  public:
   // `tls` is borrowed for the call, and asked only where the endpoint wants it. Errors name the server; one about its
   // certificate says what is wrong with it and is not retryable, others are. A name service that hangs is waited
-  // for as long as the C library does, past `deadline`. When `stop` is stopped, waiting here and in exchange() ends with
-  // an error; null: nothing stops it. Borrowed.
+  // for as long as the C library does, past `deadline`. When `stop` is stopped, waiting here and in exchange() ends
+  // with an error; null: nothing stops it. Borrowed.
   static Result<std::unique_ptr<Connection>> open(const Endpoint& endpoint, const TlsContext& tls, Deadline deadline,
                                                   const StopSignal* stop = nullptr);
   virtual ~Connection() = default;

@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   if (const auto json = FlatJson::parse(text); json.ok()) {
-    if (const Secret* value = json->text("Token")) require(value->size() <= size);
+    if (const cairn::Secret* value = json->text("Token")) require(value->size() <= size);
   }
   if (const auto endpoint = parse_endpoint(text); endpoint.ok()) {
     require(parse_endpoint((endpoint->tls ? "https://" : "http://") + endpoint->authority()).ok());

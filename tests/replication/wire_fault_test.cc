@@ -104,11 +104,15 @@ class WireFaultTest : public MirrorTest {
   }
   Remote direct(const std::string& prefix) { return remote(server(), prefix, {}); }
 
-  // Each request of `count` in turn meets one fault: of the kinds one after the other, or, where there is time, each.
+  // A server of the real kind takes a second for what the small one does in a few milliseconds.
+  static std::size_t share(std::size_t quick, std::size_t full) { return is_real() ? quick : scaled(quick, full); }
+
+  // Each request of `count` in turn meets one fault: of the kinds one after the other, or, where there is time,
+  // several.
   std::vector<Sequence> each_in_turn(std::size_t count) {
     std::mt19937_64 random(test_seed(20'2604));
     std::vector<Sequence> sequences;
-    const std::size_t kinds = scaled(1, kWireFaults - 1), step = is_real() ? scaled(3, 1) : 1;
+    const std::size_t kinds = share(1, 3), step = is_real() ? 3 : 1;
     for (std::size_t number = 0; number < count; number += step) {
       for (std::size_t kind = 0; kind < kinds; ++kind) {
         const auto fault = static_cast<WireFault>(1 + (random() + kind) % (kWireFaults - 1));
@@ -260,7 +264,7 @@ TEST_F(WireFaultTest, APushWhoseWireFailsAtAnyRequestIsGoneOnWith) {
   for (const Sequence& sequence : sequences) push_through(store, all, sequence);
   EXPECT_GE(met_, sequences.size());
   EXPECT_GT(failed_, 0U);
-  for (const Sequence& sequence : at_random(scaled(6, 900))) push_through(store, all, sequence);
+  for (const Sequence& sequence : at_random(share(6, 120))) push_through(store, all, sequence);
   RecordProperty("failed", static_cast<int>(failed_));
 }
 
@@ -279,7 +283,7 @@ TEST_F(WireFaultTest, APullWhoseWireFailsAtAnyRequestBringsNothingWrong) {
   ASSERT_GT(proxy_.requests(), 8U);
   for (const Sequence& sequence : each_in_turn(proxy_.requests())) pull_through(prefix, model, sequence);
   EXPECT_GT(failed_, 0U);
-  for (const Sequence& sequence : at_random(scaled(6, 400))) pull_through(prefix, model, sequence);
+  for (const Sequence& sequence : at_random(share(6, 60))) pull_through(prefix, model, sequence);
 }
 
 TEST_F(WireFaultTest, AnUploadInPartsIsWholeOrNotThereAndLeavesNoPartsBehind) {
@@ -289,12 +293,12 @@ TEST_F(WireFaultTest, AnUploadInPartsIsWholeOrNotThereAndLeavesNoPartsBehind) {
   const std::size_t requests = proxy_.requests();
   ASSERT_GE(requests, 5U);
   for (const Sequence& sequence : each_in_turn(requests)) upload_through(content, sequence);
-  for (const Sequence& sequence : at_random(scaled(3, 100))) upload_through(content, sequence);
+  for (const Sequence& sequence : at_random(share(3, 20))) upload_through(content, sequence);
 }
 
 TEST_F(WireFaultTest, AFlippedBitInABodyThatIsSentIsRefusedByTheServer) {
   std::mt19937_64 random(test_seed(20'2606));
-  for (std::size_t round = 0; round < scaled(20, 300); ++round) {
+  for (std::size_t round = 0; round < share(20, 100); ++round) {
     const std::string key = fresh_prefix() + "/object";
     const std::string content = random_bytes(1 + random() % 5'000, round);
     proxy_.restart([at = random()](std::size_t number) {

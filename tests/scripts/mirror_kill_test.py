@@ -5,7 +5,7 @@
 A relay between the two counts the requests and kills the process in the middle of one: before any of it, part of it or
 all of it was passed on, or when the server has answered. Then the mirror is true (verify --read-data), the next push goes
 on, and a store that is restored from it has every file as it was. Where the server is not installed this ends as skipped.
-CAIRN_TEST_SCALE=long kills 300 times, otherwise a few; CAIRN_TEST_SEED replays.
+CAIRN_TEST_SCALE=long kills 25 times, otherwise a few; CAIRN_TEST_SEED replays.
 """
 import os
 import pathlib
@@ -172,7 +172,7 @@ def show(folder, endpoint, kills, chance):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = int(os.environ.get("CAIRN_TEST_SEED", "4711"))
-    kills = 300 if os.environ.get("CAIRN_TEST_SCALE") == "long" else 10
+    kills = 25 if os.environ.get("CAIRN_TEST_SCALE") == "long" else 10
     print(f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="cairn-kill-") as name:
         folder = pathlib.Path(name)

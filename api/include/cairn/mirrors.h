@@ -121,8 +121,8 @@ struct MirrorGcOptions {
   // Share of a pack's bytes that no store needs any more; with more of them, what is needed of it is copied.
   double max_dead = 0.2;
   // What no store needs any more is noted first, and removed by a call that comes at least this much later, by the
-  // server's clock: whoever pulls or pushes meanwhile is not disturbed. Much longer than any pull takes, and at least an
-  // hour. Zero, for when nobody else uses the mirror: this call removes it at once.
+  // server's clock: whoever pulls or pushes meanwhile is not disturbed. Much longer than any pull takes, and at least
+  // an hour. Zero, for when nobody else uses the mirror: this call removes it at once.
   std::chrono::seconds grace = std::chrono::hours(24);
   // Reads every byte of every pack, and heals what is damaged.
   bool read_data = false;
@@ -173,11 +173,10 @@ class Mirrors {
   // The same error.
   Result<MirroringStats> mirroring(const std::string& name);
   // Everything that was put, saved or removed before is committed and mirrored, so that it can be restored without this
-  // machine; sends it now. The error with which a put failed to be committed. At the end of `time`, which begins once it
-  // is, the error of the last push, or cancelled, both retryable; one that will not go away by itself is returned at once.
-  // corruption: something could not be read here. not_found: it is not kept up to date.
-  Status wait_until_mirrored(const std::string& name,
-                             std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
+  // machine; sends it now. The error with which a put failed to be committed. At the end of `time`, which begins once
+  // it is, the error of the last push, or cancelled, both retryable; one that will not go away by itself is returned at
+  // once. corruption: something could not be read here. not_found: it is not kept up to date.
+  Status wait_until_mirrored(const std::string& name, std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
   // The same of one put, `time` for all of it.
   Status wait_until_mirrored(const std::string& name, const Ticket& put,
                              std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
@@ -202,8 +201,8 @@ class Mirrors {
   Result<MirrorGcReport> gc(const std::string& name, const MirrorGcOptions& options = {},
                             const Progress& progress = {});
 
-  // Store::repair(), and what it cannot mend is fetched from the mirror, verified, and written. What the mirror does not
-  // have either is named.
+  // Store::repair(), and what it cannot mend is fetched from the mirror, verified, and written. What the mirror does
+  // not have either is named.
   Result<RepairReport> repair(const std::string& name, const Progress& progress = {});
 
   // Makes a store at `path`, where none is, of all that a mirror has of one: of the only one, or of that which `from`
