@@ -4,6 +4,8 @@
 // when, the mirror is true, has all that the stores said, and gets rid of the rest in the end.
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "tests/store/mirror_gc_fixture.h"
 
 namespace cairn::testing {
@@ -104,8 +106,8 @@ TEST_F(MirrorGcBesideTest, APushThatSleepsWhileThingsAreNotedAndRemoved) {
   for (std::size_t first = 0; first < requests; first += step) {
     for (std::size_t second = first + 1; second < requests + 8; second += step) {
       bucket_.set(filled_);
-      std::size_t request = 0;
-      bool inside = false;
+      std::atomic<std::size_t> request = 0;
+      std::atomic<bool> inside = false;
       bucket_.between = [&](std::string_view what, std::string_view key) {
         if (inside) return;
         const std::size_t at = request++;
@@ -199,11 +201,10 @@ TEST_F(MirrorGcBesideTest, WhatWasNotedAndIsPutAgainHasAnotherName) {
 TEST_F(MirrorGcBesideTest, AGcThatAnotherOvertakesPutsNoIndex) {
   OpenedStore a = open("a");
   fill(a);
-  bool overtaken = false;
+  std::atomic<bool> overtaken = false;
   std::size_t indexes = 0;
   bucket_.between = [&](std::string_view what, std::string_view key) {
-    if (overtaken || what != "list" || !key.starts_with("packs/")) return;
-    overtaken = true;
+    if (what != "list" || !key.starts_with("packs/") || overtaken.exchange(true)) return;
     gc_well();
     indexes = bucket_.count("index/");
   };
@@ -244,7 +245,7 @@ TEST_F(MirrorGcBesideTest, APusherThatLivesLongSeesWhatIsNoted) {
 TEST_F(MirrorGcBesideTest, WhatAnIndexWasPutInTheFaithOfIsKept) {
   OpenedStore a = open("a"), b = open("b");
   fill(a);
-  bool noted = false, killed = false;
+  std::atomic<bool> noted = false, killed = false;
   bucket_.between = [&](std::string_view what, std::string_view key) {
     if (killed || what != "put" || !key.starts_with("index/")) return;
     if (noted) return;
@@ -264,7 +265,7 @@ TEST_F(MirrorGcBesideTest, WhatAnIndexWasPutInTheFaithOfIsKept) {
 
   // The same file, so that it is the same tree.
   ASSERT_TRUE(b.store.archive().add({inputs_ / "again.safetensors"}, {.name = "again", .base = base_}).ok());
-  bool removed = false;
+  std::atomic<bool> removed = false;
   bucket_.between = [&](std::string_view what, std::string_view key) {
     if (removed || what != "put" || key.find("/journal/") == std::string_view::npos) return;
     removed = true;

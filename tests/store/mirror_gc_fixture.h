@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 
 #include "replication/gc.h"
 #include "replication/verify.h"
@@ -15,7 +16,7 @@ class MirrorGcTest : public MirrorTest {
  protected:
   static constexpr std::chrono::hours kGrace{24};
 
-  // Small packs, so that there are many requests; one after the other, so that they have numbers.
+  // Small packs, so that there are many requests; and as few of them at a time as can be.
   static mirror::PushOptions small_packs() { return {.parallel = 1, .pack_bytes = 16 * 1024, .packs_per_index = 2}; }
   static mirror::GcOptions options(std::chrono::seconds grace = kGrace) {
     return {.grace = grace, .parallel = 1, .pack_bytes = 16 * 1024};
@@ -28,7 +29,7 @@ class MirrorGcTest : public MirrorTest {
     EXPECT_TRUE(report.ok()) << report.error().message;
     return report.ok() ? *report : mirror::GcReport();
   }
-  void later(std::chrono::hours hours) { bucket_.time += hours; }
+  void later(std::chrono::hours hours) { bucket_.pass(hours); }
   // What was put is old, and what was noted can be removed.
   void gc_all() {
     for (int round = 0; round < 4; ++round) {
@@ -69,15 +70,15 @@ class MirrorGcTest : public MirrorTest {
   }
   std::uint64_t packed() const { return bucket_.bytes("packs/"); }
 
-  // Runs `act` while `call` is under way, before its request number `at`. False: it has no such request.
+  // Runs `act` while `call` is under way, before its request number `at`. False: it has no such request. A call may
+  // have two requests under way, of which either may be the first.
   template <class Call, class Act>
   bool between(std::size_t at, Call call, Act act) {
-    std::size_t requests = 0;
-    bool inside = false, acted = false;
+    std::atomic<std::size_t> requests = 0;
+    std::atomic<bool> inside = false, acted = false;
     bucket_.between = [&](std::string_view what, std::string_view key) {
-      if (inside || requests++ != at || acted) return;
+      if (inside || requests++ != at || acted.exchange(true)) return;
       inside = true;
-      acted = true;
       act(what, key);
       inside = false;
     };

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include "api/src/tables.h"
 #include "engine/results/entry_key.h"
 #include "tests/support/archive_fixture.h"
@@ -203,7 +204,10 @@ TEST_F(ResultsTest, WhatIsReadIsCountedWithoutAWrite) {
   EXPECT_EQ(get("k"), "v");
   const ResultInfo info = results().info("k").value().value();
   EXPECT_EQ(info.access_count, 6u);
-  EXPECT_GE(info.accessed_ns, info.created_ns);
+  const bool dates_jump = std::getenv("CAIRN_TEST_JUMPING_DATE") != nullptr;  // scripts.clock_test runs this too
+  if (!dates_jump) {
+    EXPECT_GE(info.accessed_ns, info.created_ns);
+  }
   EXPECT_TRUE(results().remove("k").value());
   ASSERT_TRUE(results().put("k", text("v")).ok());
   EXPECT_EQ(results().info("k").value()->access_count, 0u);

@@ -105,8 +105,12 @@ class MemoryStorage final : public ObjectStorage {
   }
 
   bool may_remove = true;
-  // By its clock; only a test moves it.
+  // By its clock; only a test moves it, from whichever thread.
   std::chrono::sys_seconds time{std::chrono::hours(1000)};
+  void pass(std::chrono::seconds seconds) {
+    const std::lock_guard lock(mutex_);
+    time += seconds;
+  }
 
   // Of everything under a prefix, and the calls so far.
   std::size_t count(std::string_view prefix) const {
