@@ -44,7 +44,10 @@ struct Content {
   std::vector<Digest> bases = {};   // of a delta block: those that it is the difference from
   Bytes payload;
   std::shared_ptr<const void> hold = {};  // keeps the payload's memory
-  bool checked = false;                   // by Destination::check(), for put()
+  // Of a block that Destination::check() has looked at, for put(): what it is once decoded, and what keeps that.
+  bool checked = false;
+  Bytes decoded = {};
+  std::shared_ptr<const void> hold_decoded = {};
 };
 
 // What makes content visible: a ref, a root, an entry, or that one is gone. A later one of the same kind and key

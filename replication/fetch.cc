@@ -2,7 +2,7 @@
 #include "replication/fetch.h"
 
 #include <algorithm>
-#include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "replication/in_flight.h"
@@ -23,9 +23,10 @@ struct Read {
 };
 
 std::vector<Stretch> stretches_of(std::vector<PackIndex::Place> places, const FetchOptions& options) {
-  std::ranges::sort(places, [](const PackIndex::Place& a, const PackIndex::Place& b) {
-    return std::tie(a.pack->name, a.record->offset) < std::tie(b.pack->name, b.record->offset);
-  });
+  std::unordered_map<const Pack*, std::size_t> turns;
+  for (const PackIndex::Place& place : places) turns.try_emplace(place.pack, turns.size());
+  std::ranges::sort(
+      places, {}, [&](const PackIndex::Place& place) { return std::pair(turns.at(place.pack), place.record->offset); });
   std::vector<Stretch> stretches;
   for (const auto& [pack, record] : places) {
     const std::uint64_t begin = record->offset, end = begin + record->stored_bytes;

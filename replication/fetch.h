@@ -24,8 +24,9 @@ struct FetchCounters {
   std::uint64_t bytes = 0;  // with what lay between
 };
 
-// Hands every one of `places` to `take`, in the order in which they lie in their packs. The payload is as it came:
-// hostile, and borrowed for the call. corruption names a pack that is missing or ends before.
+// Hands every one of `places` to `take`, in the order in which they lie in their packs, these in the order in which
+// `places` name them first. The payload is as it came: hostile, and borrowed for the call. corruption names a pack that
+// is missing or ends before.
 using TakeContent = std::function<Status(const Content& content)>;
 // Looks at what came before it is taken: on the threads of the requests, several at a time, while others are on their
 // way. Its error ends the fetch.

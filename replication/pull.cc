@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace cairn::mirror {
@@ -42,7 +43,7 @@ Status Puller::pull(std::span<const Statement> statements) {
     CAIRN_TRY(const auto needs, formats_.needs_of(statement));
     wanted.insert(wanted.end(), needs.begin(), needs.end());
   }
-  CAIRN_CHECK(bring_objects(std::move(wanted)));
+  CAIRN_CHECK(bring_objects(wanted));
   CAIRN_CHECK(bring_blocks());
   CAIRN_CHECK(store_.commit());
   while (!statements.empty()) {
@@ -56,38 +57,55 @@ Status Puller::pull(std::span<const Statement> statements) {
 
 Result<std::vector<ContentId>> Puller::heal(std::vector<ContentId> wanted) {
   heals_ = true;
-  CAIRN_CHECK(bring_objects(std::move(wanted)));
+  CAIRN_CHECK(bring_objects(wanted));
   CAIRN_CHECK(bring_blocks());
   CAIRN_CHECK(store_.commit());
   CAIRN_CHECK(store_.say({}));
   return std::move(lacking_);
 }
 
-// One level of the graph after the other: all that is wanted of a level is fetched together.
-Status Puller::bring_objects(std::vector<ContentId> wanted) {
-  while (!wanted.empty()) {
+// One level of the graph after the other: all that is wanted of a level is fetched together, and its parts take its
+// place.
+Status Puller::bring_objects(const std::vector<ContentId>& wanted) {
+  std::vector<Wanted> level;
+  for (const ContentId& id : wanted) CAIRN_CHECK(sort_out(id, level));
+  while (true) {
     std::vector<PackIndex::Place> objects;
-    CAIRN_CHECK(sort_out(std::exchange(wanted, {}), objects));
+    for (const Wanted& one : level) {
+      if (one.id.kind != kBlock) objects.push_back(*one.place);
+    }
+    if (objects.empty()) break;
+    std::unordered_map<ContentId, std::vector<ContentId>, ContentIdHash> parts;
     const auto take = [&](const Content& object) -> Status {
-      CAIRN_TRY(const auto parts, formats_.parts_of(object.id, object.payload));
-      wanted.insert(wanted.end(), parts.begin(), parts.end());
+      CAIRN_TRY(parts[object.id], formats_.parts_of(object.id, object.payload));
       return put(object);
     };
     CAIRN_CHECK(fetch(storage_, formats_, std::move(objects), options_.fetch, report_.fetched, take));
+    std::vector<Wanted> below;
+    for (const Wanted& one : level) {
+      if (one.id.kind == kBlock) {
+        below.push_back(one);
+        continue;
+      }
+      for (const ContentId& part : parts[one.id]) CAIRN_CHECK(sort_out(part, below));
+    }
+    level = std::move(below);
   }
+  for (const Wanted& block : level) blocks_.push_back(*block.place);
   return {};
 }
 
-Status Puller::sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Place>& objects) {
-  while (!wanted.empty()) {
-    const ContentId id = wanted.back();
-    wanted.pop_back();
+Status Puller::sort_out(const ContentId& wanted, std::vector<Wanted>& lacking) {
+  std::vector<ContentId> pending{wanted};
+  while (!pending.empty()) {
+    const ContentId id = pending.back();
+    pending.pop_back();
     if (options_.progress && seen_.size() % 1024 == 0) CAIRN_CHECK(options_.progress(report_));
     if (!seen_.insert(id).second) continue;
-    CAIRN_TRY(auto known, store_.parts_of(id));
+    CAIRN_TRY(const auto known, store_.parts_of(id));
     if (known) {
       // An object that nothing keeps may have lost its parts.
-      wanted.insert(wanted.end(), known->begin(), known->end());
+      pending.insert(pending.end(), known->rbegin(), known->rend());
       continue;
     }
     const auto place = index_.find(id);
@@ -96,14 +114,11 @@ Status Puller::sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Pl
       continue;
     }
     if (!place) return missing(formats_, id);
-    if (place->record->id.kind != kBlock) {
-      objects.push_back(*place);
-      continue;
-    }
+    const ContentId& found = place->record->id;
     // A blob may be this very block.
-    if (id.kind != kBlock && !seen_.insert(place->record->id).second) continue;
-    blocks_.push_back(*place);
-    for (const Digest& base : place->record->bases) wanted.push_back({kBlock, base});
+    if (found != id && !seen_.insert(found).second) continue;
+    lacking.push_back({.id = found, .place = place});
+    for (const Digest& base : place->record->bases) pending.push_back({kBlock, base});
   }
   return {};
 }
@@ -113,7 +128,7 @@ Status Puller::bring_blocks() {
   std::unordered_set<Digest> coming;
   for (const PackIndex::Place& place : blocks_) coming.insert(place.record->id.digest);
   for (std::size_t round = 0; !blocks_.empty(); ++round) {
-    const auto waits = std::partition(blocks_.begin(), blocks_.end(), [&](const PackIndex::Place& place) {
+    const auto waits = std::stable_partition(blocks_.begin(), blocks_.end(), [&](const PackIndex::Place& place) {
       return std::ranges::none_of(place.record->bases, [&](const Digest& base) { return coming.contains(base); });
     });
     std::vector<PackIndex::Place> now(blocks_.begin(), waits);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -43,9 +44,14 @@ class Puller {
   const PullReport& report() const noexcept { return report_; }
 
  private:
-  Status bring_objects(std::vector<ContentId> wanted);
-  // What is not in the store goes to `objects` or blocks_, what is has its parts looked at.
-  Status sort_out(std::vector<ContentId> wanted, std::vector<PackIndex::Place>& objects);
+  // What is wanted, in the order of the bytes that it stands for; of what is to be fetched it is known where that is.
+  struct Wanted {
+    ContentId id;
+    std::optional<PackIndex::Place> place = {};
+  };
+  Status bring_objects(const std::vector<ContentId>& wanted);
+  // Adds what is not in the store to `lacking`; of what is there the parts are looked at.
+  Status sort_out(const ContentId& wanted, std::vector<Wanted>& lacking);
   Status bring_blocks();
   Status put(const Content& content);
 
@@ -56,7 +62,7 @@ class Puller {
   const PullOptions options_;
   PullReport report_;
   std::unordered_set<ContentId, ContentIdHash> seen_;
-  std::vector<PackIndex::Place> blocks_;  // to be fetched
+  std::vector<PackIndex::Place> blocks_;  // to be fetched, in the order of the files that they are of
   bool heals_ = false;
   std::vector<ContentId> lacking_;  // in the mirror as well
 };

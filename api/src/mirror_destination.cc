@@ -112,6 +112,7 @@ Status MirrorDestination::put(const mirror::Content& content) {
   Object& object = objects_.emplace_back();
   object.content = content;
   object.payload.assign(content.payload.begin(), content.payload.end());
+  object.content.payload = object.payload;
   return {};
 }
 
@@ -124,10 +125,7 @@ Status MirrorDestination::told_what(const mirror::Content& content, Status statu
 
 Status MirrorDestination::check(mirror::Content& content) const {
   const bool alone = kind_of(content.id) == RecordKind::block && static_cast<CodecId>(content.codec) != CodecId::delta;
-  if (!alone) return {};
-  CAIRN_CHECK(told_what(content, check_block(content)));
-  content.checked = true;
-  return {};
+  return alone ? told_what(content, check_block(content)) : Status();
 }
 
 Status MirrorDestination::check_size(const mirror::Content& block) const {
@@ -151,24 +149,40 @@ Status MirrorDestination::check_digest(const mirror::Content& block, Bytes conte
   return make_error(ErrorCode::corruption, "its content has digest " + store_.id_text(actual));
 }
 
-Status MirrorDestination::check_block(const mirror::Content& block) const {
+Status MirrorDestination::check_block(mirror::Content& block) const {
   CAIRN_CHECK(check_size(block));
   const auto codec = static_cast<CodecId>(block.codec);
+  block.checked = true;
+  block.decoded = block.payload;
   if (codec == CodecId::raw && block.payload.size() == block.logical_bytes) return check_digest(block, block.payload);
   const auto buffer = buffers_.take(block.logical_bytes);
   if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
   const MutableBytes content = buffer->first(block.logical_bytes);
   thread_local BlockDecoder decoder;
   CAIRN_CHECK(decoder.decode(codec, block.payload, content));
+  block.decoded = content;
+  block.hold_decoded = buffer;
   return check_digest(block, content);
 }
 
 Status MirrorDestination::put_block(const mirror::Content& block) {
   const auto codec = static_cast<CodecId>(block.codec);
   if (codec == CodecId::delta) return put_delta(block);
-  if (!block.checked) CAIRN_CHECK(check_block(block));
+  mirror::Content checked = block;
+  if (!checked.checked) CAIRN_CHECK(check_block(checked));
   CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, codec, block.payload));
+  took(block, checked.decoded);
   return sink_.commit_if_due();
+}
+
+void MirrorDestination::took(const mirror::Content& block, mirror::Bytes content) {
+  if (!arriving_) {
+    std::vector<const mirror::Content*> objects;
+    for (const Object& object : objects_) objects.push_back(&object.content);
+    arriving_.emplace(store_.header().digest);
+    arriving_->expect(objects);
+  }
+  arriving_->take(block.id.digest, content);
 }
 
 Status MirrorDestination::put_delta(const mirror::Content& block) {
@@ -196,6 +210,7 @@ Status MirrorDestination::put_delta(const mirror::Content& block) {
     const Encoded whole = encoder_.encode(content, DType::opaque, {});
     CAIRN_CHECK(sink_.replace(block.id.digest, block.logical_bytes, whole.codec, whole.payload));
   }
+  took(block, content);
   return sink_.commit_if_due();
 }
 
@@ -223,10 +238,7 @@ Status MirrorDestination::write_objects() {
   std::vector<Object> objects = std::exchange(objects_, {});
   std::ranges::sort(objects, {}, [](const Object& object) { return height_of(kind_of(object.content.id)); });
   std::vector<mirror::Content> contents;
-  for (Object& object : objects) {
-    object.content.payload = object.payload;
-    contents.push_back(object.content);
-  }
+  for (const Object& object : objects) contents.push_back(object.content);
   std::span<const mirror::Content> left = contents;
   while (!left.empty()) {
     const int height = height_of(kind_of(left.front().id));
@@ -251,8 +263,12 @@ Status MirrorDestination::write_objects(std::span<const mirror::Content> objects
       CAIRN_CHECK(sink_.write_object(kind, object.id.digest, object.payload));
       continue;
     }
-    const auto verify = [this, &object]() -> Result<const mirror::Content*> {
-      CAIRN_CHECK(verify_content(object));
+    std::optional<ArrivingContent::Begun> begun;
+    if (arriving_) begun = arriving_->end(object.id);
+    const auto verify = [this, &object,
+                         begun =
+                             std::make_shared<decltype(begun)>(std::move(begun))]() -> Result<const mirror::Content*> {
+      CAIRN_CHECK(verify_content(object, std::move(*begun)));
       return &object;
     };
     CAIRN_CHECK(verified.begin(verify));
@@ -261,13 +277,18 @@ Status MirrorDestination::write_objects(std::span<const mirror::Content> objects
 }
 
 // Any thread. What it is made of is committed.
-Status MirrorDestination::verify_content(const mirror::Content& object) {
+Status MirrorDestination::verify_content(const mirror::Content& object, std::optional<ArrivingContent::Begun> begun) {
   const RecordKind kind = kind_of(object.id);
   const Digest& id = object.id.digest;
-  CAIRN_TRY(const FilePieces pieces, pieces_of_content(kind, id, object.payload));
-  ProgressMeter meter(progress_, "verify", pieces.total_bytes);
-  const auto nowhere = [](std::uint64_t, Bytes) { return Status(); };
-  CAIRN_TRY(const Digest actual, FileReader(store_.blocks(), store_.pool()).place(pieces, nowhere, meter));
+  const auto digest = [&]() -> Result<Digest> {
+    if (begun && begun->all) return begun->digester.finish();
+    CAIRN_TRY(const FilePieces pieces, pieces_of_content(kind, id, object.payload));
+    ProgressMeter meter(progress_, "verify", pieces.total_bytes);
+    FileReader reader(store_.blocks(), store_.pool());
+    if (!begun) return reader.digest(pieces, Digester(store_.header().digest), meter);
+    return reader.digest(pieces_behind(pieces, begun->bytes), std::move(begun->digester), meter);
+  };
+  CAIRN_TRY(const Digest actual, digest());
   if (actual == id) return {};
   return came_damaged(std::string(record_kind_name(kind)) + " " + store_.id_text(id),
                       "its content has digest " + store_.id_text(actual));

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "api/src/arriving_content.h"
 #include "api/src/store_impl.h"
 #include "engine/codec/block_codec.h"
 #include "engine/read/file_pieces.h"
@@ -35,10 +37,12 @@ class MirrorDestination final : public mirror::Destination {
 
   Result<std::optional<RecordLocation>> find_good(const mirror::ContentId& id);
   Status told_what(const mirror::Content& content, Status status) const;
-  Status check_block(const mirror::Content& block) const;
+  Status check_block(mirror::Content& block) const;  // and decodes it
   Status check_size(const mirror::Content& block) const;
   Status check_digest(const mirror::Content& block, Bytes content) const;
   Status put_block(const mirror::Content& block);
+  // It is written: what it is a part of is digested on.
+  void took(const mirror::Content& block, mirror::Bytes content);
   Status put_delta(const mirror::Content& block);
   // Whether the block may be the difference from these, all that they rely on included.
   Result<bool> may_rely_on(const Digest& block, const std::vector<Digest>& bases);
@@ -46,7 +50,8 @@ class MirrorDestination final : public mirror::Destination {
   // digest which is their id.
   Status write_objects();
   Status write_objects(std::span<const mirror::Content> objects);
-  Status verify_content(const mirror::Content& object);
+  // `begun`: what was digested of it when it came.
+  Status verify_content(const mirror::Content& object, std::optional<ArrivingContent::Begun> begun);
   Result<FilePieces> pieces_of_content(RecordKind kind, const Digest& id, Bytes payload);
   // Takes what is damaged here for not there: what comes instead is written.
   Status quarantine(const mirror::ContentId& id, const RecordLocation& at);
@@ -59,12 +64,13 @@ class MirrorDestination final : public mirror::Destination {
   BlockEncoder encoder_;
   Progress progress_;  // its stop alone
   struct Object {
-    mirror::Content content;
+    mirror::Content content;  // its payload is this, wherever the object is moved
     std::vector<std::byte> payload;
   };
   // Nobody shall take them for granted before what they are made of is there.
   std::vector<Object> objects_;
-  StoreClock clock_;  // that entries are said with
+  std::optional<ArrivingContent> arriving_;  // once blocks come
+  StoreClock clock_;                         // that entries are said with
 };
 
 }  // namespace cairn

@@ -9,8 +9,8 @@
 namespace cairn {
 namespace {
 
-Error inconsistent(const BlockReader& reader, const char* kind, const Digest& id, const std::string& why) {
-  return make_error(ErrorCode::corruption, std::string(kind) + " " + to_text(reader.digest_kind(), id) + ": " + why);
+Error inconsistent(DigestKind digest, const char* kind, const Digest& id, const std::string& why) {
+  return make_error(ErrorCode::corruption, std::string(kind) + " " + to_text(digest, id) + ": " + why);
 }
 
 // Hands out a skeleton's bytes in order, as pieces placed in a file.
@@ -68,12 +68,12 @@ Result<FilePieces> pieces_of_blob(BlockReader& reader, const Digest& id, std::ui
   }
   if (!manifest_at) {
     if (!block_at) return make_error(ErrorCode::not_found, "no blob " + to_text(reader.digest_kind(), id));
-    return inconsistent(reader, "blob", id,
+    return inconsistent(reader.digest_kind(), "blob", id,
                         "has " + std::to_string(block_at->logical_bytes) + " bytes, not " + std::to_string(bytes));
   }
   CAIRN_TRY(const BlobManifest manifest, load_blob(reader, id));
   if (manifest.total_bytes != bytes) {
-    return inconsistent(reader, "blob", id,
+    return inconsistent(reader.digest_kind(), "blob", id,
                         "has " + std::to_string(manifest.total_bytes) + " bytes, not " + std::to_string(bytes));
   }
   return pieces_of(manifest);
@@ -102,18 +102,26 @@ Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id) {
 }
 
 Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id, const ModelManifest& model) {
+  const PartsOfModel parts{
+      .tensor = [&](const Digest& tensor) { return load_tensor(reader, tensor); },
+      .blob = [&](const Digest& blob, std::uint64_t bytes) { return pieces_of_blob(reader, blob, bytes); }};
+  return pieces_of_model(parts, reader.digest_kind(), id, model);
+}
+
+Result<FilePieces> pieces_of_model(const PartsOfModel& parts, DigestKind kind, const Digest& id,
+                                   const ModelManifest& model) {
   FilePieces out{.total_bytes = model.total_bytes, .pieces = {}};
-  CAIRN_TRY(FilePieces skeleton_pieces, pieces_of_blob(reader, model.skeleton, model.skeleton_bytes));
+  CAIRN_TRY(FilePieces skeleton_pieces, parts.blob(model.skeleton, model.skeleton_bytes));
   SkeletonCursor skeleton(std::move(skeleton_pieces));
   std::uint64_t at = 0;
   for (const ModelTensor& entry : model.tensors) {
     if (!skeleton.take(entry.offset - at, at, out.pieces)) {
-      return inconsistent(reader, "model", id, "its skeleton is too short");
+      return inconsistent(kind, "model", id, "its skeleton is too short");
     }
     at = entry.offset;
     if (entry.bytes == 0) continue;
-    CAIRN_TRY(const TensorManifest tensor, load_tensor(reader, entry.tensor));
-    CAIRN_TRY(const FilePieces blob, pieces_of_blob(reader, tensor.blob, entry.bytes));
+    CAIRN_TRY(const TensorManifest tensor, parts.tensor(entry.tensor));
+    CAIRN_TRY(const FilePieces blob, parts.blob(tensor.blob, entry.bytes));
     for (Piece piece : blob.pieces) {
       piece.offset += at;
       out.pieces.push_back(piece);
@@ -121,7 +129,20 @@ Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id, const 
     at += entry.bytes;
   }
   if (!skeleton.take(model.total_bytes - at, at, out.pieces) || !skeleton.exhausted()) {
-    return inconsistent(reader, "model", id, "its skeleton has another length");
+    return inconsistent(kind, "model", id, "its skeleton has another length");
+  }
+  return out;
+}
+
+FilePieces pieces_behind(const FilePieces& file, std::uint64_t bytes) {
+  FilePieces out{.total_bytes = file.total_bytes, .pieces = {}};
+  for (Piece piece : file.pieces) {
+    if (piece.offset + piece.length <= bytes) continue;
+    const auto cut = static_cast<std::uint32_t>(piece.offset < bytes ? bytes - piece.offset : 0);
+    piece.skip += cut;
+    piece.offset += cut;
+    piece.length -= cut;
+    out.pieces.push_back(piece);
   }
   return out;
 }

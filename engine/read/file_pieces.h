@@ -4,6 +4,7 @@
 // blob or an archived model file is read.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "engine/read/block_reader.h"
@@ -34,5 +35,15 @@ Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id);
 // The same of manifests that the store does not have (yet); `id` is for errors.
 FilePieces pieces_of(const BlobManifest& manifest);
 Result<FilePieces> pieces_of_model(BlockReader& reader, const Digest& id, const ModelManifest& model);
+// And of parts that are looked up elsewhere than in the store.
+struct PartsOfModel {
+  std::function<Result<TensorManifest>(const Digest& id)> tensor;
+  std::function<Result<FilePieces>(const Digest& id, std::uint64_t bytes)> blob;
+};
+Result<FilePieces> pieces_of_model(const PartsOfModel& parts, DigestKind kind, const Digest& id,
+                                   const ModelManifest& model);
+
+// What is left of `file` behind its first `bytes`.
+FilePieces pieces_behind(const FilePieces& file, std::uint64_t bytes);
 
 }  // namespace cairn

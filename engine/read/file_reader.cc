@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "engine/base/errors.h"
-#include "engine/content/digester.h"
 
 namespace cairn {
 namespace {
@@ -60,7 +59,16 @@ class SkeletonBlock {
 }  // namespace
 
 Result<Digest> FileReader::place(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter) {
-  Digester whole(blocks_.digest_kind());
+  return this->place(file, Digester(blocks_.digest_kind()), place, meter);
+}
+
+Result<Digest> FileReader::digest(const FilePieces& rest, Digester whole, ProgressMeter& meter) {
+  const auto nowhere = [](std::uint64_t, Bytes) { return Status(); };
+  return place(rest, std::move(whole), nowhere, meter);
+}
+
+Result<Digest> FileReader::place(const FilePieces& file, Digester whole, const PlaceBytes& place,
+                                 ProgressMeter& meter) {
   SkeletonBlock skeleton(blocks_);
   const auto work = [&](Step& step) -> Result<Block> {
     const Piece& piece = step.piece;

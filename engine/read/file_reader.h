@@ -9,6 +9,7 @@
 #include "cairn/progress.h"
 #include "engine/base/progress_meter.h"
 #include "engine/base/worker_pool.h"
+#include "engine/content/digester.h"
 #include "engine/read/file_pieces.h"
 
 namespace cairn {
@@ -25,6 +26,8 @@ class FileReader {
   // Hands every piece to `place` and returns the digest of the whole, which nothing else
   // verifies: the caller compares it with the id before anybody may see what was placed.
   Result<Digest> place(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter);
+  // The digest of a whole of which `whole` has what comes before `rest`.
+  Result<Digest> digest(const FilePieces& rest, Digester whole, ProgressMeter& meter);
   // The same with each piece verified by the digest of its block.
   Status scatter(const FilePieces& file, const PlaceBytes& place, ProgressMeter& meter);
   // Streams the pieces to `sink`, each verified by the digest of its block.
@@ -33,6 +36,7 @@ class FileReader {
   Status verify(const FilePieces& file, const std::stop_token& stop);
 
  private:
+  Result<Digest> place(const FilePieces& file, Digester whole, const PlaceBytes& place, ProgressMeter& meter);
   // Decoded blocks alive at once: bounds memory at about twice this many MiB.
   std::size_t window() const { return 4 * pool_.threads() + 4; }
 
