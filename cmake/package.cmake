@@ -3,6 +3,10 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS cairn EXPORT cairn-targets FILE_SET HEADERS)
+if(TARGET cairn_c)
+  set_target_properties(cairn_c PROPERTIES EXPORT_NAME c)
+  install(TARGETS cairn_c EXPORT cairn-targets FILE_SET HEADERS)
+endif()
 install(EXPORT cairn-targets NAMESPACE cairn:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cairn)
 
 set(CAIRN_URING_DEPENDENCY)
