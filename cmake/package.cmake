@@ -52,6 +52,11 @@ endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/cairn.pc.in ${PROJECT_BINARY_DIR}/cairn.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/cairn.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
+if(TARGET cairn_c)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/cairn_c.pc.in ${PROJECT_BINARY_DIR}/cairn_c.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/cairn_c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
+
 if(CAIRN_BUILD_CLI)
   install(FILES ${PROJECT_SOURCE_DIR}/docs/man/cairn.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()

@@ -39,8 +39,9 @@ class Release {
 Result<TensorLayout> layout_of(const cairn_put_value& value) {
   if (value.dimensions > kDimensionsMax) return c::wrong("a tensor of more than 64 dimensions");
   if (value.dimensions > 0) CAIRN_CHECK(need(value.shape, "the shape"));
-  if (value.dtype < 0 || value.dtype > 255 || !dtype_is_valid(static_cast<std::uint8_t>(value.dtype))) {
-    return c::wrong("no such element type: " + std::to_string(value.dtype));
+  const int dtype = value.dtype;
+  if (dtype < 0 || dtype > 255 || !dtype_is_valid(static_cast<std::uint8_t>(dtype))) {
+    return c::wrong("no such element type: " + std::to_string(dtype));
   }
   TensorLayout layout{.dtype = static_cast<DType>(value.dtype)};
   if (value.dimensions > 0) layout.shape.assign(value.shape, value.shape + value.dimensions);

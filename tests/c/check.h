@@ -11,13 +11,13 @@
 
 #include "cairn.h"
 
-#define CHECK(claim)                                                                     \
-  do {                                                                                   \
-    if (!(claim)) {                                                                      \
+#define CHECK(claim)                                                                               \
+  do {                                                                                             \
+    if (!(claim)) {                                                                                \
       fprintf(stderr, "%s:%d: %s does not hold; the last error: %s\n", __FILE__, __LINE__, #claim, \
-              cairn_error_message());                                                    \
-      exit(1);                                                                           \
-    }                                                                                    \
+              cairn_error_message());                                                              \
+      exit(1);                                                                                     \
+    }                                                                                              \
   } while (0)
 /* The call succeeds, or fails with this code and words. */
 #define CHECK_OK(call) CHECK((call) == CAIRN_OK)

@@ -6,10 +6,11 @@
 
 void test_errors(void) {
   cairn_store* store = NULL;
-  const int all[] = {CAIRN_INVALID_ARGUMENT, CAIRN_NOT_FOUND,   CAIRN_NO_STORE,   CAIRN_ALREADY_EXISTS,
-                     CAIRN_HELD,             CAIRN_CORRUPTION,  CAIRN_UNSUPPORTED, CAIRN_NO_SPACE,
-                     CAIRN_IO,               CAIRN_POISONED,    CAIRN_CANCELLED,  CAIRN_RESOURCE_EXHAUSTED,
-                     CAIRN_OVERLOADED,       CAIRN_CONFLICT,    CAIRN_PENDING};
+  const int all[] = {CAIRN_INVALID_ARGUMENT, CAIRN_NOT_FOUND, CAIRN_NO_STORE,
+                     CAIRN_ALREADY_EXISTS,   CAIRN_HELD,      CAIRN_CORRUPTION,
+                     CAIRN_UNSUPPORTED,      CAIRN_NO_SPACE,  CAIRN_IO,
+                     CAIRN_POISONED,         CAIRN_CANCELLED, CAIRN_RESOURCE_EXHAUSTED,
+                     CAIRN_OVERLOADED,       CAIRN_CONFLICT,  CAIRN_PENDING};
   size_t i;
   for (i = 0; i < sizeof all / sizeof *all; ++i) {
     CHECK(strcmp(cairn_code_name((cairn_code)all[i]), "unknown") != 0);

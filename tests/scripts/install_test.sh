@@ -120,6 +120,24 @@ if nm -DC shared/libcairn.so | grep -E ' [TW] cairn::(LogWriter|PutQueue|BlockSi
 fi
 echo "as a shared library: built and run"
 
+# For C: the program that docs/c.md quotes, with both.
+sed -n '/^```c$/,/^```$/{//!p;}' "$source_dir/docs/c.md" >program/slice.c
+read -ra flags_of_c <<<"$(pkg-config --cflags --libs cairn_c)"
+"${CC:-cc}" -std=c99 -Wall -Werror program/slice.c -o slice "${flags_of_c[@]}"
+[[ $(LD_LIBRARY_PATH=$scratch/${pc%/pkgconfig} ./slice "$scratch/of-c") == "1 4" ]]
+mkdir in_c
+cat >in_c/CMakeLists.txt <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(in_c LANGUAGES C CXX)
+find_package(cairn 0.1 REQUIRED)
+add_executable(slice ../program/slice.c)
+target_link_libraries(slice PRIVATE cairn::c)
+CMAKE
+cmake -S in_c -B in_c/built -DCMAKE_PREFIX_PATH="$scratch/prefix" >in_c.log 2>&1 && cmake --build in_c/built >>in_c.log 2>&1 ||
+  { cat in_c.log && exit 1; }
+[[ $(in_c/built/slice "$scratch/of-c") == "1 4" ]]
+echo "for C: built and run"
+
 if $with_boost; then
   "${CXX:-c++}" -std=c++20 "${flags[@]}" "$source_dir/api/examples/save_with_asio.cc" -o save_with_asio "${libraries[@]}"
   [[ $(./save_with_asio "$scratch/steps" | cut -d ' ' -f 1-2 | sort) == $'step 1\nstep 2\nstep 3' ]]
@@ -134,7 +152,7 @@ if grep -rIlE "$CAIRN_BINARY_DIR|${CAIRN_SOURCE_DIR:-$CAIRN_BINARY_DIR}|$scratch
   echo "the files above name folders that are not part of what is installed" && exit 1
 fi
 # Headers need no others than the standard library's, but for the one that is for Asio.
-if grep -rhoE --exclude=asio.h '^ *#include *[<"][^>"]*[>"]' prefix/include | grep -vE '[<"]cairn/[a-z_]+\.h[>"]|<[a-z_]+>'; then
+if grep -rhoE --exclude=asio.h '^ *#include *[<"][^>"]*[>"]' prefix/include | grep -vE '[<"]cairn/[a-z_]+\.h[>"]|<[a-z_]+>|<std(def|int)\.h>'; then
   echo "an installed header includes the above" && exit 1
 fi
 prefix/bin/cairn --version
