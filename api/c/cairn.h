@@ -255,6 +255,73 @@ CAIRN_API CAIRN_CHECKED cairn_code cairn_list(cairn_store* store,
 /* With all its names, durably. CAIRN_NOT_FOUND when there is no such object. */
 CAIRN_API CAIRN_CHECKED cairn_code cairn_remove(cairn_store* store, const char* id);
 
+/* --- Checkpoints -------------------------------------------------------------------------------------------------- */
+
+/* A checkpoint is a set of named values under an experiment and a generation; it becomes visible whole. */
+
+typedef struct cairn_number {
+  const char* name;
+  double value;
+} cairn_number;
+
+typedef struct cairn_save_options {
+  size_t size;
+  const cairn_number* metrics;
+  size_t metric_count;
+  const cairn_attribute* metadata;
+  size_t metadata_count;
+  uint64_t keep_last; /* of the experiment, once this one is there; 0: all */
+  cairn_on_full on_full;
+  int lazy;
+} cairn_save_options;
+#define CAIRN_SAVE_OPTIONS_INIT \
+  { sizeof(cairn_save_options), NULL, 0, NULL, 0, 0, CAIRN_BLOCK, 0 }
+
+/* Where a value goes: `bytes` is its exact size. With `is_tensor` the dtype and shape must be its own. */
+typedef struct cairn_target {
+  size_t size;
+  const char* name;
+  void* into;
+  size_t bytes;
+  int is_tensor;
+  cairn_dtype dtype;
+  size_t dimensions;
+  const uint64_t* shape;
+} cairn_target;
+#define CAIRN_TARGET_INIT \
+  { sizeof(cairn_target), NULL, NULL, 0, 0, CAIRN_OPAQUE, 0, NULL }
+
+typedef struct cairn_value {
+  const char* name;
+  cairn_id id;
+  uint64_t bytes;
+  int is_tensor;
+  cairn_dtype dtype;
+  size_t dimensions;
+  const uint64_t* shape;
+} cairn_value;
+
+/* Hands the values over as cairn_put_async() does each; their names are unique, their attributes, on_full and lazy mean
+ * nothing. What becomes of it is in the ticket. `options` may be NULL. */
+CAIRN_API CAIRN_CHECKED cairn_code cairn_save(cairn_store* store, const char* experiment, uint64_t generation,
+                                              const cairn_put_value* values, size_t count,
+                                              const cairn_save_options* options, cairn_ticket** ticket);
+/* The highest generation. CAIRN_NOT_FOUND when there is none. */
+CAIRN_API CAIRN_CHECKED cairn_code cairn_latest(cairn_store* store, const char* experiment, uint64_t* generation);
+/* By a metric: the highest, or the lowest. CAIRN_NOT_FOUND when no checkpoint has it. */
+CAIRN_API CAIRN_CHECKED cairn_code cairn_best(cairn_store* store, const char* experiment, const char* metric,
+                                              int highest, uint64_t* generation);
+/* What it holds, by name, as cairn_list() does. */
+CAIRN_API CAIRN_CHECKED cairn_code cairn_values(cairn_store* store, const char* experiment, uint64_t generation,
+                                                int (*visit)(void* context, const cairn_value* value), void* context);
+/* The values that are named, into the caller's memory, verified. The error names the first that is missing or differs
+ * in size, dtype or shape: nothing was written then. After another failure there is rubbish in it. */
+CAIRN_API CAIRN_CHECKED cairn_code cairn_load_into(cairn_store* store, const char* experiment, uint64_t generation,
+                                                   const cairn_target* targets, size_t count);
+/* One generation, durably. */
+CAIRN_API CAIRN_CHECKED cairn_code cairn_remove_checkpoint(cairn_store* store, const char* experiment,
+                                                           uint64_t generation);
+
 /* --- Archives ----------------------------------------------------------------------------------------------------- */
 
 /* Adds files or folders as the next version of `name`; `version` may be NULL. */

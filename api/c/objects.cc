@@ -5,84 +5,13 @@
 #include <memory>
 
 #include "api/c/handle.h"
+#include "api/c/put_value.h"
 
 using namespace cairn;  // NOLINT(google-build-using-namespace)
 using cairn::c::call;
 using cairn::c::need;
 
-static_assert(static_cast<int>(DType::ggml) == CAIRN_GGML && static_cast<int>(DType::bf16) == CAIRN_BF16);
-static_assert(static_cast<int>(Handover::borrow) == CAIRN_BORROW && static_cast<int>(OnFull::drop) == CAIRN_DROP);
-
 namespace {
-
-constexpr cairn_put_value kPutDefaults = CAIRN_PUT_INIT;
-constexpr std::size_t kDimensionsMax = 64;
-
-// Calls what the caller wants to be called when the bytes are needed no more, once.
-class Release {
- public:
-  Release(void (*release)(void*), void* context) : release_(release), context_(context) {}
-  ~Release() {
-    if (release_ != nullptr) release_(context_);
-  }
-  Release(const Release&) = delete;
-  Release& operator=(const Release&) = delete;
-  void now() {
-    if (auto* release = std::exchange(release_, nullptr)) release(context_);
-  }
-
- private:
-  void (*release_)(void*);
-  void* const context_;
-};
-
-Result<TensorLayout> layout_of(const cairn_put_value& value) {
-  if (value.dimensions > kDimensionsMax) return c::wrong("a tensor of more than 64 dimensions");
-  if (value.dimensions > 0) CAIRN_CHECK(need(value.shape, "the shape"));
-  const int dtype = value.dtype;
-  if (dtype < 0 || dtype > 255 || !dtype_is_valid(static_cast<std::uint8_t>(dtype))) {
-    return c::wrong("no such element type: " + std::to_string(dtype));
-  }
-  TensorLayout layout{.dtype = static_cast<DType>(value.dtype)};
-  if (value.dimensions > 0) layout.shape.assign(value.shape, value.shape + value.dimensions);
-  if (value.strides != nullptr) {
-    layout.strides.assign(value.strides, value.strides + value.dimensions);
-    layout.first = value.first;
-  }
-  return layout;
-}
-
-struct Request {
-  Put put;
-  PutOptions options;
-};
-
-// From here on what is to be released is, whatever happens.
-Result<Request> request_of(const cairn_put_value* given) {
-  CAIRN_CHECK(need(given, "the value"));
-  CAIRN_TRY(const cairn_put_value value, c::options_of(given, kPutDefaults));
-  const bool moves = value.handover == CAIRN_MOVE;
-  const auto release = std::make_shared<Release>(moves ? value.release : nullptr, value.context);
-  if (value.handover < CAIRN_COPY || value.handover > CAIRN_BORROW) return c::wrong("no such handover");
-  if (value.on_full < CAIRN_BLOCK || value.on_full > CAIRN_DROP) return c::wrong("no such way when it is full");
-  if (value.bytes > 0) CAIRN_CHECK(need(value.data, "the data"));
-  Request request;
-  request.put.bytes = {static_cast<const std::byte*>(value.data), value.bytes};
-  if (value.is_tensor != 0) {
-    CAIRN_TRY(request.put.tensor, layout_of(value));
-  }
-  request.put.handover = static_cast<Handover>(value.handover);
-  if (moves) request.put.release = [release] { release->now(); };
-  request.put.name = c::text_of(value.name);
-  for (std::size_t i = 0; i < value.attribute_count; ++i) {
-    CAIRN_CHECK(need(value.attributes, "the attributes"));
-    CAIRN_CHECK(need(value.attributes[i].name, "an attribute's name"));
-    request.put.attributes[value.attributes[i].name] = c::text_of(value.attributes[i].value);
-  }
-  request.options = {.on_full = static_cast<OnFull>(value.on_full),
-                     .durability = value.lazy != 0 ? Durability::lazy : Durability::grouped};
-  return request;
-}
 
 Result<Milestone> milestone_of(const cairn_ticket* ticket, cairn_milestone which) {
   CAIRN_CHECK(need(ticket, "the ticket"));
@@ -132,7 +61,7 @@ extern "C" {
 
 cairn_code cairn_put(cairn_store* store, const cairn_put_value* value, cairn_id* id) {
   return call([&]() -> Status {
-    CAIRN_TRY(Request request, request_of(value));
+    CAIRN_TRY(c::Request request, c::request_of(value));
     CAIRN_CHECK(need(store, "the store"));
     CAIRN_TRY(const std::string text, store->store.put(std::move(request.put)));
     return id != nullptr ? c::set(*id, text) : Status();
@@ -141,7 +70,7 @@ cairn_code cairn_put(cairn_store* store, const cairn_put_value* value, cairn_id*
 
 cairn_code cairn_put_async(cairn_store* store, const cairn_put_value* value, cairn_ticket** ticket) {
   return call([&]() -> Status {
-    CAIRN_TRY(Request request, request_of(value));
+    CAIRN_TRY(c::Request request, c::request_of(value));
     CAIRN_CHECK(need(store, "the store"));
     CAIRN_CHECK(need(ticket, "the place for the ticket"));
     *ticket = new cairn_ticket{store->store.put_async(std::move(request.put), request.options)};
@@ -239,7 +168,7 @@ cairn_code cairn_get_slice(cairn_store* store, const char* id, size_t dimensions
   return call([&]() -> Status {
     CAIRN_CHECK(need(store, "the store"));
     CAIRN_CHECK(need(id, "the id"));
-    if (dimensions > kDimensionsMax) return c::wrong("a slice of more than 64 dimensions");
+    if (dimensions > c::kDimensionsMax) return c::wrong("a slice of more than 64 dimensions");
     if (dimensions > 0) CAIRN_CHECK(need(begin, "where the slice begins"));
     if (dimensions > 0) CAIRN_CHECK(need(end, "where the slice ends"));
     if (bytes > 0) CAIRN_CHECK(need(into, "the memory"));

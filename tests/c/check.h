@@ -40,6 +40,7 @@ void test_tensors(void);
 void test_tickets(void);
 void test_release(void);
 void test_list(void);
+void test_checkpoints(void);
 void test_results(void);
 void test_metrics(void);
 void test_archive(void);

@@ -59,8 +59,8 @@ int main(int argc, char** argv) {
     void (*run)(void);
   } tests[] = {{"errors", test_errors},   {"options", test_options}, {"store", test_store},
                {"objects", test_objects}, {"tensors", test_tensors}, {"tickets", test_tickets},
-               {"release", test_release}, {"list", test_list},       {"results", test_results},
-               {"metrics", test_metrics}, {"archive", test_archive}};
+               {"release", test_release}, {"list", test_list},       {"checkpoints", test_checkpoints},
+               {"results", test_results}, {"metrics", test_metrics}, {"archive", test_archive}};
   size_t i;
   for (i = 0; argc == 2 && i < sizeof tests / sizeof *tests; ++i) {
     if (strcmp(tests[i].name, argv[1]) != 0) continue;
