@@ -111,7 +111,7 @@ Status Mirror::wait_until(const Cursor& at, std::chrono::nanoseconds time) {
     const auto& left_out = stats_.sent.left_out;
     if (left_out.empty()) return {};
     return make_error(ErrorCode::corruption, "of what is mirrored, " + std::to_string(left_out.size()) +
-                                                 " could not be read here: " + left_out.front());
+                                                 " could not be read here, or has no place there: " + left_out.front());
   }
   if (stopping_) return make_error(ErrorCode::cancelled, "mirroring was stopped");
   if (error_) return *error_;

@@ -194,7 +194,7 @@ class Mirrors {
   // Everything that was put, saved or removed before is committed and mirrored, so that it can be restored without this
   // machine; sends it now. The error with which a put failed to be committed. At the end of `time`, which begins once
   // it is, the error of the last push, or cancelled, both retryable; one that will not go away by itself is returned at
-  // once. corruption: something could not be read here. not_found: it is not kept up to date.
+  // once. corruption: something is left out. not_found: it is not kept up to date.
   Status wait_until_mirrored(const std::string& name, std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
   // The same of one put, `time` for all of it.
   Status wait_until_mirrored(const std::string& name, const Ticket& put,

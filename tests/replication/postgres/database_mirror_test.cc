@@ -88,6 +88,9 @@ TEST_F(DatabaseMirrorTest, WhatIsSaidComesToTheDatabaseByItself) {
   CAIRN_ASSERT_OK(a.store.mirrors().wait_until_mirrored("db"));
   EXPECT_EQ(results(), 2);
   EXPECT_EQ(number(*connect(), "SELECT count(*) FROM cairn.refs"), 0);
+  // A store that is closed holds nothing there.
+  CAIRN_ASSERT_OK(a.store.close());
+  while (connections() > 0) std::this_thread::yield();
 }
 
 TEST_F(DatabaseMirrorTest, StatusSaysWhatIsThereAndWhatIsNotYet) {
@@ -211,6 +214,22 @@ TEST_F(DatabaseMirrorTest, AServerThatHangsHoldsUpNeitherPutsNorClosing) {
     CAIRN_ASSERT_OK(a.store.close());
     CAIRN_ASSERT_OK(StoreImpl::destroy(stores_.fs_, "a"));
   }
+}
+
+TEST_F(DatabaseMirrorTest, WhatIsSentAtALowRateIsPaidForAndClosingDoesNotWaitForThat) {
+  OpenedStore a = open();
+  // Almost a minute of it.
+  stores_.put_result(a.store, "large", "\"" + std::string(3'000'000, 'b') + "\"");
+  MirroringOptions slow = eager();
+  slow.bytes_per_second = 64 * KiB;
+  CAIRN_ASSERT_OK(a.store.mirrors().start("db", slow));
+  while (stats_of(a.store).sent.rows == 0) std::this_thread::yield();
+  const Status late = a.store.mirrors().wait_until_mirrored("db", std::chrono::seconds(1));
+  ASSERT_FALSE(late.ok());
+  EXPECT_TRUE(late.error().retryable) << late.error().message;
+  EXPECT_EQ(stats_of(a.store).state, MirroringState::pushing);
+  EXPECT_EQ(results(), 1);
+  CAIRN_ASSERT_OK(a.store.close());
 }
 
 TEST_F(DatabaseMirrorTest, AStopEndsAPushThatHangs) {
