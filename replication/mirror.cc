@@ -18,16 +18,15 @@ void add(PushReport& sum, const PushReport& more) {
   sum.packs += more.packs;
   sum.records += more.records;
   sum.content_bytes += more.content_bytes;
+  sum.rows += more.rows;
   sum.sent_bytes += more.sent_bytes;
   sum.requests += more.requests;
 }
 
 }  // namespace
 
-Mirror::Mirror(Source& source, ObjectStorage& storage, const Formats& formats, MirrorOptions options)
-    : source_(source), storage_(storage), formats_(formats), options_(std::move(options)) {
-  options_.push.progress = [this](const PushReport& so_far) { return go_on(so_far); };
-}
+Mirror::Mirror(Source& source, Remote& remote, MirrorOptions options)
+    : source_(source), remote_(remote), options_(std::move(options)) {}
 
 Status Mirror::start() {
   try {
@@ -44,7 +43,7 @@ void Mirror::stop() {
     stopping_ = true;
   }
   changed_.notify_all();
-  storage_.stop();
+  remote_.stop();
   const std::lock_guard one(stopping_one_);
   if (thread_.joinable()) thread_.join();
 }
@@ -55,6 +54,8 @@ void Mirror::pause() {
   renew_ = true;
   changed_.notify_all();
   changed_.wait(lock, [&] { return !pushing_; });
+  // Now, and not when it goes on: whoever pauses it is about to push.
+  remote_.forget();
 }
 
 void Mirror::resume() {
@@ -110,7 +111,7 @@ Status Mirror::wait_until(const Cursor& at, std::chrono::nanoseconds time) {
     const auto& left_out = stats_.sent.left_out;
     if (left_out.empty()) return {};
     return make_error(ErrorCode::corruption, "of what is mirrored, " + std::to_string(left_out.size()) +
-                                                 " could not be read here: " + left_out.front());
+                                                 " could not be read here, or has no place there: " + left_out.front());
   }
   if (stopping_) return make_error(ErrorCode::cancelled, "mirroring was stopped");
   if (error_) return *error_;
@@ -128,9 +129,17 @@ void Mirror::run() {
     if (!stopping_ && may_push()) {
       push(lock);
     } else {
+      rest_if_due();
       changed_.wait_for(lock, options_.interval, [&] { return stopping_ || may_push(); });
     }
   }
+  remote_.forget();
+}
+
+void Mirror::rest_if_due() {
+  if (resting_ || Clock::now() < rest_at_) return;
+  remote_.rest();
+  resting_ = true;
 }
 
 void Mirror::look(Lock& lock) {
@@ -161,7 +170,7 @@ bool Mirror::is_wanted() const {
 
 bool Mirror::is_due(Clock::time_point now) const {
   if (now < next_try_) return false;
-  // What the bucket has is to be known, and whatever failed is tried until it succeeds.
+  // What the mirror has is to be known, and whatever failed is tried until it succeeds.
   if (!begun_ || error_ || renew_ || tries_again_ || is_wanted()) return true;
   if (behind_.empty()) return false;
   return now - behind_.front().since >= options_.linger ||
@@ -170,13 +179,12 @@ bool Mirror::is_due(Clock::time_point now) const {
 
 void Mirror::push(Lock& lock) {
   pushing_ = true;
-  tries_again_ = false;
-  if (std::exchange(renew_, false)) pusher_.reset();
+  tries_again_ = renew_ = false;
   lock.unlock();
-  if (!pusher_) pusher_.emplace(source_, storage_, formats_, options_.push);
-  auto report = pusher_->push();
+  auto report = remote_.push([this](const PushReport& so_far) { return go_on(so_far); });
   lock.lock();
-  pushing_ = false;
+  pushing_ = resting_ = false;
+  rest_at_ = Clock::now() + options_.rest_after;
   ++turn_;
   add(stats_.sent, report.ok() ? *report : so_far_);
   so_far_ = {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keeps a bucket up to date with a store for as long as both are there, in a thread of its own. The thread looks where
+// Keeps a mirror up to date with a store for as long as both are there, in a thread of its own. The thread looks where
 // the log ends, waits a little for more, pushes, and when that fails tries again, ever less often. It holds nothing
 // back and keeps nothing: what is mirrored later is read from the log then (docs/decisions/0013).
 #pragma once
@@ -16,7 +16,8 @@
 #include <thread>
 #include <vector>
 
-#include "replication/push.h"
+#include "replication/remote.h"
+#include "replication/source.h"
 
 namespace cairn::mirror {
 
@@ -24,20 +25,22 @@ struct MirrorOptions {
   // What is committed waits so long for more to be pushed with it, unless so much is there, or somebody waits for it.
   std::chrono::milliseconds linger{1'000};
   std::uint64_t linger_bytes = 64ull << 20;
-  // How often it looks where the log ends. That asks the bucket nothing.
+  // How often it looks where the log ends. That asks the remote nothing.
   std::chrono::milliseconds interval{100};
   // After a push that failed: the wait doubles with each further failure, and each is drawn evenly from its upper half.
   // What will not succeed by itself (no permission, another history) waits for the longest time at once.
   std::chrono::milliseconds retry_first{1'000};
   std::chrono::milliseconds retry_max{300'000};
-  PushOptions push = {};  // but for its progress
+  // So long after a push the remote is told to rest, when there was no other: a database is not kept connected for
+  // somebody who has nothing to say, and another program may push for the same store meanwhile.
+  std::chrono::milliseconds rest_after{5'000};
   // Called first on the thread.
   std::function<void()> on_thread = {};
 };
 
 enum class MirrorState : std::uint8_t {
   starting,  // nothing was asked yet
-  current,   // the bucket has what is committed
+  current,   // the mirror has what is committed
   waiting,   // for more, before it pushes
   pushing,
   failing,  // the last push failed; it tries again
@@ -59,19 +62,19 @@ struct MirrorStats {
 
 class Mirror {
  public:
-  // All are borrowed, `source` for the thread alone.
-  Mirror(Source& source, ObjectStorage& storage, const Formats& formats, MirrorOptions options);
+  // Both are borrowed, for the thread alone.
+  Mirror(Source& source, Remote& remote, MirrorOptions options);
   ~Mirror() { stop(); }
   Mirror(const Mirror&) = delete;
   Mirror& operator=(const Mirror&) = delete;
 
   // Once. resource_exhausted when the system starts no more threads.
   Status start();
-  // Stops the storage too, and returns when nothing is under way. What is not mirrored yet is not waited for.
+  // Stops the remote too, and returns when nothing is under way. What is not mirrored yet is not waited for.
   void stop();
 
   // Returns when nothing is under way; nothing follows until as many have resumed as paused. What somebody else has
-  // put into the bucket meanwhile is looked at anew.
+  // put into the mirror meanwhile is looked at anew.
   void pause();
   void resume();
 
@@ -98,6 +101,7 @@ class Mirror {
   // Where the log ends by now.
   void look(Lock& lock);
   bool is_due(Clock::time_point now) const;
+  void rest_if_due();
   bool is_wanted() const;  // somebody waits for what is not mirrored
   void push(Lock& lock);
   void note_mirrored(const Cursor& to);
@@ -105,20 +109,20 @@ class Mirror {
   Status go_on(const PushReport& so_far);
 
   Source& source_;
-  ObjectStorage& storage_;
-  const Formats& formats_;
-  MirrorOptions options_;
-  std::optional<Pusher> pusher_;  // of the thread
-  std::mutex stopping_one_;       // held while it is stopped
+  Remote& remote_;
+  const MirrorOptions options_;
+  std::mutex stopping_one_;  // held while it is stopped
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_, as everything below.
   bool stopping_ = false;
   unsigned pauses_ = 0;
   bool pushing_ = false;
-  bool renew_ = false;        // the bucket may have what pusher_ does not know
-  bool begun_ = false;        // a push has succeeded: what is mirrored is known
-  std::uint64_t turn_ = 0;    // pushes that have ended
+  bool renew_ = false;      // the mirror may have what nobody here knows
+  bool begun_ = false;      // a push has succeeded: what is mirrored is known
+  std::uint64_t turn_ = 0;  // pushes that have ended
+  bool resting_ = true;     // and the remote knows it
+  Clock::time_point rest_at_{};
   bool tries_again_ = false;  // somebody waits, who wants what was left out
   Clock::time_point looked_{};
   Seen mirrored_;            // of what was seen, the last that is mirrored; its cursor may be further

@@ -9,31 +9,16 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "replication/journal.h"
 #include "replication/object_storage.h"
 #include "replication/pack.h"
 #include "replication/pack_index.h"
+#include "replication/push_report.h"
 #include "replication/source.h"
 
 namespace cairn::mirror {
-
-struct PushReport {
-  std::uint64_t statements = 0;     // that were put
-  std::uint64_t packs = 0;          // that were put
-  std::uint64_t records = 0;        // blocks and objects in them
-  std::uint64_t content_bytes = 0;  // payloads in them
-  std::uint64_t sent_bytes = 0;     // of packs, indexes and journals
-  std::uint64_t requests = 0;       // those that put them
-  std::uint64_t begun_again = 0;    // since something was noted as outgoing
-  // Why statements could not be mirrored now: what they need cannot be read here, or is too large. The bucket keeps a
-  // note of them, and the next push tries them again.
-  std::vector<std::string> left_out;
-  Cursor to;
-};
 
 struct PushOptions {
   std::size_t parallel = 4;  // packs under way, each in memory
@@ -42,8 +27,7 @@ struct PushOptions {
   // Packs are part of an index when so many are there: what an interrupted push need not put again.
   std::size_t packs_per_index = 32;
   std::size_t records_per_index = 1u << 18;
-  // Called on the calling thread now and then; its error ends the push.
-  std::function<Status(const PushReport& so_far)> progress = {};
+  PushProgress progress = {};
 };
 
 // One store's way into one bucket. Owned by one thread. It remembers what the bucket has: a further push() asks only

@@ -32,6 +32,7 @@ Json fields_of(const MirroringStats& stats) {
           {"statements", stats.sent.statements},
           {"records", stats.sent.records},
           {"content_bytes", stats.sent.content_bytes},
+          {"rows", stats.sent.rows},
           {"sent_bytes", stats.sent.sent_bytes},
           {"requests", stats.sent.requests},
           {"left_out", stats.sent.left_out.size()}};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cairn mirror: remote views of a store, in S3-compatible storage.
+// cairn mirror: remote views of a store, in S3-compatible storage and in PostgreSQL.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "api/cli/answers.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/mirror_follow.h"
+#include "api/cli/mirror_status.h"
 #include "api/cli/verb.h"
 
 namespace cairn::cli {
@@ -25,12 +26,6 @@ struct Options {
   std::string max_dead = "20%", grace = "24h";
   bool follow = false, read_data = false, dry_run = false;
 };
-
-Json array_of_texts(const std::vector<std::string>& texts) {
-  Json array = Json::array();
-  for (const std::string& text : texts) array.push_back(printable(text));
-  return array;
-}
 
 Json fields_of(const MirrorInfo& mirror) {
   return {{"name", mirror.name},
@@ -87,35 +82,7 @@ Result<int> list(Session& session, const Options&) {
 Result<int> status(Session& session, const Options& options) {
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   CAIRN_TRY(const MirrorStatus found, store.mirrors().status(options.arguments[0]));
-  Output& out = session.out();
-  if (out.json()) {
-    Json fields = fields_of(found.mirror);
-    fields["packs"] = found.packs;
-    fields["pack_bytes"] = found.pack_bytes;
-    fields["behind_statements"] = found.behind_statements;
-    fields["behind_bytes"] = found.behind_bytes;
-    fields["stores"] = Json::array();
-    for (const MirroredStoreInfo& one : found.stores) {
-      fields["stores"].push_back({{"id", one.id},
-                                  {"is_this", one.is_this},
-                                  {"problem", printable(one.problem)},
-                                  {"names", array_of_texts(one.names)}});
-    }
-    session.summary(std::move(fields));
-    return kExitDone;
-  }
-  out.report(fmt::format("{} at {}: {} in {}\n", found.mirror.name, out.name(found.mirror.place.url),
-                         size_text(found.pack_bytes), count_text(found.packs, "pack", "packs")));
-  for (const MirroredStoreInfo& one : found.stores) {
-    out.report(fmt::format(
-        "  store {}{}: {}\n", one.id, one.is_this ? " (this one)" : "",
-        one.problem.empty() ? count_text(one.names.size(), "version", "versions") : printable(one.problem)));
-  }
-  out.report(found.behind_statements == 0 ? std::string("All that this store says is mirrored\n")
-                                          : fmt::format("Not mirrored yet: {}, in {} of the log\n",
-                                                        count_text(found.behind_statements, "name, object or result",
-                                                                   "names, objects and results"),
-                                                        size_text(found.behind_bytes)));
+  show_mirror_status(session, found, fields_of(found.mirror));
   return kExitDone;
 }
 
@@ -132,16 +99,22 @@ Result<int> push(Session& session, const Options& options) {
     session.summary({{"statements", report.statements},
                      {"records", report.records},
                      {"content_bytes", report.content_bytes},
+                     {"rows", report.rows},
                      {"sent_bytes", report.sent_bytes},
                      {"requests", report.requests},
                      {"left_out", array_of_texts(report.left_out)}});
-  } else {
-    session.out().report(
-        fmt::format("Mirrored {}: {} that the mirror did not have, {} sent in {}, in {}\n",
-                    count_text(report.statements, "name, object or result", "names, objects and results"),
-                    count_text(report.records, "block or object", "blocks and objects"), size_text(report.sent_bytes),
-                    count_text(report.requests, "request", "requests"), duration_text(session.seconds())));
+    return report.left_out.empty() ? kExitDone : kExitPartial;
   }
+  const std::string what = report.rows > 0 ? count_text(report.rows, "row", "rows")
+                                           : count_text(report.records, "block or object", "blocks and objects") +
+                                                 " that the mirror did not have";
+  session.out().report(
+      report.requests == 0
+          ? std::string("Nothing new to mirror\n")
+          : fmt::format("Mirrored {}: {}, {} sent in {}, in {}\n",
+                        count_text(report.statements, "name, object or result", "names, objects and results"), what,
+                        size_text(report.sent_bytes), count_text(report.requests, "request", "requests"),
+                        duration_text(session.seconds())));
   return report.left_out.empty() ? kExitDone : kExitPartial;
 }
 
@@ -245,7 +218,7 @@ struct Action {
   Result<int> (*run)(Session& session, const Options& options);
 };
 constexpr std::size_t kAny = ~std::size_t{0};
-constexpr std::array kActions{Action{"add", "NAME s3://BUCKET/PREFIX", 2, 2, add},
+constexpr std::array kActions{Action{"add", "NAME and s3://BUCKET/PREFIX or postgresql://HOST/DATABASE", 2, 2, add},
                               Action{"rm", "NAME", 1, 1, remove},
                               Action{"list", "nothing", 0, 0, list},
                               Action{"status", "NAME", 1, 1, status},
@@ -275,7 +248,7 @@ Run declare_mirror(VerbOptions& options) {
   options.option("--endpoint", "URL", given->place.endpoint, "add, restore: the server, when it is not Amazon's own");
   options.option("--region", "NAME", given->place.region, "add, restore: the bucket's region");
   options.option("--ca-file", "FILE", given->place.ca_file,
-                 "add, restore: certificates to trust instead of the system's");
+                 "add, restore: certificates to trust instead of the system's; of PostgreSQL sslrootcert");
   options.option("--from", "STORE", given->from, "pull, restore: of the mirror's stores, the one with this id");
   options.flag("--follow", given->follow, "push: goes on with whatever is written, until it is stopped");
   options.option("--limit", "SIZE", given->limit, "push --follow: bytes a second that are sent at most, such as 10MiB");
@@ -293,12 +266,13 @@ Run declare_mirror(VerbOptions& options) {
 }  // namespace
 
 constinit const Verb kMirror{.name = "mirror",
-                             .summary = "Keep a copy in S3-compatible storage, and bring it back",
+                             .summary = "Keep a copy in S3-compatible storage, or rows in PostgreSQL",
                              .examples =
                                  "  cairn mirror add cloud s3://models/team --region eu-central-1\n"
                                  "  cairn mirror push cloud                 again whenever there is something new\n"
                                  "  cairn mirror push cloud --follow        beside a training process, as it writes\n"
                                  "  cairn mirror pull cloud llama-sft@3     one model, without the rest\n"
+                                 "  cairn mirror add results postgresql://db.example/results\n"
                                  "  cairn mirror gc cloud                   once a day: what nothing needs goes\n"
                                  "  cairn --store restored mirror restore s3://models/team --region eu-central-1\n",
                              .lines = true,

@@ -7,9 +7,6 @@
 
 #include "engine/base/errors.h"
 #include "engine/format/manifest.h"
-#ifdef CAIRN_HAVE_S3
-#include "replication/s3/open_storage.h"
-#endif
 
 namespace cairn {
 namespace {
@@ -19,18 +16,6 @@ constexpr std::uint64_t kFileBytesMax = 64 * 1024;
 
 std::string folder_in(const std::string& store) { return store + "/mirrors"; }
 std::string folder_of(const StoreImpl& store) { return folder_in(store.layout().folder); }
-
-#ifdef CAIRN_HAVE_S3
-s3::StorageAddress address_of(const MirrorPlace& place) {
-  return {.url = place.url,
-          .endpoint = place.endpoint,
-          .region = place.region,
-          .ca_file = place.ca_file,
-          .create_bucket = true};
-}
-#else
-Error no_s3() { return make_error(ErrorCode::unsupported, "this build of cairn has no S3"); }
-#endif
 
 }  // namespace
 
@@ -47,24 +32,6 @@ Status check_mirror_name(const std::string& name) {
   return make_error(ErrorCode::invalid_argument, "'" + printable(name.substr(0, kNameBytesMax)) +
                                                      "' is no name for a mirror: 1 to 64 letters, digits, '-', '_' and "
                                                      "'.', beginning with a letter or digit, and not ending in .tmp");
-}
-
-Status check_mirror_place(const MirrorPlace& place) {
-#ifdef CAIRN_HAVE_S3
-  return s3::check_address(address_of(place));
-#else
-  static_cast<void>(place);
-  return no_s3();
-#endif
-}
-
-Result<std::unique_ptr<ObjectStorage>> open_mirror_storage(const MirrorPlace& place) {
-#ifdef CAIRN_HAVE_S3
-  return s3::open_storage(address_of(place));
-#else
-  static_cast<void>(place);
-  return no_s3();
-#endif
 }
 
 Status write_mirror_place(StoreImpl& store, const std::string& name, const MirrorPlace& place) {

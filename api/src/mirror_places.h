@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a store's mirrors are: a small JSON file for each in its folder, and the storage that such a place means.
+// Where a store's mirrors are: a small JSON file for each in its folder.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "api/src/store_impl.h"
 #include "cairn/mirrors.h"
-#include "replication/object_storage.h"
 
 namespace cairn {
 
 // Letters, digits, '-', '_' and '.', the first of them none of these marks; at most 64.
 Status check_mirror_name(const std::string& name);
-// Whether this build can have a mirror there, and the place makes sense.
-Status check_mirror_place(const MirrorPlace& place);
 
 Status write_mirror_place(StoreImpl& store, const std::string& name, const MirrorPlace& place);
 // Nothing: there is no mirror of that name. corruption: the file is not what was written.
@@ -28,7 +24,5 @@ Result<bool> remove_mirror_place(StoreImpl& store, const std::string& name);
 
 // All of them, with a store in `folder` that is destroyed.
 Status destroy_mirror_places(FileSystem& fs, const std::string& folder);
-
-Result<std::unique_ptr<ObjectStorage>> open_mirror_storage(const MirrorPlace& place);
 
 }  // namespace cairn

@@ -65,12 +65,13 @@ Result<PostgresPushReport> PostgresPusher::push() {
     const Status pushed = push_once(report);
     if (pushed.ok()) return report;
     if (!retry.again(pushed.error())) return retry.last_error(pushed.error());
+    if (options_.progress) CAIRN_CHECK(options_.progress(report));
   }
 }
 
 Status PostgresPusher::connect() {
   if (connection_ && !connection_->is_broken()) return {};
-  CAIRN_TRY(connection_, postgres::Connection::open(address_));
+  CAIRN_TRY(connection_, postgres::Connection::open(address_, options_.stop));
   Status begun = begin_session();
   // The next attempt looks again.
   if (!begun.ok()) connection_.reset();
@@ -181,7 +182,10 @@ Status PostgresPusher::write_if_full(Batch& batch, PostgresPushReport& report) {
 // The batch begins anew behind it.
 Status PostgresPusher::write(Batch& batch, PostgresPushReport& report) {
   CAIRN_TRY(const postgres::Applied applied, postgres::apply(*connection_, batch, options_.apply));
-  if (applied == postgres::Applied::now) report.rows += batch.rows();
+  if (applied == postgres::Applied::now) {
+    report.rows += batch.rows();
+    report.bytes += batch.bytes();
+  }
   ++report.batches;
   place_ = batch.to();
   batch = Batch(batch.store(), place_, place_);

@@ -19,6 +19,7 @@ namespace cairn {
 struct PostgresPushReport {
   std::uint64_t statements = 0;  // that were looked at
   std::uint64_t rows = 0;        // that were written or removed
+  std::uint64_t bytes = 0;       // of them, about
   std::uint64_t batches = 0;
   // Why statements could not be mirrored now. The database has a note of them, and the next push tries them again.
   std::vector<std::string> left_out;
@@ -33,7 +34,8 @@ struct PostgresPushOptions {
   postgres::ApplyOptions apply = {};
   RetryPolicy retry = {};
   RetryClock clock = system_retry_clock();
-  // Called on the calling thread now and then; its error ends the push.
+  const postgres::StopEvent* stop = nullptr;  // ends what waits for the server, but not the waits of `clock`; borrowed
+  // Called on the calling thread now and then, between attempts too; its error ends the push.
   std::function<Status(const PostgresPushReport& so_far)> progress = {};
 };
 

@@ -5,6 +5,7 @@
 
 #include "api/src/mirror_places.h"
 #include "api/src/mirroring.h"
+#include "api/src/opened_mirror.h"
 #include "engine/base/errors.h"
 
 namespace cairn {
@@ -22,8 +23,9 @@ Result<std::unique_ptr<ReadThrough>> ReadThrough::open(StoreImpl& store, const s
   }
   CAIRN_TRY(const auto place, read_mirror_place(store, mirror));
   if (!place) return make_error(ErrorCode::not_found, "the store has no mirror '" + printable(mirror) + "'");
-  CAIRN_TRY(auto storage, open_mirror_storage(*place));
-  return std::make_unique<ReadThrough>(store, std::move(storage), [] { return Clock::now(); });
+  auto storage = open_mirror_storage(*place);
+  if (!storage.ok()) return std::move(storage).error().with_context("the mirror '" + mirror + "'");
+  return std::make_unique<ReadThrough>(store, std::move(storage).value(), [] { return Clock::now(); });
 }
 
 ReadThrough::ReadThrough(StoreImpl& store, std::unique_ptr<ObjectStorage> storage,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/src/running_mirrors.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "engine/base/background_thread.h"
@@ -10,20 +9,10 @@
 namespace cairn {
 namespace {
 
-// What a slow line is given at a time: about so many seconds of it.
-constexpr std::uint64_t kSecondsPerPack = 4;
-constexpr std::uint64_t kPackBytesMin = 4 * MiB;
-
 mirror::MirrorOptions options_of(const MirroringOptions& options) {
   mirror::MirrorOptions out;
   out.linger = options.linger;
   out.linger_bytes = options.linger_bytes;
-  out.push.parallel = std::max(options.parallel, 1u);
-  if (options.bytes_per_second > 0) {
-    const std::uint64_t usual = out.push.pack_bytes;
-    const std::uint64_t rate = std::min(options.bytes_per_second, usual);
-    out.push.pack_bytes = static_cast<std::uint32_t>(std::clamp(rate * kSecondsPerPack, kPackBytesMin, usual));
-  }
   out.on_thread = [nice = options.nice] { become_background_thread("cairn-mirror", nice); };
   return out;
 }
@@ -43,14 +32,11 @@ MirroringState state_of(mirror::MirrorState state) {
 
 }  // namespace
 
-RunningMirror::RunningMirror(StoreImpl& store, std::unique_ptr<ObjectStorage> storage, const MirroringOptions& options)
+RunningMirror::RunningMirror(StoreImpl& store, std::unique_ptr<OpenedMirror> opened, const MirroringOptions& options)
     : source_(store),
-      formats_(store.header().digest),
-      storage_(std::move(storage)),
-      throttled_(options.bytes_per_second > 0 ? std::make_unique<ThrottledStorage>(*storage_, options.bytes_per_second)
-                                              : nullptr),
-      mirror_(source_, throttled_ ? static_cast<ObjectStorage&>(*throttled_) : *storage_, formats_,
-              options_of(options)) {}
+      opened_(std::move(opened)),
+      remote_(opened_->remote(source_, options)),
+      mirror_(source_, *remote_, options_of(options)) {}
 
 MirroringStats RunningMirror::stats() const {
   mirror::MirrorStats stats = mirror_.stats();
@@ -62,20 +48,15 @@ MirroringStats RunningMirror::stats() const {
           .failures = stats.failures,
           .error = std::move(stats.error),
           .retry_in = stats.retry_in,
-          .sent = {.statements = stats.sent.statements,
-                   .records = stats.sent.records,
-                   .content_bytes = stats.sent.content_bytes,
-                   .sent_bytes = stats.sent.sent_bytes,
-                   .requests = stats.sent.requests,
-                   .left_out = std::move(stats.sent.left_out)}};
+          .sent = push_report_of(std::move(stats.sent))};
 }
 
-Status RunningMirrors::start(const std::string& name, std::unique_ptr<ObjectStorage> storage,
+Status RunningMirrors::start(const std::string& name, std::unique_ptr<OpenedMirror> opened,
                              const MirroringOptions& options) {
   const std::lock_guard lock(mutex_);
   if (closed_) return make_error(ErrorCode::invalid_argument, "the store is closed");
   if (running_.contains(name)) return make_error(ErrorCode::already_exists, "the mirror '" + name + "' runs already");
-  auto mirror = std::make_shared<RunningMirror>(store_, std::move(storage), options);
+  auto mirror = std::make_shared<RunningMirror>(store_, std::move(opened), options);
   CAIRN_CHECK(mirror->start());
   running_.emplace(name, std::move(mirror));
   return {};

@@ -9,18 +9,17 @@
 #include <string>
 #include <vector>
 
-#include "api/src/mirror_formats.h"
 #include "api/src/mirror_source.h"
+#include "api/src/opened_mirror.h"
 #include "cairn/mirrors.h"
 #include "replication/mirror.h"
-#include "replication/throttled_storage.h"
 
 namespace cairn {
 
 // One of them, with all that it works on.
 class RunningMirror {
  public:
-  RunningMirror(StoreImpl& store, std::unique_ptr<ObjectStorage> storage, const MirroringOptions& options);
+  RunningMirror(StoreImpl& store, std::unique_ptr<OpenedMirror> opened, const MirroringOptions& options);
 
   Status start() { return mirror_.start(); }
   MirroringStats stats() const;
@@ -28,9 +27,8 @@ class RunningMirror {
 
  private:
   MirrorSource source_;
-  const MirrorFormats formats_;
-  const std::unique_ptr<ObjectStorage> storage_;
-  std::unique_ptr<ThrottledStorage> throttled_;  // null: no limit
+  const std::unique_ptr<OpenedMirror> opened_;
+  const std::unique_ptr<mirror::Remote> remote_;
   mirror::Mirror mirror_;
 };
 
@@ -40,7 +38,7 @@ class RunningMirrors {
   explicit RunningMirrors(StoreImpl& store) : store_(store) {}
 
   // already_exists: it runs already.
-  Status start(const std::string& name, std::unique_ptr<ObjectStorage> storage, const MirroringOptions& options);
+  Status start(const std::string& name, std::unique_ptr<OpenedMirror> opened, const MirroringOptions& options);
   // False when it does not run.
   bool stop(const std::string& name);
   // For good: none is started any more.

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "api/src/bucket_mirror.h"
 #include "api/src/running_mirrors.h"
 #include "bench/ingest/measure.h"
 
@@ -70,7 +71,9 @@ inline cairn::Store mirrored_store(const std::string& folder, std::uint64_t budg
   check(opened);
   (*opened)->destroy_when_closed();
   if (mirroring) {
-    check((*opened)->running_mirrors().start("remote", std::make_unique<ForgetfulStorage>(), *mirroring));
+    auto storage = std::make_unique<ForgetfulStorage>();
+    auto mirror = std::make_unique<cairn::BucketMirror>(**opened, cairn::MirrorInfo(), std::move(storage));
+    check((*opened)->running_mirrors().start("remote", std::move(mirror), *mirroring));
   }
   cairn::Store store = cairn::StoreImpl::handle(std::move(opened).value());
   check(store.warm_up());

@@ -6,7 +6,6 @@
 
 #include <cstring>
 #include <memory>
-#include <string_view>
 
 #include "replication/postgres/errors.h"
 
@@ -46,19 +45,34 @@ bool all_are_local(std::string_view hosts) {
   }
 }
 
-}  // namespace
-
-Result<std::vector<Keyword>> keywords_behind(const Address& address) {
+Result<Options> parse(std::string_view address) {
   // libpq wants a string that ends; what it copies of it is wiped when it goes.
-  std::string text(address.text.reveal());
+  std::string text(address);
   const WipedAtEnd wiped(text);
   char* why = nullptr;
-  const Options said(PQconninfoParse(text.c_str(), &why));
+  Options said(PQconninfoParse(text.c_str(), &why));
   // The reason quotes the text.
   if (why != nullptr) PQfreemem(why);
-  if (!said || text.find('\0') != std::string::npos) {
-    return make_error(ErrorCode::invalid_argument, "the address of the PostgreSQL server cannot be read");
+  if (said && text.find('\0') == std::string::npos) return said;
+  return make_error(ErrorCode::invalid_argument, "the address of the PostgreSQL server cannot be read");
+}
+
+}  // namespace
+
+Status check_shown(std::string_view text) {
+  CAIRN_TRY(const Options said, parse(text));
+  for (const PQconninfoOption* option = said.get(); option->keyword != nullptr; ++option) {
+    // libpq marks so what a form that asks for it would not show.
+    if (option->val == nullptr || std::string_view(option->dispchar) != "*") continue;
+    return make_error(ErrorCode::invalid_argument,
+                      "the address of a PostgreSQL server that is kept has no password in it: that belongs into "
+                      "~/.pgpass, the file that PGPASSFILE names, or PGPASSWORD");
   }
+  return {};
+}
+
+Result<std::vector<Keyword>> keywords_behind(const Address& address) {
+  CAIRN_TRY(const Options said, parse(address.text.reveal()));
   // With what the variables say where the text is silent.
   const Options defaults(PQconndefaults());
   const auto either = [&](std::string_view keyword) {
@@ -73,7 +87,8 @@ Result<std::vector<Keyword>> keywords_behind(const Address& address) {
   const bool said_so = !value_of(said, "sslmode").empty() || (wanted != nullptr && *wanted != '\0');
 
   std::vector<Keyword> keywords{{"client_encoding", "UTF8"}, {"fallback_application_name", "cairn"}};
-  if (!local && !said_so) {
+  if (!address.ca_file.empty()) keywords.emplace_back("sslrootcert", address.ca_file);
+  if ((!local || !address.ca_file.empty()) && !said_so) {
     keywords.emplace_back("sslmode", "verify-full");
     // What is encrypted by other means would go past it.
     keywords.emplace_back("gssencmode", "disable");

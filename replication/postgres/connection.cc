@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -53,6 +54,8 @@ Error is_lost() {
   return error;
 }
 
+Error is_stopped() { return make_error(ErrorCode::cancelled, "what was asked of PostgreSQL was stopped"); }
+
 }  // namespace
 
 Rows::Rows(pg_result* owned) : result_(owned, PQclear) {}
@@ -75,8 +78,8 @@ CellReader Rows::row(std::size_t number) const {
 void Connection::Finish::operator()(pg_conn* connection) const noexcept { PQfinish(connection); }
 Connection::~Connection() = default;
 
-Result<std::unique_ptr<Connection>> Connection::open(const Address& address) {
-  std::unique_ptr<Connection> connection(new Connection);
+Result<std::unique_ptr<Connection>> Connection::open(const Address& address, const StopEvent* stop) {
+  std::unique_ptr<Connection> connection(new Connection(stop));
   CAIRN_CHECK(connection->connect(address));
   CAIRN_CHECK(connection->begin_session(address.statement_timeout));
   return connection;
@@ -172,10 +175,16 @@ Error Connection::failure(const pg_result* answer) const {
 Result<bool> Connection::wait(bool read, bool write, Deadline deadline) {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    pollfd socket{.fd = PQsocket(connection_.get()), .events = 0, .revents = 0};
+    // What is negative is passed over.
+    std::array<pollfd, 2> either{
+        pollfd{.fd = PQsocket(connection_.get()), .events = 0, .revents = 0},
+        pollfd{.fd = stop_ == nullptr ? -1 : stop_->descriptor(), .events = POLLIN, .revents = 0}};
+    pollfd& socket = either[0];
     if (read) socket.events |= POLLIN;
     if (write) socket.events |= POLLOUT;
-    const int ready = ::poll(&socket, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1 << 30)));
+    const int ready =
+        ::poll(either.data(), either.size(), static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1 << 30)));
+    if (ready > 0 && either[1].revents != 0) return given_up(is_stopped());
     if (ready > 0) return (socket.revents & ~POLLOUT) != 0;
     if (ready < 0 && errno != EINTR) {
       Error error = make_error(ErrorCode::io, "PostgreSQL: poll failed");

@@ -20,6 +20,7 @@
 #include "cairn/result.h"
 #include "replication/postgres/address.h"
 #include "replication/postgres/cells.h"
+#include "replication/postgres/stop_event.h"
 
 struct pg_conn;
 struct pg_result;
@@ -52,8 +53,9 @@ struct Call {
 // not, and every later call fails. After any other error it goes on; a transaction is to be rolled back.
 class Connection {
  public:
-  // unsupported: a server older than 13, or a database whose encoding is not UTF-8.
-  static Result<std::unique_ptr<Connection>> open(const Address& address);
+  // unsupported: a server older than 13, or a database whose encoding is not UTF-8. `stop` is borrowed for the
+  // connection's life, and ends whatever waits: cancelled, and the connection is broken.
+  static Result<std::unique_ptr<Connection>> open(const Address& address, const StopEvent* stop = nullptr);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -76,7 +78,7 @@ class Connection {
   using Deadline = std::chrono::steady_clock::time_point;
   using Answer = std::unique_ptr<pg_result, void (*)(pg_result*)>;
 
-  Connection() = default;
+  explicit Connection(const StopEvent* stop) : stop_(stop) {}
   Status connect(const Address& address);
   Status begin_session(std::chrono::milliseconds statement_timeout);
 
@@ -98,6 +100,7 @@ class Connection {
   std::string without_secret(std::string words) const;
   Status require_connection() const;
 
+  const StopEvent* const stop_;  // null: there is none
   std::unique_ptr<pg_conn, Finish> connection_;
   std::chrono::milliseconds statement_timeout_{};
   std::map<std::string, std::string, std::less<>> prepared_;  // name by statement

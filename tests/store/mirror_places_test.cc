@@ -87,5 +87,30 @@ TEST_F(MirrorPlacesTest, AStoreThatIsDestroyedLeavesNoPlaceBehind) {
   EXPECT_FALSE(fs_.info("a").ok());
 }
 
+class DatabasePlacesTest : public MirrorTest {};
+
+TEST_F(DatabasePlacesTest, ADatabaseIsAPlaceWithoutItsPassword) {
+  OpenedStore a = open("a");
+  const Status added = a.store.mirrors().add("db", {.url = "postgresql://host/results", .ca_file = "/ca.pem"});
+  if (!added.ok() && added.error().code == ErrorCode::unsupported) GTEST_SKIP() << added.error().message;
+  ASSERT_TRUE(added.ok()) << added.error().message;
+  ASSERT_TRUE(a.store.mirrors().add("db.2", {.url = "postgres://user@host/results?sslmode=require"}).ok());
+  for (const MirrorPlace& place :
+       {MirrorPlace{.url = "postgresql://user:canary@host/results"},
+        MirrorPlace{.url = "postgres://host/results?password=canary"},
+        MirrorPlace{.url = "postgresql://user:canary@host/results?nonsense=1"},
+        MirrorPlace{.url = "postgresq://user:canary@host/results"}, MirrorPlace{.url = "host=h password=canary"},
+        MirrorPlace{.url = "postgresql://host/results", .endpoint = "https://host"},
+        MirrorPlace{.url = "postgresql://host/results", .endpoint = {}, .region = "eu-central-1"}}) {
+    const Status refused = a.store.mirrors().add("name", place);
+    ASSERT_FALSE(refused.ok()) << place.url;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument) << place.url;
+    EXPECT_EQ(refused.error().message.find("canary"), std::string::npos) << refused.error().message;
+  }
+  const Status refused = a.store.mirrors().add("name", {.url = "postgresql://user:canary@host/results"});
+  EXPECT_NE(refused.error().message.find(".pgpass"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(a.store.mirrors().list()->size(), 2u);
+}
+
 }  // namespace
 }  // namespace cairn::testing

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "api/src/bucket_mirror.h"
 #include "api/src/running_mirrors.h"
 #include "replication/forwarding_storage.h"
 #include "tests/store/mirror_fixture.h"
@@ -55,9 +56,12 @@ class MirroringTest : public MirrorTest {
   // Sends as soon as there is something, and tries again at once.
   static MirroringOptions eager() { return {.linger = std::chrono::milliseconds(0), .nice = 0}; }
 
+  static std::unique_ptr<OpenedMirror> mirror_of(StoreImpl& store, std::unique_ptr<ObjectStorage> storage) {
+    return std::make_unique<BucketMirror>(store, MirrorInfo(), std::move(storage));
+  }
   void start(StoreImpl& store, const MirroringOptions& options = eager()) {
-    const Status started =
-        store.running_mirrors().start("remote", std::make_unique<ForwardingStorage>(bucket_), options);
+    const Status started = store.running_mirrors().start(
+        "remote", mirror_of(store, std::make_unique<ForwardingStorage>(bucket_)), options);
     ASSERT_TRUE(started.ok()) << started.error().message;
   }
   static MirroringStats stats_of(Store& store) { return store.mirrors().mirroring("remote").value(); }

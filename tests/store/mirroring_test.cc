@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cairn/mirrors.h"
+#include "replication/bucket_remote.h"
 #include "tests/store/mirroring_fixture.h"
 
 namespace cairn::testing {
@@ -152,7 +153,7 @@ TEST_F(MirroringTest, AServerThatHangsHoldsUpNeitherPutsNorClosing) {
   auto hanging = std::make_unique<HangingStorage>(bucket_);
   HangingStorage& storage = *hanging;
   storage.hang(true);
-  ASSERT_TRUE(a.impl->running_mirrors().start("remote", std::move(hanging), eager()).ok());
+  ASSERT_TRUE(a.impl->running_mirrors().start("remote", mirror_of(*a.impl, std::move(hanging)), eager()).ok());
   put_object(a.store, "object", random_bytes(1'000, 1));
   storage.wait_until_hung();
   put_object(a.store, "other", random_bytes(1'000, 2));
@@ -166,8 +167,8 @@ TEST_F(MirroringTest, AServerThatHangsHoldsUpNeitherPutsNorClosing) {
 TEST_F(MirroringTest, StoppingEndsItAndItCanBeStartedAgain) {
   OpenedStore a = open("a");
   start(*a.impl);
-  EXPECT_EQ(a.impl->running_mirrors().start("remote", std::make_unique<ForwardingStorage>(bucket_), {}).error().code,
-            ErrorCode::already_exists);
+  auto again = mirror_of(*a.impl, std::make_unique<ForwardingStorage>(bucket_));
+  EXPECT_EQ(a.impl->running_mirrors().start("remote", std::move(again), {}).error().code, ErrorCode::already_exists);
   EXPECT_TRUE(a.store.mirrors().stop("remote").value());
   EXPECT_FALSE(a.store.mirrors().stop("remote").value());
   EXPECT_EQ(a.store.mirrors().mirroring("remote").error().code, ErrorCode::not_found);
@@ -250,7 +251,8 @@ TEST_F(MirroringTest, BesidePutsRemovalsAndReclaimingTheMirrorEndsAsTheStoreDoes
   }();
   MirrorSource source(*a.impl);
   const MirrorFormats formats(DigestKind::blake3);
-  mirror::Mirror mirror(source, bucket_, formats, options);
+  mirror::BucketRemote remote(source, bucket_, formats, {});
+  mirror::Mirror mirror(source, remote, options);
   ASSERT_TRUE(mirror.start().ok());
   std::vector<std::thread> writers;
   for (std::uint64_t writer = 0; writer < 3; ++writer) {
@@ -316,7 +318,8 @@ TEST_F(MirroringTest, NothingIsAskedWhileNothingIsNew) {
   mirror::MirrorOptions options;
   options.linger = milliseconds(0);
   options.interval = milliseconds(1);
-  mirror::Mirror mirror(source, bucket_, formats, options);
+  mirror::BucketRemote remote(source, bucket_, formats, {});
+  mirror::Mirror mirror(source, remote, options);
   ASSERT_TRUE(mirror.start().ok());
   const Position end = a.impl->index().applied();
   ASSERT_TRUE(mirror.wait_until({end.segment, end.offset}, std::chrono::nanoseconds::max()).ok());

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mirrors: remote views of a store, kept in S3-compatible storage. A mirror is shared by any number of stores, on any
-// number of machines: content that it has, from whichever store, is not sent again. What a store says (names, versions,
-// checkpoints, objects, results) is mirrored when everything that it needs is there, in the order of the store's log.
+// Mirrors: remote views of a store, kept in S3-compatible storage or in a PostgreSQL database. A mirror is shared by
+// any number of stores, on any number of machines.
 //
-// Credentials are never a part of a mirror's place, nor kept in the store: they come from where Amazon's own tools look
-// for them, the environment, ~/.aws, the container's or the machine's metadata service, each time they are needed.
+// In storage there is what the store has: content that is there, from whichever store, is not sent again, and what a
+// store says (names, versions, checkpoints, objects, results) is mirrored when everything that it needs is there, in
+// the order of the store's log. In a database there are rows of what it says: experiments, evaluations, results,
+// metrics, and which names, files and tensors there are (docs/postgres.md).
+//
+// Credentials are never a part of a mirror's place, nor kept in the store. Those of S3 come from where Amazon's own
+// tools look for them, the environment, ~/.aws, the container's or the machine's metadata service, each time they are
+// needed; a database's password from where PostgreSQL's do, ~/.pgpass, PGPASSFILE or PGPASSWORD.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,12 +32,15 @@ struct RepairReport;
 
 // Where a mirror is.
 struct MirrorPlace {
-  std::string url;  // "s3://bucket" or "s3://bucket/prefix"
-  // "https://host:port"; empty: Amazon's own for the region.
+  // "s3://bucket" or "s3://bucket/prefix"; or "postgresql://host/database", as PostgreSQL's own programs take it, but
+  // for a password.
+  std::string url;
+  // Of S3: "https://host:port"; empty: Amazon's own for the region.
   std::string endpoint = {};
-  // Empty: what the environment and ~/.aws say, or else us-east-1.
+  // Of S3. Empty: what the environment and ~/.aws say, or else us-east-1.
   std::string region = {};
-  // Certificates in PEM to be trusted instead of the platform's; empty: those.
+  // Certificates in PEM to be trusted instead of the platform's; empty: those, and of a database those in
+  // ~/.postgresql/root.crt.
   std::string ca_file = {};
   friend bool operator==(const MirrorPlace&, const MirrorPlace&) = default;
 };
@@ -45,9 +54,11 @@ struct MirrorPushReport {
   std::uint64_t statements = 0;     // names, objects and results that were said, or said to be gone
   std::uint64_t records = 0;        // blocks and objects that the mirror did not have
   std::uint64_t content_bytes = 0;  // of those, as the store has them: encoded
-  std::uint64_t sent_bytes = 0;     // with what says where they are
-  std::uint64_t requests = 0;       // that put something
-  // What could not be mirrored because it is damaged here, in words that name it: see Store::check().
+  std::uint64_t rows = 0;           // of a database, that were written or removed
+  std::uint64_t sent_bytes = 0;     // with what says where they are; of rows about
+  std::uint64_t requests = 0;       // that put something; of a database transactions
+  // What could not be mirrored because it is damaged here, or a database has no place for it, in words that name it:
+  // see Store::check().
   std::vector<std::string> left_out;
 };
 
@@ -68,8 +79,11 @@ struct MirroredStoreInfo {
 
 struct MirrorStatus {
   MirrorInfo mirror;
-  std::uint64_t packs = 0, pack_bytes = 0;  // of all stores
+  std::uint64_t packs = 0, pack_bytes = 0;    // in storage, of all stores
+  std::map<std::string, std::uint64_t> rows;  // in a database, of this store, by table; in storage there are none
   std::vector<MirroredStoreInfo> stores;
+  // In a database: what of this store is left out there, and why.
+  std::vector<std::string> left_out;
   // What a push would say now, what the last one had to leave out included; and how much of the log was not looked at
   // yet.
   std::uint64_t behind_statements = 0, behind_bytes = 0;
@@ -88,7 +102,8 @@ struct MirroringOptions {
   std::uint64_t linger_bytes = 64ull * 1024 * 1024;
   // Sent at most so fast, on average; 0: no limit.
   std::uint64_t bytes_per_second = 0;
-  // Requests that send, at the same time; each has up to 32 MiB in memory.
+  // Requests that send, at the same time; each has up to 32 MiB in memory. To a database it is one connection, which is
+  // closed when there was nothing new for five seconds.
   unsigned parallel = 2;
   // Added to the niceness of the threads that do it, 0 to 19.
   int nice = 10;
@@ -143,20 +158,24 @@ struct MirrorGcReport {
 };
 
 // Of one store; any thread. Calls that ask the mirror block, and try again what may succeed later. Errors name what was
-// asked and never hold a secret. ErrorCode::unsupported: this build has no S3, or the mirror is of stores with another
-// digest. not_found: no mirror of that name. Progress may stop a call: ErrorCode::cancelled.
+// asked and never hold a secret. ErrorCode::unsupported: this build has no S3 or no PostgreSQL, the mirror is of stores
+// with another digest, or it is a database and the call is about content: gc(), repair() and restore(), so far verify()
+// and pull() as well, and StoreOptions::read_through. not_found: no mirror of that name. Progress may stop a call:
+// ErrorCode::cancelled.
 class Mirrors {
  public:
   // Notes the place under a name (letters, digits, '-', '_', '.'; at most 64), in the store's folder, where read-only
-  // openers find it too. Asks the mirror nothing. already_exists: the name has another place.
+  // openers find it too. Asks the mirror nothing. already_exists: the name has another place. invalid_argument: a
+  // place that makes no sense, or a password in the URL of a database.
   Status add(const std::string& name, const MirrorPlace& place);
   // Forgets the place, and keeps it up to date no more. What is there stays.
   Result<bool> remove(const std::string& name);
   Result<std::vector<MirrorInfo>> list();
 
   // Brings the mirror up to date with what is committed here. Beside whoever writes, also from a read-only opener.
-  // Creates the bucket when it is missing. After a failure what was sent is there, and the next push goes on. conflict:
-  // the mirror has another history of this store, of a copy that went its own way.
+  // Creates the bucket, or the tables, when they are missing. After a failure what was sent is there, and the next push
+  // goes on. conflict: the mirror has another history of this store, of a copy that went its own way; retryable:
+  // another program pushes this store into the same database, which is waited for a little.
   Result<MirrorPushReport> push(const std::string& name, const Progress& progress = {});
 
   // Keeps the mirror up to date from now on, in a thread of the store's own, until stop() or close(). Beside whoever
@@ -175,7 +194,7 @@ class Mirrors {
   // Everything that was put, saved or removed before is committed and mirrored, so that it can be restored without this
   // machine; sends it now. The error with which a put failed to be committed. At the end of `time`, which begins once
   // it is, the error of the last push, or cancelled, both retryable; one that will not go away by itself is returned at
-  // once. corruption: something could not be read here. not_found: it is not kept up to date.
+  // once. corruption: something is left out. not_found: it is not kept up to date.
   Status wait_until_mirrored(const std::string& name, std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
   // The same of one put, `time` for all of it.
   Status wait_until_mirrored(const std::string& name, const Ticket& put,

@@ -127,6 +127,66 @@ TEST_F(ConnectionTest, AStatementEndsAtItsTimeLimitAndSoDoesASilentServer) {
   EXPECT_FALSE((*connection)->run("SELECT 1").ok());
 }
 
+// Without it both would wait for an hour.
+TEST_F(ConnectionTest, AStopEndsAStatementAndTheWayToTheServer) {
+  const auto hour = std::chrono::hours(1);
+  auto stop = StopEvent::create();
+  CAIRN_ASSERT_OK(stop);
+  auto connection = Connection::open({.text = Secret(address_of(database_)), .statement_timeout = hour}, stop->get());
+  CAIRN_ASSERT_OK(connection);
+  std::thread stopping([&] {
+    const auto other = connect();
+    while (number(*other, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(3600)%'") == 0) {
+    }
+    (*stop)->stop();
+  });
+  const Status slept = (*connection)->run("SELECT pg_sleep(3600)");
+  stopping.join();
+  ASSERT_FALSE(slept.ok());
+  EXPECT_EQ(slept.error().code, ErrorCode::cancelled) << slept.error().message;
+  EXPECT_FALSE(slept.error().retryable);
+  EXPECT_TRUE((*connection)->is_broken());
+  EXPECT_FALSE((*stop)->sleep(hour));
+  CAIRN_ASSERT_OK(connect()->run(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(3600)%'"));
+
+  stop = StopEvent::create();
+  CAIRN_ASSERT_OK(stop);
+  EXPECT_TRUE((*stop)->sleep(std::chrono::milliseconds(1)));
+  // Asked on the proxy's thread, when the client has said its first word.
+  MessageProxy proxy(std::stoi(port()), [&](std::size_t) {
+    (*stop)->stop();
+    return MessageProxy::Do::hang;
+  });
+  const auto connected =
+      Connection::open({.text = Secret(address_of(database_, proxy.port())), .connect_timeout = hour}, stop->get());
+  ASSERT_FALSE(connected.ok());
+  EXPECT_EQ(connected.error().code, ErrorCode::cancelled) << connected.error().message;
+}
+
+TEST_F(ConnectionTest, WhatIsKeptAndShownHasNoPassword) {
+  for (const char* const fine : {"postgresql://host/db", "postgres://user@host:5433/db?sslmode=require&passfile=/p",
+                                 "postgresql:///db?host=/run/postgresql", "postgresql://"}) {
+    EXPECT_TRUE(check_shown(fine).ok()) << fine;
+  }
+  for (const char* const refused :
+       {"postgresql://u:canary@host/db", "postgres://u:canary@host/db", "postgresql://host/db?password=canary",
+        "postgresql://host/db?pass%77ord=canary", "postgresql://host/db?sslpassword=canary",
+        "postgresql://u:can%61ry@[::1", "postgresql://u:canary@host/db?canary=1"}) {
+    const Status status = check_shown(refused);
+    ASSERT_FALSE(status.ok()) << refused;
+    EXPECT_EQ(status.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(status.error().message, Not(HasSubstr("canary")));
+  }
+}
+
+TEST_F(ConnectionTest, WhoeverNamesAnAuthorityHasTheServerVerifiedHereToo) {
+  const auto keywords = keywords_behind({.text = Secret("postgresql://localhost/x"), .ca_file = "/ca.pem"});
+  CAIRN_ASSERT_OK(keywords);
+  EXPECT_THAT(*keywords, Contains(Keyword("sslmode", "verify-full")));
+  EXPECT_THAT(*keywords, Contains(Keyword("sslrootcert", "/ca.pem")));
+}
+
 TEST_F(ConnectionTest, ADatabaseThatCannotHoldEveryTextIsRefused) {
   const auto connection = connect();
   CAIRN_ASSERT_OK(connection->run("DROP DATABASE IF EXISTS latin"));
