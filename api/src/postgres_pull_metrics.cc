@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifdef CAIRN_HAVE_POSTGRES
+#include "api/src/postgres_pull_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <queue>
+#include <utility>
+
+#include "engine/base/endian.h"
+#include "engine/base/errors.h"
+#include "engine/content/digester.h"
+#include "engine/format/manifest.h"
+#include "engine/results/metric_blocks.h"
+#include "replication/postgres/read.h"
+
+namespace cairn {
+namespace {
+
+using postgres::CellReader;
+using postgres::CellWriter;
+using postgres::MetricRow;
+using postgres::MetricType;
+
+constexpr std::int64_t kRunsAtOnce = 1000;
+// Of one write.
+constexpr std::size_t kBatchBytesMax = std::size_t{4} << 20;
+
+MetricKind kind_of(MetricType type) {
+  switch (type) {
+    case MetricType::real: return MetricKind::real;
+    case MetricType::integer: return MetricKind::integer;
+    case MetricType::text: break;
+  }
+  return MetricKind::text;
+}
+
+using SeriesId = std::pair<std::string, MetricKind>;
+// How many points of each series; how many there are, or how many are looked at.
+using Counts = std::map<SeriesId, std::uint64_t>;
+
+// Of each series the first points, which is as many as are looked at, each with those before it in one digest: two runs
+// begin with the same points where these are equal.
+class Beginning {
+ public:
+  Beginning(DigestKind kind, const Counts& wanted) : kind_(kind) {
+    for (const auto& [id, count] : wanted) series_[id].left = count;
+  }
+  void add_column(const MetricRows& rows, const MetricColumn& column) {
+    Series& series = series_[{column.name, column.kind}];
+    for (std::size_t i = 0; i < column.count() && series.left > 0; ++i) {
+      const std::uint32_t row = column.rows[i];
+      std::string_view text;
+      std::uint64_t bits = 0;
+      switch (column.kind) {
+        case MetricKind::real: bits = bits_of(column.reals[i]); break;
+        case MetricKind::integer: bits = static_cast<std::uint64_t>(column.integers[i]); break;
+        case MetricKind::text: text = column.dictionary[column.texts[i]]; break;
+      }
+      add(series, rows.steps()[row], rows.times_ns()[row], bits, text);
+    }
+  }
+  void add_row(const MetricRow& row) {
+    Series& series = series_[{row.series, kind_of(row.type)}];
+    for (std::size_t i = 0; i < row.steps.size() && series.left > 0; ++i) {
+      std::string_view text;
+      std::uint64_t bits = 0;
+      switch (row.type) {
+        case MetricType::real: bits = bits_of(row.reals[i]); break;
+        case MetricType::integer: bits = static_cast<std::uint64_t>(row.integers[i]); break;
+        case MetricType::text: text = row.texts[i]; break;
+      }
+      add(series, row.steps[i], row.times_ns[i], bits, text);
+    }
+  }
+  friend bool operator==(const Beginning& a, const Beginning& b) { return a.series_ == b.series_; }
+
+ private:
+  struct Series {
+    std::uint64_t left = 0;
+    Digest chain;
+    friend bool operator==(const Series&, const Series&) = default;
+  };
+
+  static std::uint64_t bits_of(double value) {
+    return std::isnan(value) ? std::bit_cast<std::uint64_t>(std::numeric_limits<double>::quiet_NaN())
+                             : std::bit_cast<std::uint64_t>(value);
+  }
+  void add(Series& series, std::int64_t step, std::int64_t time_ns, std::uint64_t bits, std::string_view text) {
+    point_.clear();
+    ByteWriter out(point_);
+    out.put_bytes(series.chain.bytes);
+    out.put(static_cast<std::uint64_t>(step));
+    out.put(static_cast<std::uint64_t>(time_ns));
+    out.put(bits);
+    out.put_bytes(as_bytes(text));
+    series.chain = digest_of(kind_, point_);
+    --series.left;
+  }
+
+  const DigestKind kind_;
+  std::map<SeriesId, Series> series_;
+  std::vector<std::byte> point_;
+};
+
+// The columns of a block as rows, which have one value of each series that is at the same step and time. The points of
+// a series stay in their order; which of two series comes first at one time is not known, and no matter.
+MetricRows merged(const std::vector<MetricRow>& parts) {
+  struct Head {
+    std::int64_t time_ns = 0, step = 0;
+    std::size_t part = 0, point = 0;
+    auto key() const { return std::tuple(time_ns, step, part); }
+    bool operator<(const Head& other) const { return key() > other.key(); }  // the least is on top
+  };
+  MetricRows rows;
+  std::vector<std::size_t> columns;
+  std::priority_queue<Head> heads;
+  const auto push = [&](std::size_t part, std::size_t point) {
+    if (point == parts[part].steps.size()) return;
+    heads.push({parts[part].times_ns[point], parts[part].steps[point], part, point});
+  };
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    columns.push_back(rows.column(parts[i].series, kind_of(parts[i].type)));
+    push(i, 0);
+  }
+  std::vector<Head> row;
+  while (!heads.empty()) {
+    row.clear();
+    const Head first = heads.top();
+    rows.begin_row(first.step, first.time_ns);
+    while (!heads.empty() && heads.top().time_ns == first.time_ns && heads.top().step == first.step) {
+      row.push_back(heads.top());
+      heads.pop();
+    }
+    for (const Head& head : row) {
+      const MetricRow& part = parts[head.part];
+      switch (part.type) {
+        case MetricType::real: rows.add_real(columns[head.part], part.reals[head.point]); break;
+        case MetricType::integer: rows.add_integer(columns[head.part], part.integers[head.point]); break;
+        case MetricType::text: rows.add_text(columns[head.part], part.texts[head.point]); break;
+      }
+      push(head.part, head.point + 1);
+    }
+  }
+  return rows;
+}
+
+// What the store has of a run.
+struct Here {
+  struct Block {
+    std::uint64_t number = 0, version = 0;
+  };
+  std::vector<Block> blocks;  // by number
+  Counts counts;
+};
+
+class RunPull {
+ public:
+  RunPull(postgres::Connection& connection, const postgres::Uuid& from, EntryStore& entries, DigestKind digest,
+          const std::string& run)
+      : connection_(connection), from_(from), entries_(entries), digest_(digest), run_(run) {
+    filter_.where = "AND run = $2";
+    filter_.values.text(run);
+    filter_.order = "block, part";
+  }
+
+  struct Outcome {
+    std::uint64_t rows = 0, blocks = 0;  // looked at, and written
+    bool differs = false;                // it is something else here
+    std::string left_out;                // why it ends early; empty: it does not
+  };
+  Result<Outcome> pull(const std::function<Status()>& progress) {
+    CAIRN_CHECK(look_here());
+    CAIRN_TRY(const bool has_more, compare());
+    if (has_more) CAIRN_CHECK(write(progress));
+    return std::move(outcome_);
+  }
+
+ private:
+  Status for_each_block_here(const std::function<Status(std::uint64_t, const Entry&)>& visit) {
+    return entries_.scan(metric_run_prefix(run_), EntryStore::Order::ascending, {},
+                         [&](std::string_view key, const Entry& entry) -> Result<bool> {
+                           const std::string prefix = metric_run_prefix(run_);
+                           std::uint64_t number = 0;
+                           for (const char byte : key.substr(prefix.size())) {
+                             number = number << 8 | static_cast<unsigned char>(byte);
+                           }
+                           if (key.size() == prefix.size() + sizeof number) CAIRN_CHECK(visit(number, entry));
+                           return true;
+                         });
+  }
+  Status look_here() {
+    return for_each_block_here([&](std::uint64_t number, const Entry& entry) -> Status {
+      CAIRN_TRY(const MetricBlockHead head, metric_block_head(entry));
+      here_.blocks.push_back({number, entry.version});
+      for (const MetricColumnHead& column : head.columns) here_.counts[{column.name, column.kind}] += column.count;
+      return {};
+    });
+  }
+
+  // Rows that a store writes, in the order of their blocks.
+  Status for_each_row(const std::function<Status(MetricRow)>& visit) {
+    const auto look = [&](CellReader& cells) -> Status {
+      if (!outcome_.left_out.empty()) return {};
+      cells.skip();  // store
+      MetricRow row = MetricRow::read(cells);
+      if (Status whole = cells.check(); !whole.ok()) {
+        outcome_.left_out = whole.error().message;
+      } else if (row.run != run_ ||
+                 row.key != postgres::MetricKey{postgres::entry_id(metric_block_key(run_, row.block))}) {
+        outcome_.left_out = "block " + std::to_string(row.block) + " has the id of another";
+      } else {
+        return visit(std::move(row));
+      }
+      return {};
+    };
+    return postgres::read_cells(connection_, postgres::kMetrics, from_, filter_, look);
+  }
+
+  // Whether the database has more of the run, which begins with what is here.
+  Result<bool> compare() {
+    if (here_.blocks.empty()) return true;
+    Counts there;
+    CAIRN_CHECK(for_each_row([&](const MetricRow& row) -> Status {
+      there[{row.series, kind_of(row.type)}] += row.steps.size();
+      return {};
+    }));
+    if (!outcome_.left_out.empty()) return false;
+    Counts both;
+    bool more_here = false, more_there = false;
+    for (const auto& [id, count] : there) {
+      const auto known = here_.counts.find(id);
+      const std::uint64_t count_here = known == here_.counts.end() ? 0 : known->second;
+      both[id] = std::min(count, count_here);
+      more_there = more_there || count > count_here;
+      more_here = more_here || count < count_here;
+    }
+    for (const auto& [id, count] : here_.counts) more_here = more_here || (count > 0 && !there.contains(id));
+    Beginning begins_here(digest_, both), begins_there(digest_, both);
+    CAIRN_CHECK(for_each_block_here([&](std::uint64_t, const Entry& entry) -> Status {
+      CAIRN_TRY(const std::string block, metric_block_bytes(entries_, entry));
+      CAIRN_TRY(const MetricRows rows, decode_metric_block(as_bytes(block)));
+      for (const MetricColumn& column : rows.columns()) {
+        if (both.contains({column.name, column.kind})) begins_here.add_column(rows, column);
+      }
+      return {};
+    }));
+    CAIRN_CHECK(for_each_row([&](const MetricRow& row) -> Status {
+      if (both.contains({row.series, kind_of(row.type)})) begins_there.add_row(row);
+      return {};
+    }));
+    outcome_.differs = !(begins_here == begins_there) || (more_here && more_there);
+    return more_there && !outcome_.differs;
+  }
+
+  // Block by block from the first: each takes the place of those that are here from its number up to the next one's, of
+  // which it was joined. So what is here is a beginning of the run at any time.
+  Status write(const std::function<Status()>& progress) {
+    std::vector<MetricRow> parts;
+    std::uint64_t points = 0;
+    const auto finish = [&](std::uint64_t next) -> Status {
+      if (!parts.empty()) CAIRN_CHECK(add_block(parts, next));
+      parts.clear();
+      points = 0;
+      return bytes_ >= kBatchBytesMax ? commit(progress) : Status();
+    };
+    const auto take = [&](MetricRow row) -> Status {
+      ++outcome_.rows;
+      if (!parts.empty() && parts.front().block != row.block) CAIRN_CHECK(finish(row.block));
+      points += row.steps.size();
+      if (points > kMetricBlockPointsMax) {
+        parts.clear();
+        outcome_.left_out = "block " + std::to_string(row.block) + " has more points than a block";
+        return {};
+      }
+      parts.push_back(std::move(row));
+      return {};
+    };
+    CAIRN_CHECK(for_each_row(take));
+    if (outcome_.left_out.empty()) CAIRN_CHECK(finish(std::numeric_limits<std::uint64_t>::max()));
+    return commit(progress);
+  }
+
+  Status add_block(const std::vector<MetricRow>& parts, std::uint64_t next) {
+    const std::uint64_t number = parts.front().block;
+    const auto encoded = encode_metric_block(merged(parts));
+    if (!encoded.ok()) {
+      outcome_.left_out = "block " + std::to_string(number) + ": " + encoded.error().message;
+      return {};
+    }
+    const auto first = std::ranges::lower_bound(here_.blocks, number, {}, &Here::Block::number);
+    const auto end = std::ranges::lower_bound(here_.blocks, next, {}, &Here::Block::number);
+    std::uint64_t version = 0;
+    bool joins = false;
+    for (auto at = first; at < end; ++at) {
+      if (at->number == number) {
+        version = at->version;
+        continue;
+      }
+      joins = true;
+      changes_.push_back({.key = metric_block_key(run_, at->number), .removed = true, .if_version = at->version});
+    }
+    if (version != 0 && !joins) {
+      CAIRN_TRY(const bool same, is_here(number, *encoded));
+      if (same) return {};
+    }
+    changes_.push_back(metric_block_change(entries_, run_, number, *encoded, version));
+    if (changes_.back().value.size() > kEntryValueBytesMax) {
+      changes_.clear();
+      outcome_.left_out = "block " + std::to_string(number) + " is larger than a block";
+      return {};
+    }
+    bytes_ += encoded->size() + changes_.back().value.size() + 128 * changes_.size();
+    ++pending_blocks_;
+    return {};
+  }
+
+  Result<bool> is_here(std::uint64_t number, Bytes encoded) {
+    CAIRN_TRY(const auto entry, entries_.find(metric_block_key(run_, number)));
+    if (!entry) return false;
+    CAIRN_TRY(const std::string block, metric_block_bytes(entries_, *entry));
+    return std::ranges::equal(as_bytes(block), encoded);
+  }
+
+  Status commit(const std::function<Status()>& progress) {
+    bytes_ = 0;
+    if (changes_.empty()) return {};
+    CAIRN_TRY([[maybe_unused]] const auto written, entries_.commit(std::exchange(changes_, {})));
+    outcome_.blocks += std::exchange(pending_blocks_, 0);
+    return progress();
+  }
+
+  postgres::Connection& connection_;
+  const postgres::Uuid& from_;
+  EntryStore& entries_;
+  const DigestKind digest_;
+  const std::string& run_;
+  postgres::RowFilter filter_;
+  Here here_;
+  std::vector<EntryChange> changes_;  // to be committed together
+  std::size_t bytes_ = 0;
+  std::uint64_t pending_blocks_ = 0;
+  Outcome outcome_;
+};
+
+}  // namespace
+
+Status MetricPull::pull_all() {
+  std::string last;  // as the database has it
+  while (true) {
+    CellWriter values;
+    values.uuid(from_).bytea(std::as_bytes(std::span(last))).int8(kRunsAtOnce);
+    CAIRN_TRY(const postgres::Rows rows,
+              connection_.query("SELECT DISTINCT run FROM cairn.metrics WHERE store = $1 AND "
+                                "run > convert_from($2, 'UTF8') ORDER BY run LIMIT $3",
+                                values));
+    std::vector<std::string> runs;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      last = rows.row(i).raw();
+      CellReader row = rows.row(i);
+      std::string run = row.text();
+      if (!row.check().ok()) {
+        report_.left_out.add("run '" + printable(last.substr(0, 64)) + "': no store writes such a name");
+        continue;
+      }
+      runs.push_back(std::move(run));
+    }
+    for (const std::string& run : runs) CAIRN_CHECK(pull_run(run));
+    if (rows.size() < static_cast<std::size_t>(kRunsAtOnce)) return {};
+  }
+}
+
+Status MetricPull::pull_run(const std::string& run) {
+  const std::string name = "run '" + printable(run.substr(0, 64)) + "'";
+  if (metric_block_key(run, 0).size() > kEntryKeyBytesMax || run.size() > kMetricNameBytesMax) {
+    report_.left_out.add(name + ": its name is too long");
+    return {};
+  }
+  auto outcome = RunPull(connection_, from_, entries_, digest_, run).pull(progress_);
+  if (!outcome.ok()) {
+    // Somebody logs the run here, or a block is damaged here.
+    if (outcome.error().code == ErrorCode::conflict) report_.conflicts.add(name + " is written here");
+    if (outcome.error().code == ErrorCode::corruption) report_.left_out.add(name + ": " + outcome.error().message);
+    const bool is_of_run = outcome.error().code == ErrorCode::conflict || outcome.error().code == ErrorCode::corruption;
+    return is_of_run ? Status() : Status(std::move(outcome).error());
+  }
+  report_.rows += outcome->rows;
+  report_.metric_blocks += outcome->blocks;
+  if (outcome->differs) report_.conflicts.add(name + " is something else here");
+  if (!outcome->left_out.empty()) report_.left_out.add(name + ": " + outcome->left_out);
+  return {};
+}
+
+}  // namespace cairn
+#endif
