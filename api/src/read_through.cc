@@ -6,6 +6,9 @@
 #include "api/src/mirror_places.h"
 #include "api/src/mirroring.h"
 #include "engine/base/errors.h"
+#ifdef CAIRN_HAVE_POSTGRES
+#include "api/src/postgres_finder.h"
+#endif
 
 namespace cairn {
 namespace {
@@ -14,21 +17,58 @@ constexpr std::size_t kParallel = 8;
 // What the mirror did not have is not asked for again for so long.
 constexpr std::chrono::seconds kLookAgain{10};
 
+bool is_postgres(const MirrorPlace& place) {
+  return place.url.starts_with("postgresql://") || place.url.starts_with("postgres://");
+}
+
+Result<std::unique_ptr<ResultFinder>> open_finder(const StoreImpl& store, const MirrorPlace& place) {
+#ifdef CAIRN_HAVE_POSTGRES
+  // Who asks for a result waits no longer than computing a small one takes.
+  postgres::Address address{.text = Secret(place.url),
+                            .connect_timeout = std::chrono::milliseconds(1'000),
+                            .statement_timeout = std::chrono::milliseconds(500)};
+  CAIRN_TRY([[maybe_unused]] const auto keywords, postgres::keywords_behind(address));
+  return std::unique_ptr<ResultFinder>(std::make_unique<PostgresFinder>(std::move(address), store.header().uuid));
+#else
+  static_cast<void>(store);
+  static_cast<void>(place);
+  return make_error(ErrorCode::unsupported, "this build of cairn has no PostgreSQL");
+#endif
+}
+
 }  // namespace
 
-Result<std::unique_ptr<ReadThrough>> ReadThrough::open(StoreImpl& store, const std::string& mirror) {
+Result<std::unique_ptr<ReadThrough>> ReadThrough::open(StoreImpl& store, const std::string& mirrors) {
   if (store.room() == nullptr) {
     return make_error(ErrorCode::invalid_argument, "a store that is open read-only keeps nothing that a mirror has");
   }
-  CAIRN_TRY(const auto place, read_mirror_place(store, mirror));
-  if (!place) return make_error(ErrorCode::not_found, "the store has no mirror '" + printable(mirror) + "'");
-  CAIRN_TRY(auto storage, open_mirror_storage(*place));
-  return std::make_unique<ReadThrough>(store, std::move(storage), [] { return Clock::now(); });
+  const auto now = [] { return Clock::now(); };
+  std::unique_ptr<ObjectStorage> storage;
+  std::unique_ptr<ResultFinder> finder;
+  for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+    end = mirrors.find(',', begin);
+    const std::string mirror = mirrors.substr(begin, end - begin);
+    CAIRN_TRY(const auto place, read_mirror_place(store, mirror));
+    if (!place) return make_error(ErrorCode::not_found, "the store has no mirror '" + printable(mirror) + "'");
+    const bool is_database = is_postgres(*place);
+    if (is_database ? finder != nullptr : storage != nullptr) {
+      return make_error(ErrorCode::invalid_argument,
+                        "'" + mirror + "' is a second mirror of one kind: a store is read through one of each at most");
+    }
+    if (is_database) {
+      CAIRN_TRY(finder, open_finder(store, *place));
+    } else {
+      CAIRN_TRY(storage, open_mirror_storage(*place));
+    }
+  }
+  std::unique_ptr<ResultReadThrough> results;
+  if (finder) results = std::make_unique<ResultReadThrough>(store, std::move(finder), now);
+  return std::make_unique<ReadThrough>(store, std::move(storage), now, std::move(results));
 }
 
 ReadThrough::ReadThrough(StoreImpl& store, std::unique_ptr<ObjectStorage> storage,
-                         std::function<Clock::time_point()> now)
-    : store_(store), storage_(std::move(storage)), now_(std::move(now)) {}
+                         std::function<Clock::time_point()> now, std::unique_ptr<ResultReadThrough> results)
+    : store_(store), storage_(std::move(storage)), results_(std::move(results)), now_(std::move(now)) {}
 
 Result<bool> ReadThrough::bring_name(const std::string& name) {
   return bring([&](const MirrorView& view) -> Result<std::vector<mirror::Statement>> {
@@ -43,6 +83,7 @@ Result<bool> ReadThrough::bring_object(const Digest& id) {
 }
 
 Result<bool> ReadThrough::bring(const Choose& choose) {
+  if (!storage_) return false;
   const std::lock_guard lock(mutex_);
   CAIRN_TRY(const auto statements, find(choose));
   if (statements.empty()) return false;
