@@ -71,6 +71,14 @@ void append_cell(std::string& out, const Cell& cell) {
   if (cell) out += *cell;
 }
 
+void append_digest(std::string& out, std::string_view cell) {
+  const postgres::Bytes digest = postgres::sha256(cell);
+  append_cell(out, std::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+// Whose place in a row its SHA-256 takes: what costs to make is to be made once.
+bool is_digested(const std::string& type) { return type == "jsonb" || type.starts_with('_'); }
+
 // The members of an object that is no other column's, each name and value as cells.
 Result<std::string> members_of(std::string_view column, std::string_view cell) {
   CellReader reader(1, [&](std::size_t) { return Cell(cell); });
@@ -90,8 +98,14 @@ Result<std::string> members_of(std::string_view column, std::string_view cell) {
   return cells;
 }
 
-std::string cell_in_sql(const std::string& sent) {
-  return "coalesce(int4send(octet_length(" + sent + ")) || " + sent + ", '\\xffffffff'::bytea)";
+// Of a text or bytes, and what they are on the wire.
+std::string sized_in_sql(const std::string& value, const std::string& sent) {
+  return "coalesce(int4send(octet_length(" + value + ")) || " + sent + ", '\\xffffffff'::bytea)";
+}
+
+// Of what has that many bytes.
+std::string of_size_in_sql(const char* size, const std::string& sent) {
+  return "coalesce('\\x" + std::string(size) + "'::bytea || " + sent + ", '\\xffffffff'::bytea)";
 }
 
 // What is no number there, or none of float8's, was put by somebody else: it is to differ, not to fail.
@@ -101,25 +115,33 @@ constexpr std::string_view kNumberInSql =
     "WHEN m.value::numeric = 0 OR abs(m.value::numeric) BETWEEN 4.95e-324 AND 1.797693134862315708e308 "
     "THEN float8send(m.value::float8) ELSE textsend(m.value) END";
 
+// As members_of() has them.
 std::string members_in_sql(std::string_view column) {
   const std::string name(column);
-  const std::string value = column == "metrics" ? "(" + std::string(kNumberInSql) + ")" : "textsend(m.value)";
+  const std::string value = column == "metrics" ? of_size_in_sql("00000008", std::string(kNumberInSql))
+                                                : sized_in_sql("m.value", "textsend(m.value)");
   return "CASE WHEN jsonb_typeof(" + name + ") = 'object' THEN coalesce((SELECT string_agg(" +
-         cell_in_sql("textsend(m.key)") + " || " + cell_in_sql(value) +
+         sized_in_sql("m.key", "textsend(m.key)") + " || " + value +
          ", ''::bytea ORDER BY m.key COLLATE \"C\") FROM jsonb_each_text(" + name +
          ") m), ''::bytea) ELSE jsonb_send(" + name + ") END";
 }
 
-// What a column's cell has on the wire.
-std::string sent_in_sql(std::string_view column, const std::string& type) {
+// A column's cell, as digest_of() has it.
+std::string cell_in_sql(std::string_view column, const std::string& type) {
   const std::string name(column);
-  if (derived(column) != nullptr) return "boolsend(" + name + " IS NOT NULL)";
-  if (type == "jsonb") return members_in_sql(column);
-  if (type.starts_with('_')) return "array_send(" + name + ")";
-  return (type == "uuid" ? "uuid_send" : type + "send") + "(" + name + ")";
+  if (derived(column) != nullptr) return of_size_in_sql("00000001", "boolsend(" + name + " IS NOT NULL)");
+  if (type == "jsonb") return of_size_in_sql("00000020", "sha256(" + members_in_sql(column) + ")");
+  if (is_digested(type)) return of_size_in_sql("00000020", "sha256(array_send(" + name + "))");
+  if (type == "int8" || type == "float8") return of_size_in_sql("00000008", type + "send(" + name + ")");
+  if (type == "uuid") return of_size_in_sql("00000010", "uuid_send(" + name + ")");
+  if (type == "bool") return of_size_in_sql("00000001", "boolsend(" + name + ")");
+  return sized_in_sql(name, type == "bytea" ? name : "textsend(" + name + ")");
 }
 
-const std::string kBucketInSql = "(get_byte(sha256(k), 0) * 16 + get_byte(sha256(k), 1) / 16)::int8";
+// A subquery that is computed once for each row, and not for each place that names its columns.
+std::string once(const std::string& rows) { return "(" + rows + " OFFSET 0) r"; }
+
+const std::string kBucketInSql = "(get_byte(d, 0) * 16 + get_byte(d, 1) / 16)::int8";
 
 RowsDigest digest_in(CellReader& row) {
   RowsDigest digest;
@@ -183,7 +205,9 @@ Result<RowsDigest> DigestedTable::digest_of(std::string_view rows) const {
         append_cell(bytes, std::string_view(cells[i] ? "\1" : "\0", 1));
       } else if (types_[i] == "jsonb" && cells[i]) {
         CAIRN_TRY(const std::string members, members_of(column, *cells[i]));
-        append_cell(bytes, members);
+        append_digest(bytes, members);
+      } else if (is_digested(types_[i]) && cells[i]) {
+        append_digest(bytes, *cells[i]);
       } else {
         append_cell(bytes, cells[i]);
       }
@@ -215,7 +239,7 @@ std::string DigestedTable::name_of(std::string_view rows) const {
 std::string DigestedTable::cells_in_sql(std::size_t columns) const {
   std::string text;
   for (std::size_t i = 0; i < columns; ++i) {
-    text += (i > 0 ? " || " : "") + cell_in_sql(sent_in_sql(table_->columns[i], types_[i]));
+    text += (i > 0 ? " || " : "") + cell_in_sql(table_->columns[i], types_[i]);
   }
   return text;
 }
@@ -242,9 +266,11 @@ std::string DigestedTable::sums_in_sql() const {
 
 Result<DigestedTable::Buckets> DigestedTable::read_buckets(postgres::Connection& connection,
                                                            const postgres::Uuid& store) const {
-  const std::string sql = "SELECT " + kBucketInSql + ", " + sums_in_sql() + " FROM (SELECT " +
-                          cells_in_sql(table_->group) + " AS k, sha256(" + cells_in_sql(table_->columns.size()) +
-                          ") AS h FROM cairn." + std::string(table_->name) + " WHERE store = $1) r GROUP BY 1";
+  const std::string sql =
+      "SELECT " + kBucketInSql + ", " + sums_in_sql() + " FROM " +
+      once("SELECT sha256(" + cells_in_sql(table_->group) + ") AS d, sha256(" + cells_in_sql(table_->columns.size()) +
+           ") AS h FROM cairn." + std::string(table_->name) + " WHERE store = $1") +
+      " GROUP BY 1";
   CAIRN_TRY(const postgres::Rows rows, connection.query(sql, cell_of(store)));
   Buckets buckets;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -258,10 +284,14 @@ Result<DigestedTable::Buckets> DigestedTable::read_buckets(postgres::Connection&
 
 Result<DigestedTable::Groups> DigestedTable::read_groups(postgres::Connection& connection, const postgres::Uuid& store,
                                                          const std::vector<std::int64_t>& buckets) const {
-  const std::string sql = "SELECT k, min(n), " + sums_in_sql() + " FROM (SELECT " + cells_in_sql(table_->group) +
-                          " AS k, " + name_in_sql() + " AS n, sha256(" + cells_in_sql(table_->columns.size()) +
-                          ") AS h FROM cairn." + std::string(table_->name) + " WHERE store = $1) r WHERE " +
-                          kBucketInSql + " = ANY($2) GROUP BY k";
+  // Of the rows in the buckets alone the rest is computed.
+  const std::string keys = once("SELECT *, " + cells_in_sql(table_->group) + " AS k FROM cairn." +
+                                std::string(table_->name) + " WHERE store = $1");
+  const std::string chosen = once("SELECT *, sha256(k) AS d FROM " + keys);
+  const std::string rows_in_sql =
+      once("SELECT k, " + name_in_sql() + " AS n, sha256(" + cells_in_sql(table_->columns.size()) + ") AS h FROM " +
+           chosen + " WHERE " + kBucketInSql + " = ANY($2)");
+  const std::string sql = "SELECT k, min(n), " + sums_in_sql() + " FROM " + rows_in_sql + " GROUP BY k";
   CellWriter values = cell_of(store);
   values.int8s(buckets);
   CAIRN_TRY(const postgres::Rows rows, connection.query(sql, values));
