@@ -27,6 +27,8 @@ using postgres::MetricType;
 constexpr std::int64_t kRunsAtOnce = 1000;
 // Of one write.
 constexpr std::size_t kBatchBytesMax = std::size_t{4} << 20;
+// Of one block's points in memory, as a push has them at most.
+constexpr std::size_t kBlockBytesMax = std::size_t{256} << 20;
 
 MetricKind kind_of(MetricType type) {
   switch (type) {
@@ -35,6 +37,12 @@ MetricKind kind_of(MetricType type) {
     case MetricType::text: break;
   }
   return MetricKind::text;
+}
+
+std::size_t bytes_of(const MetricRow& row) {
+  std::size_t bytes = 3 * sizeof(std::int64_t) * row.steps.size();
+  for (const std::string& text : row.texts) bytes += text.size();
+  return bytes;
 }
 
 using SeriesId = std::pair<std::string, MetricKind>;
@@ -259,20 +267,21 @@ class RunPull {
   // which it was joined. So what is here is a beginning of the run at any time.
   Status write(const std::function<Status()>& progress) {
     std::vector<MetricRow> parts;
-    std::uint64_t points = 0;
+    std::uint64_t points = 0, bytes = 0;
     const auto finish = [&](std::uint64_t next) -> Status {
       if (!parts.empty()) CAIRN_CHECK(add_block(parts, next));
       parts.clear();
-      points = 0;
+      points = bytes = 0;
       return bytes_ >= kBatchBytesMax ? commit(progress) : Status();
     };
     const auto take = [&](MetricRow row) -> Status {
       ++outcome_.rows;
       if (!parts.empty() && parts.front().block != row.block) CAIRN_CHECK(finish(row.block));
       points += row.steps.size();
-      if (points > kMetricBlockPointsMax) {
+      bytes += bytes_of(row);
+      if (points > kMetricBlockPointsMax || bytes > kBlockBytesMax) {
         parts.clear();
-        outcome_.left_out = "block " + std::to_string(row.block) + " has more points than a block";
+        outcome_.left_out = "block " + std::to_string(row.block) + " has more than a block";
         return {};
       }
       parts.push_back(std::move(row));

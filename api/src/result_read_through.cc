@@ -66,10 +66,12 @@ Result<bool> ResultReadThrough::ask(const std::string& name_space, const std::st
   if (!*change) return true;
   std::vector<EntryChange> changes;
   changes.push_back(**std::move(change));
-  const auto written =
-      tables->entries.write(std::move(changes), {.on_full = OnFull::drop, .durability = Durability::lazy});
-  if (!written.ok() && written.error().code != ErrorCode::conflict) return written.error();
-  return true;
+  const PutOptions options{.on_full = OnFull::fail, .durability = Durability::lazy};
+  const auto written = tables->entries.write(std::move(changes), options);
+  if (written.ok() || written.error().code == ErrorCode::conflict) return true;
+  // There is no room for it at this moment, which is nobody's failure.
+  if (written.error().code == ErrorCode::overloaded) return false;
+  return written.error();
 }
 
 void ResultReadThrough::stop() {
