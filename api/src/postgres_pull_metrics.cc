@@ -3,15 +3,12 @@
 #include "api/src/postgres_pull_metrics.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
-#include <queue>
 #include <utility>
 
-#include "engine/base/endian.h"
+#include "api/src/postgres_metric_rows.h"
 #include "engine/base/errors.h"
-#include "engine/content/digester.h"
 #include "engine/format/manifest.h"
 #include "engine/results/metric_blocks.h"
 #include "replication/postgres/read.h"
@@ -22,7 +19,6 @@ namespace {
 using postgres::CellReader;
 using postgres::CellWriter;
 using postgres::MetricRow;
-using postgres::MetricType;
 
 constexpr std::int64_t kRunsAtOnce = 1000;
 // Of one write.
@@ -30,129 +26,10 @@ constexpr std::size_t kBatchBytesMax = std::size_t{4} << 20;
 // Of one block's points in memory, as a push has them at most.
 constexpr std::size_t kBlockBytesMax = std::size_t{256} << 20;
 
-MetricKind kind_of(MetricType type) {
-  switch (type) {
-    case MetricType::real: return MetricKind::real;
-    case MetricType::integer: return MetricKind::integer;
-    case MetricType::text: break;
-  }
-  return MetricKind::text;
-}
-
 std::size_t bytes_of(const MetricRow& row) {
   std::size_t bytes = 3 * sizeof(std::int64_t) * row.steps.size();
   for (const std::string& text : row.texts) bytes += text.size();
   return bytes;
-}
-
-using SeriesId = std::pair<std::string, MetricKind>;
-// How many points of each series; how many there are, or how many are looked at.
-using Counts = std::map<SeriesId, std::uint64_t>;
-
-// Of each series the first points, which is as many as are looked at, each with those before it in one digest: two runs
-// begin with the same points where these are equal.
-class Beginning {
- public:
-  Beginning(DigestKind kind, const Counts& wanted) : kind_(kind) {
-    for (const auto& [id, count] : wanted) series_[id].left = count;
-  }
-  void add_column(const MetricRows& rows, const MetricColumn& column) {
-    Series& series = series_[{column.name, column.kind}];
-    for (std::size_t i = 0; i < column.count() && series.left > 0; ++i) {
-      const std::uint32_t row = column.rows[i];
-      std::string_view text;
-      std::uint64_t bits = 0;
-      switch (column.kind) {
-        case MetricKind::real: bits = bits_of(column.reals[i]); break;
-        case MetricKind::integer: bits = static_cast<std::uint64_t>(column.integers[i]); break;
-        case MetricKind::text: text = column.dictionary[column.texts[i]]; break;
-      }
-      add(series, rows.steps()[row], rows.times_ns()[row], bits, text);
-    }
-  }
-  void add_row(const MetricRow& row) {
-    Series& series = series_[{row.series, kind_of(row.type)}];
-    for (std::size_t i = 0; i < row.steps.size() && series.left > 0; ++i) {
-      std::string_view text;
-      std::uint64_t bits = 0;
-      switch (row.type) {
-        case MetricType::real: bits = bits_of(row.reals[i]); break;
-        case MetricType::integer: bits = static_cast<std::uint64_t>(row.integers[i]); break;
-        case MetricType::text: text = row.texts[i]; break;
-      }
-      add(series, row.steps[i], row.times_ns[i], bits, text);
-    }
-  }
-  friend bool operator==(const Beginning& a, const Beginning& b) { return a.series_ == b.series_; }
-
- private:
-  struct Series {
-    std::uint64_t left = 0;
-    Digest chain;
-    friend bool operator==(const Series&, const Series&) = default;
-  };
-
-  static std::uint64_t bits_of(double value) {
-    return std::isnan(value) ? std::bit_cast<std::uint64_t>(std::numeric_limits<double>::quiet_NaN())
-                             : std::bit_cast<std::uint64_t>(value);
-  }
-  void add(Series& series, std::int64_t step, std::int64_t time_ns, std::uint64_t bits, std::string_view text) {
-    point_.clear();
-    ByteWriter out(point_);
-    out.put_bytes(series.chain.bytes);
-    out.put(static_cast<std::uint64_t>(step));
-    out.put(static_cast<std::uint64_t>(time_ns));
-    out.put(bits);
-    out.put_bytes(as_bytes(text));
-    series.chain = digest_of(kind_, point_);
-    --series.left;
-  }
-
-  const DigestKind kind_;
-  std::map<SeriesId, Series> series_;
-  std::vector<std::byte> point_;
-};
-
-// The columns of a block as rows, which have one value of each series that is at the same step and time. The points of
-// a series stay in their order; which of two series comes first at one time is not known, and no matter.
-MetricRows merged(const std::vector<MetricRow>& parts) {
-  struct Head {
-    std::int64_t time_ns = 0, step = 0;
-    std::size_t part = 0, point = 0;
-    auto key() const { return std::tuple(time_ns, step, part); }
-    bool operator<(const Head& other) const { return key() > other.key(); }  // the least is on top
-  };
-  MetricRows rows;
-  std::vector<std::size_t> columns;
-  std::priority_queue<Head> heads;
-  const auto push = [&](std::size_t part, std::size_t point) {
-    if (point == parts[part].steps.size()) return;
-    heads.push({parts[part].times_ns[point], parts[part].steps[point], part, point});
-  };
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    columns.push_back(rows.column(parts[i].series, kind_of(parts[i].type)));
-    push(i, 0);
-  }
-  std::vector<Head> row;
-  while (!heads.empty()) {
-    row.clear();
-    const Head first = heads.top();
-    rows.begin_row(first.step, first.time_ns);
-    while (!heads.empty() && heads.top().time_ns == first.time_ns && heads.top().step == first.step) {
-      row.push_back(heads.top());
-      heads.pop();
-    }
-    for (const Head& head : row) {
-      const MetricRow& part = parts[head.part];
-      switch (part.type) {
-        case MetricType::real: rows.add_real(columns[head.part], part.reals[head.point]); break;
-        case MetricType::integer: rows.add_integer(columns[head.part], part.integers[head.point]); break;
-        case MetricType::text: rows.add_text(columns[head.part], part.texts[head.point]); break;
-      }
-      push(head.part, head.point + 1);
-    }
-  }
-  return rows;
 }
 
 // What the store has of a run.
@@ -161,7 +38,7 @@ struct Here {
     std::uint64_t number = 0, version = 0;
   };
   std::vector<Block> blocks;  // by number
-  Counts counts;
+  PointCounts counts;
 };
 
 class RunPull {
@@ -230,13 +107,13 @@ class RunPull {
   // Whether the database has more of the run, which begins with what is here.
   Result<bool> compare() {
     if (here_.blocks.empty()) return true;
-    Counts there;
+    PointCounts there;
     CAIRN_CHECK(for_each_row([&](const MetricRow& row) -> Status {
-      there[{row.series, kind_of(row.type)}] += row.steps.size();
+      there[{row.series, metric_kind(row.type)}] += row.steps.size();
       return {};
     }));
     if (!outcome_.left_out.empty()) return false;
-    Counts both;
+    PointCounts both;
     bool more_here = false, more_there = false;
     for (const auto& [id, count] : there) {
       const auto known = here_.counts.find(id);
@@ -246,17 +123,17 @@ class RunPull {
       more_here = more_here || count < count_here;
     }
     for (const auto& [id, count] : here_.counts) more_here = more_here || (count > 0 && !there.contains(id));
-    Beginning begins_here(digest_, both), begins_there(digest_, both);
+    RunBeginning begins_here(digest_, both), begins_there(digest_, both);
     CAIRN_CHECK(for_each_block_here([&](std::uint64_t, const Entry& entry) -> Status {
       CAIRN_TRY(const std::string block, metric_block_bytes(entries_, entry));
       CAIRN_TRY(const MetricRows rows, decode_metric_block(as_bytes(block)));
       for (const MetricColumn& column : rows.columns()) {
-        if (both.contains({column.name, column.kind})) begins_here.add_column(rows, column);
+        if (both.contains({column.name, column.kind})) begins_here.add(rows, column);
       }
       return {};
     }));
     CAIRN_CHECK(for_each_row([&](const MetricRow& row) -> Status {
-      if (both.contains({row.series, kind_of(row.type)})) begins_there.add_row(row);
+      if (both.contains({row.series, metric_kind(row.type)})) begins_there.add(row);
       return {};
     }));
     outcome_.differs = !(begins_here == begins_there) || (more_here && more_there);
@@ -294,7 +171,7 @@ class RunPull {
 
   Status add_block(const std::vector<MetricRow>& parts, std::uint64_t next) {
     const std::uint64_t number = parts.front().block;
-    const auto encoded = encode_metric_block(merged(parts));
+    const auto encoded = encode_metric_block(merged_columns(parts));
     if (!encoded.ok()) {
       outcome_.left_out = "block " + std::to_string(number) + ": " + encoded.error().message;
       return {};
