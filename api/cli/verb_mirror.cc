@@ -10,6 +10,7 @@
 #include "api/cli/answers.h"
 #include "api/cli/json_fields.h"
 #include "api/cli/mirror_follow.h"
+#include "api/cli/mirror_pull.h"
 #include "api/cli/mirror_status.h"
 #include "api/cli/verb.h"
 
@@ -33,19 +34,6 @@ Json fields_of(const MirrorInfo& mirror) {
           {"endpoint", printable(mirror.place.endpoint)},
           {"region", printable(mirror.place.region)},
           {"ca_file", printable(mirror.place.ca_file)}};
-}
-
-Json fields_of(const MirrorPullReport& report) {
-  return {{"names", report.names},
-          {"records", report.records},
-          {"fetched_bytes", report.fetched_bytes},
-          {"requests", report.requests}};
-}
-
-std::string pull_text(const MirrorPullReport& report, double seconds) {
-  return fmt::format("{}, {} in {}, in {}\n", count_text(report.records, "block or object", "blocks and objects"),
-                     size_text(report.fetched_bytes), count_text(report.requests, "request", "requests"),
-                     duration_text(seconds));
 }
 
 Result<int> add(Session& session, const Options& options) {
@@ -125,13 +113,13 @@ Result<int> pull(Session& session, const Options& options) {
             store.mirrors().pull(options.arguments[0], names, options.from, session.progress()));
   CAIRN_CHECK(store.close());
   session.clear_progress();
-  if (session.out().json()) {
-    session.summary(fields_of(report));
-  } else {
-    session.out().report("Pulled " + count_text(report.names, "version", "versions") + ": " +
-                         pull_text(report, session.seconds()));
-  }
-  return kExitDone;
+  return show_mirror_pull(session, report, "Pulled");
+}
+
+Json rows_of(const MirrorVerifyReport& report) {
+  Json rows = Json::object();
+  for (const auto& [table, count] : report.rows) rows[table] = count;
+  return rows;
 }
 
 Result<int> verify(Session& session, const Options& options) {
@@ -147,9 +135,17 @@ Result<int> verify(Session& session, const Options& options) {
                      {"records", report.records},
                      {"pack_bytes", report.pack_bytes},
                      {"bytes_read", report.bytes_read},
+                     {"rows", rows_of(report)},
                      {"problems", array_of_texts(report.problems)}});
   } else {
     for (const std::string& problem : report.problems) out.report(printable(problem) + "\n");
+    std::uint64_t rows = 0;
+    for (const auto& [table, count] : report.rows) rows += count;
+    if (!report.rows.empty()) {
+      out.report(fmt::format("{}: {} compared in {}\n", report.problems.empty() ? "Nothing differs" : "Different",
+                             count_text(rows, "row", "rows"), duration_text(session.seconds())));
+      return report.problems.empty() ? kExitDone : kExitDamage;
+    }
     out.report(fmt::format(
         "{}: {}, {} of {}, {} read in {}\n", report.problems.empty() ? "Nothing wrong" : "Damaged",
         count_text(report.packs, "pack", "packs"), count_text(report.statements, "statement", "statements"),
@@ -202,13 +198,7 @@ Result<int> restore(Session& session, const Options& options) {
   place.url = options.arguments[0];
   CAIRN_TRY(const MirrorPullReport report, Mirrors::restore(path, place, options.from, session.progress()));
   session.clear_progress();
-  if (session.out().json()) {
-    session.summary(fields_of(report));
-  } else {
-    session.out().report("Restored " + count_text(report.names, "statement", "statements") + ": " +
-                         pull_text(report, session.seconds()));
-  }
-  return kExitDone;
+  return show_mirror_pull(session, report, "Restored");
 }
 
 struct Action {
@@ -223,7 +213,7 @@ constexpr std::array kActions{Action{"add", "NAME and s3://BUCKET/PREFIX or post
                               Action{"list", "nothing", 0, 0, list},
                               Action{"status", "NAME", 1, 1, status},
                               Action{"push", "NAME", 1, 1, push},
-                              Action{"pull", "NAME and REF…", 2, kAny, pull},
+                              Action{"pull", "NAME and REF…, of a database experiments or nothing", 1, kAny, pull},
                               Action{"verify", "NAME", 1, 1, verify},
                               Action{"gc", "NAME", 1, 1, gc},
                               Action{"restore", "s3://BUCKET/PREFIX", 1, 1, restore}};
@@ -273,6 +263,7 @@ constinit const Verb kMirror{.name = "mirror",
                                  "  cairn mirror push cloud --follow        beside a training process, as it writes\n"
                                  "  cairn mirror pull cloud llama-sft@3     one model, without the rest\n"
                                  "  cairn mirror add results postgresql://db.example/results\n"
+                                 "  cairn mirror pull results               what all stores have there\n"
                                  "  cairn mirror gc cloud                   once a day: what nothing needs goes\n"
                                  "  cairn --store restored mirror restore s3://models/team --region eu-central-1\n",
                              .lines = true,

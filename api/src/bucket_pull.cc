@@ -14,13 +14,6 @@ namespace {
 
 constexpr std::size_t kParallel = 8;  // requests under way at the same time
 
-Result<std::optional<mirror::Uuid>> uuid_of(const std::string& text) {
-  if (text.empty()) return std::optional<mirror::Uuid>();
-  mirror::Uuid uuid{};
-  if (mirror::from_hex(text, uuid)) return std::optional(uuid);
-  return make_error(ErrorCode::invalid_argument, "'" + printable(text) + "' is no store's id: 32 hexadecimal digits");
-}
-
 MirrorPullReport report_of(const mirror::PullReport& report) {
   return {.names = report.statements,
           .records = report.records,
@@ -41,6 +34,10 @@ std::function<Status(const mirror::PullReport&)> pull_progress(ProgressMeter& me
 
 Result<MirrorPullReport> BucketMirror::pull(const std::vector<std::string>& refs, const std::string& from,
                                             const Progress& progress) {
+  if (refs.empty()) {
+    return make_error(ErrorCode::invalid_argument,
+                      "name the versions to pull; all that a mirror has of a store comes back with restore");
+  }
   ProgressMeter meter(progress, "pull", 0);
   PullWish wish{.names = refs, .store = {}, .options = {}};
   CAIRN_TRY(wish.store, uuid_of(from));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "api/src/background_gc.h"
+#include "api/src/read_through.h"
 #include "api/src/running_mirrors.h"
 #include "api/src/store_impl.h"
 
@@ -117,6 +118,14 @@ std::string Store::metrics_text() const {
               static_cast<double>(reclaim.damaged.size()));
   }
   add_mirrors(out, *impl_);
+  if (const ReadThrough* const mirrors = impl_->read_through(); mirrors != nullptr && mirrors->results() != nullptr) {
+    const ResultReadThroughStats results = mirrors->results()->stats();
+    out.counter("cairn_results_asked_total", "Results that were not here and were looked for in a mirror.",
+                results.asked);
+    out.counter("cairn_results_brought_total", "Of them, those that it had.", results.brought);
+    out.counter("cairn_results_ask_failures_total", "Of them, those that could not be looked for.", results.failures);
+    out.gauge("cairn_results_ask_failing", "Whether the last of them could not.", results.error.empty() ? 0 : 1);
+  }
   return std::move(out).text();
 }
 

@@ -22,7 +22,7 @@ constexpr unsigned kPushParallel = 4;
 // For whoever shares a mirror: a request to put something may be tried for some ten minutes.
 constexpr std::chrono::seconds kGraceMin = std::chrono::hours(1);
 
-// A push of one's own: the mirror that runs would send the same.
+// What a mirror that runs is not to do meanwhile: it would send the same, or change what is compared.
 class Paused {
  public:
   explicit Paused(std::shared_ptr<RunningMirror> running) : running_(std::move(running)) {
@@ -96,6 +96,7 @@ Result<MirrorStatus> Mirrors::status(const std::string& name) {
 
 Result<MirrorVerifyReport> Mirrors::verify(const std::string& name, bool read_data, const Progress& progress) {
   CAIRN_TRY(const auto opened, open_mirror(*store_, name));
+  const Paused paused(store_->running_mirrors().find(name));
   return opened->verify(read_data, progress);
 }
 

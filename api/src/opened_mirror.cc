@@ -49,6 +49,9 @@ Result<std::unique_ptr<ObjectStorage>> open_bucket(const MirrorPlace&) { return 
 Error no_postgres() { return make_error(ErrorCode::unsupported, "this build of cairn has no PostgreSQL"); }
 Status check_postgres_place(const MirrorPlace&) { return no_postgres(); }
 Result<std::unique_ptr<OpenedMirror>> open_postgres_mirror(StoreImpl&, MirrorInfo) { return no_postgres(); }
+Result<std::unique_ptr<ResultFinder>> open_postgres_finder(const StoreImpl&, const MirrorPlace&) {
+  return no_postgres();
+}
 #endif
 
 }  // namespace
@@ -75,6 +78,17 @@ Result<std::unique_ptr<ObjectStorage>> open_mirror_storage(const MirrorPlace& pl
   return make_error(ErrorCode::unsupported, "a mirror that is a database has rows, and no content to be had");
 }
 
+Result<MirrorReaders> open_mirror_readers(const StoreImpl& store, const MirrorPlace& place) {
+  CAIRN_TRY(const Kind kind, kind_of(place));
+  MirrorReaders readers;
+  if (kind == Kind::database) {
+    CAIRN_TRY(readers.results, open_postgres_finder(store, place));
+  } else {
+    CAIRN_TRY(readers.content, open_bucket(place));
+  }
+  return readers;
+}
+
 Status OpenedMirror::count_behind(mirror::Cursor from, MirrorStatus& status) {
   MirrorSource source(store_);
   CAIRN_TRY(const mirror::Source::Head head, source.head());
@@ -86,6 +100,13 @@ Status OpenedMirror::count_behind(mirror::Cursor from, MirrorStatus& status) {
     from = changes.to;
   }
   return {};
+}
+
+Result<std::optional<mirror::Uuid>> uuid_of(const std::string& text) {
+  if (text.empty()) return std::optional<mirror::Uuid>();
+  mirror::Uuid uuid{};
+  if (mirror::from_hex(text, uuid)) return std::optional(uuid);
+  return make_error(ErrorCode::invalid_argument, "'" + printable(text) + "' is no store's id: 32 hexadecimal digits");
 }
 
 MirrorPushReport push_report_of(mirror::PushReport report) {

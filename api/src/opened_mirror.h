@@ -4,13 +4,16 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/src/result_read_through.h"
 #include "api/src/store_impl.h"
 #include "cairn/archive.h"
 #include "cairn/mirrors.h"
+#include "replication/journal.h"
 #include "replication/object_storage.h"
 #include "replication/remote.h"
 #include "replication/source.h"
@@ -52,6 +55,16 @@ Result<std::unique_ptr<OpenedMirror>> open_mirror(StoreImpl& store, const std::s
 
 // For whoever needs content and nothing else. unsupported: a database has none.
 Result<std::unique_ptr<ObjectStorage>> open_mirror_storage(const MirrorPlace& place);
+
+// What a store is read through: the content of a bucket, or the results of a database.
+struct MirrorReaders {
+  std::unique_ptr<ObjectStorage> content;
+  std::unique_ptr<ResultFinder> results;
+};
+Result<MirrorReaders> open_mirror_readers(const StoreImpl& store, const MirrorPlace& place);
+
+// Of a store, as public calls are given it. Empty: none.
+Result<std::optional<mirror::Uuid>> uuid_of(const std::string& text);
 
 // The reports that the public calls give of what was pushed.
 MirrorPushReport push_report_of(mirror::PushReport report);

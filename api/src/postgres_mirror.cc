@@ -5,8 +5,13 @@
 #include <array>
 #include <utility>
 
+#include "api/src/mirror_source.h"
+#include "api/src/postgres_finder.h"
+#include "api/src/postgres_pull.h"
 #include "api/src/postgres_remote.h"
+#include "api/src/postgres_verify.h"
 #include "engine/base/errors.h"
+#include "engine/base/progress_meter.h"
 #include "replication/journal.h"
 #include "replication/postgres/read.h"
 #include "replication/postgres/schema.h"
@@ -49,6 +54,15 @@ Result<std::unique_ptr<OpenedMirror>> open_postgres_mirror(StoreImpl& store, Mir
   CAIRN_CHECK(check_postgres_place(info.place));
   CAIRN_TRY(auto stop, postgres::StopEvent::create());
   return std::unique_ptr<OpenedMirror>(std::make_unique<PostgresMirror>(store, std::move(info), std::move(stop)));
+}
+
+Result<std::unique_ptr<ResultFinder>> open_postgres_finder(const StoreImpl& store, const MirrorPlace& place) {
+  CAIRN_CHECK(check_postgres_place(place));
+  postgres::Address address = address_of(place);
+  // Who asks for a result waits no longer than computing a small one takes.
+  address.connect_timeout = std::chrono::milliseconds(1'000);
+  address.statement_timeout = std::chrono::milliseconds(500);
+  return std::unique_ptr<ResultFinder>(std::make_unique<PostgresFinder>(std::move(address), store.header().uuid));
 }
 
 PostgresMirror::PostgresMirror(StoreImpl& store, MirrorInfo info, std::unique_ptr<postgres::StopEvent> stop)
@@ -103,12 +117,53 @@ Result<MirrorStatus> PostgresMirror::status() {
   return status;
 }
 
-Result<MirrorPullReport> PostgresMirror::pull(const std::vector<std::string>&, const std::string&, const Progress&) {
-  return has_no("versions to pull: it has rows, and no content");
+Result<MirrorPullReport> PostgresMirror::pull(const std::vector<std::string>& refs, const std::string& from,
+                                              const Progress& progress) {
+  ProgressMeter meter(progress, "pull", 0);
+  PostgresPullOptions options;
+  CAIRN_TRY(options.store, uuid_of(from));
+  options.experiments = refs;
+  options.progress = [&meter, told = std::uint64_t{0}](const PostgresPullReport& so_far) mutable {
+    meter.add(so_far.rows - std::exchange(told, so_far.rows));
+    return meter.check_stop();
+  };
+  CAIRN_TRY(PostgresPullReport report, pull_from_postgres(store_, address_, options));
+  MirrorPullReport out{.rows = report.rows,
+                       .experiments = report.experiments,
+                       .evaluations = report.evaluations,
+                       .results = report.results,
+                       .metric_blocks = report.metric_blocks};
+  out.conflicts = std::move(report.conflicts.names);
+  out.conflict_count = report.conflicts.count;
+  out.left_out = std::move(report.left_out.names);
+  out.left_out_count = report.left_out.count;
+  return out;
 }
 
-Result<MirrorVerifyReport> PostgresMirror::verify(bool, const Progress&) {
-  return has_no("packs to verify: it has rows, and no content");
+Result<MirrorVerifyReport> PostgresMirror::verify(bool, const Progress& progress) {
+  ProgressMeter meter(progress, "verify", 0);
+  CAIRN_TRY(const auto connection, postgres::Connection::open(address_, stop_.get()));
+  CAIRN_CHECK(postgres::check_schema(*connection));
+  store_.settle_puts();
+  MirrorSource source(store_);
+  PostgresRows rows(store_);
+  PostgresVerifyOptions options;
+  options.progress = [&meter] { return meter.check_stop(); };
+  CAIRN_TRY(const PostgresVerifyReport report, verify_in_postgres(source, rows, *connection, options));
+  MirrorVerifyReport out;
+  out.stores = 1;
+  for (const PostgresVerifyReport::Table& table : report.tables) out.rows[table.name] = table.there;
+  for (const PostgresVerifyReport::Difference& one : report.differences) {
+    const char* how = one.kind == PostgresVerifyReport::Kind::missing ? " is not in the database"
+                      : one.kind == PostgresVerifyReport::Kind::extra ? " is in the database alone"
+                                                                      : " is another in the database";
+    out.problems.push_back(one.table + " " + printable(one.key) + how);
+  }
+  if (report.has_more) out.problems.emplace_back("and there are more differences");
+  if (report.is_behind && !out.problems.empty()) {
+    out.problems.emplace_back("the store has said more since it was pushed: some of this may be that");
+  }
+  return out;
 }
 
 Result<MirrorGcReport> PostgresMirror::gc(const MirrorGcOptions&, const Progress&) {

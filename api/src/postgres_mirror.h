@@ -38,5 +38,6 @@ class PostgresMirror final : public OpenedMirror {
 // As check_mirror_place() and open_mirror(), of a place that is a database.
 Status check_postgres_place(const MirrorPlace& place);
 Result<std::unique_ptr<OpenedMirror>> open_postgres_mirror(StoreImpl& store, MirrorInfo info);
+Result<std::unique_ptr<ResultFinder>> open_postgres_finder(const StoreImpl& store, const MirrorPlace& place);
 
 }  // namespace cairn

@@ -17,12 +17,6 @@ namespace {
 using postgres::Batch;
 using postgres::StorePlace;
 
-// About what is said, and not about saying it.
-bool is_unreadable(const Error& error) {
-  return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found || error.code == ErrorCode::io ||
-         error.code == ErrorCode::unsupported || error.code == ErrorCode::invalid_argument;
-}
-
 Error other_history() {
   return make_error(ErrorCode::conflict,
                     "what the database has of this store is of another history: another copy of the store pushes to "
@@ -152,10 +146,7 @@ Status PostgresPusher::add(const mirror::Statement& statement, Batch& batch, Pos
   if (now != statement) return {};
   report.left_out.push_back(said.error().message);
   CAIRN_CHECK(remove(statement, batch));
-  return batch.put(postgres::LeftOutRow{.key = postgres::left_out_key(statement.kind, statement.key),
-                                        .kind = statement.kind,
-                                        .statement_key = statement.key,
-                                        .why = said.error().message});
+  return batch.put(left_out_row(statement, said.error()));
 }
 
 // What it said before does not hold any more.

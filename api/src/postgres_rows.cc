@@ -73,6 +73,18 @@ postgres::MetricRow row_of(const MetricRows& rows, const MetricColumn& column) {
 
 }  // namespace
 
+bool is_unreadable(const Error& error) {
+  return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found || error.code == ErrorCode::io ||
+         error.code == ErrorCode::unsupported || error.code == ErrorCode::invalid_argument;
+}
+
+postgres::LeftOutRow left_out_row(const mirror::Statement& statement, const Error& why) {
+  return {.key = postgres::left_out_key(statement.kind, statement.key),
+          .kind = statement.kind,
+          .statement_key = statement.key,
+          .why = why.message};
+}
+
 postgres::Bytes PostgresRows::id(const Digest& digest) const {
   const Bytes bytes = Bytes(digest.bytes).first(digest_size(store_.header().digest));
   return {bytes.begin(), bytes.end()};

@@ -13,6 +13,11 @@
 
 namespace cairn {
 
+// Whether a statement could not be read or has no place in a database, so that it is left out.
+bool is_unreadable(const Error& error);
+// The note of that.
+postgres::LeftOutRow left_out_row(const mirror::Statement& statement, const Error& why);
+
 // Owned by one thread. What statements refer to is read from the store.
 class PostgresRows {
  public:

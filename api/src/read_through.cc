@@ -17,20 +17,34 @@ constexpr std::chrono::seconds kLookAgain{10};
 
 }  // namespace
 
-Result<std::unique_ptr<ReadThrough>> ReadThrough::open(StoreImpl& store, const std::string& mirror) {
+Result<std::unique_ptr<ReadThrough>> ReadThrough::open(StoreImpl& store, const std::string& mirrors) {
   if (store.room() == nullptr) {
     return make_error(ErrorCode::invalid_argument, "a store that is open read-only keeps nothing that a mirror has");
   }
-  CAIRN_TRY(const auto place, read_mirror_place(store, mirror));
-  if (!place) return make_error(ErrorCode::not_found, "the store has no mirror '" + printable(mirror) + "'");
-  auto storage = open_mirror_storage(*place);
-  if (!storage.ok()) return std::move(storage).error().with_context("the mirror '" + mirror + "'");
-  return std::make_unique<ReadThrough>(store, std::move(storage).value(), [] { return Clock::now(); });
+  const auto now = [] { return Clock::now(); };
+  MirrorReaders readers;
+  for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+    end = mirrors.find(',', begin);
+    const std::string mirror = mirrors.substr(begin, end - begin);
+    CAIRN_TRY(const auto place, read_mirror_place(store, mirror));
+    if (!place) return make_error(ErrorCode::not_found, "the store has no mirror '" + printable(mirror) + "'");
+    auto opened = open_mirror_readers(store, *place);
+    if (!opened.ok()) return std::move(opened).error().with_context("the mirror '" + mirror + "'");
+    if ((opened->content && readers.content) || (opened->results && readers.results)) {
+      return make_error(ErrorCode::invalid_argument,
+                        "'" + mirror + "' is a second mirror of one kind: a store is read through one of each at most");
+    }
+    if (opened->content) readers.content = std::move(opened->content);
+    if (opened->results) readers.results = std::move(opened->results);
+  }
+  std::unique_ptr<ResultReadThrough> results;
+  if (readers.results) results = std::make_unique<ResultReadThrough>(store, std::move(readers.results), now);
+  return std::make_unique<ReadThrough>(store, std::move(readers.content), now, std::move(results));
 }
 
 ReadThrough::ReadThrough(StoreImpl& store, std::unique_ptr<ObjectStorage> storage,
-                         std::function<Clock::time_point()> now)
-    : store_(store), storage_(std::move(storage)), now_(std::move(now)) {}
+                         std::function<Clock::time_point()> now, std::unique_ptr<ResultReadThrough> results)
+    : store_(store), storage_(std::move(storage)), results_(std::move(results)), now_(std::move(now)) {}
 
 Result<bool> ReadThrough::bring_name(const std::string& name) {
   return bring([&](const MirrorView& view) -> Result<std::vector<mirror::Statement>> {
@@ -45,6 +59,7 @@ Result<bool> ReadThrough::bring_object(const Digest& id) {
 }
 
 Result<bool> ReadThrough::bring(const Choose& choose) {
+  if (!storage_) return false;
   const std::lock_guard lock(mutex_);
   CAIRN_TRY(const auto statements, find(choose));
   if (statements.empty()) return false;

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cairn/results.h"
 
+#include "api/src/read_through.h"
 #include "api/src/tables.h"
 #include "cairn/store.h"
 
 namespace cairn {
+
+namespace {
+
+// Here, or brought from a mirror.
+Result<std::optional<ResultValue>> get_through(StoreImpl& store, ResultTable& results, const std::string& name_space,
+                                               const std::string& key) {
+  CAIRN_TRY(auto here, results.get(name_space, key));
+  if (here || store.read_through() == nullptr || store.read_through()->results() == nullptr) return here;
+  if (!store.read_through()->results()->bring(name_space, key)) return here;
+  return results.get(name_space, key);
+}
+
+}  // namespace
 
 Results Store::results(const std::string& name_space) { return {*impl_, name_space}; }
 
@@ -31,14 +45,14 @@ Result<std::uint64_t> Results::put(const std::string& key, ResultValue value, co
 
 Result<std::optional<ResultValue>> Results::get(const std::string& key) {
   CAIRN_TRY(StoreImpl::Tables * tables, store_->tables());
-  return tables->results.get(name_space_, key);
+  return get_through(*store_, tables->results, name_space_, key);
 }
 
 Result<std::map<std::string, ResultValue>> Results::get_many(const std::vector<std::string>& keys) {
   CAIRN_TRY(StoreImpl::Tables * tables, store_->tables());
   std::map<std::string, ResultValue> found;
   for (const std::string& key : keys) {
-    CAIRN_TRY(auto value, tables->results.get(name_space_, key));
+    CAIRN_TRY(auto value, get_through(*store_, tables->results, name_space_, key));
     if (value) found.insert_or_assign(key, std::move(*value));
   }
   return found;

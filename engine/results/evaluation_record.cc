@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Recording evaluations, each once, and the statistics with them.
+#include <algorithm>
 #include <utility>
 
 #include "engine/base/errors.h"
@@ -73,7 +74,7 @@ Result<ExperimentTable::Draft> ExperimentTable::draft(Live& live, const std::vec
       generation = draft.tallies.emplace(*known).first;
     }
     generation->second.value.add(evaluation.fitness);
-    draft.progress.updated_ns = evaluation.recorded_ns;
+    draft.progress.updated_ns = std::max(draft.progress.updated_ns, evaluation.recorded_ns);
     draft.results.push_back({.inserted = true, .evaluation = evaluation});
   }
   if (draft.changes.empty()) return draft;
@@ -112,6 +113,19 @@ Result<RecordedBatch> ExperimentTable::record_many(const std::string& experiment
     CAIRN_CHECK(complete_evaluation(digest_, evaluation));
     evaluation.recorded_ns = now;
   }
+  return record_completed(experiment, evaluations, options);
+}
+
+Result<RecordedBatch> ExperimentTable::bring_evaluations(const std::string& experiment,
+                                                         std::vector<Evaluation> evaluations) {
+  CAIRN_CHECK(check_plain_name("experiment", experiment, kExperimentNameBytesMax));
+  for (Evaluation& evaluation : evaluations) CAIRN_CHECK(complete_evaluation(digest_, evaluation));
+  return record_completed(experiment, evaluations, {});
+}
+
+Result<RecordedBatch> ExperimentTable::record_completed(const std::string& experiment,
+                                                        const std::vector<Evaluation>& evaluations,
+                                                        const PutOptions& options) {
   bool look = false;
   const auto attempt = [&]() -> Result<RecordedBatch> {
     const std::lock_guard lock(mutex_);

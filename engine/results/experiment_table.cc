@@ -106,7 +106,15 @@ Result<ExperimentTable::Created> ExperimentTable::create(const NewExperiment& ex
       return being_removed(ErrorCode::conflict, experiment.name);
     }
     if (!there) {
-      CAIRN_TRY(auto written, write_again([&] { return try_create(experiment); }));
+      const std::int64_t now = wall_clock_();
+      const ExperimentRecord record{.status = ExperimentStatus::running,
+                                    .created_ns = now,
+                                    .updated_ns = now,
+                                    .completed_ns = {},
+                                    .optimizer = experiment.optimizer,
+                                    .config = experiment.config,
+                                    .search_space = experiment.search_space};
+      CAIRN_TRY(auto written, write_again([&] { return try_create(experiment.name, record); }));
       ticket = std::move(written.ticket);
     }
   }
@@ -116,26 +124,49 @@ Result<ExperimentTable::Created> ExperimentTable::create(const NewExperiment& ex
   return Created{.experiment = std::move(created), .ticket = std::move(ticket)};
 }
 
-Result<EntryStore::Written> ExperimentTable::try_create(const NewExperiment& experiment) {
+Result<std::optional<Ticket>> ExperimentTable::bring(const std::string& name, const ExperimentRecord& from) {
+  CAIRN_CHECK(
+      check_new({.name = name, .config = from.config, .search_space = from.search_space, .optimizer = from.optimizer}));
+  if (experiment_status_name(from.status).empty() || from.status == ExperimentStatus::removing) {
+    return make_error(ErrorCode::invalid_argument, "experiment '" + printable(name) + "' is being removed there");
+  }
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(auto here, find_record(name));
+  if (!here) {
+    CAIRN_TRY(auto written, write_again([&] { return try_create(name, from); }));
+    return std::optional(std::move(written.ticket));
+  }
+  ExperimentRecord& record = here->value;
+  if (record.status == ExperimentStatus::removing) return being_removed(ErrorCode::conflict, name);
+  if (record.config != from.config || record.search_space != from.search_space || record.optimizer != from.optimizer) {
+    return make_error(ErrorCode::conflict, "experiment '" + printable(name) + "' was made of something else here");
+  }
+  if (record.updated_ns >= from.updated_ns) return std::optional<Ticket>();
+  record.status = from.status;
+  record.updated_ns = from.updated_ns;
+  record.completed_ns = from.completed_ns;
+  std::vector<EntryChange> changes;
+  changes.push_back({.key = experiment_key(name),
+                     .value = encode(record),
+                     .index_keys = {experiment_status_key(record.status, name)},
+                     .if_version = here->version});
+  CAIRN_TRY(auto written, entries_.write(std::move(changes)));
+  return std::optional(std::move(written.ticket));
+}
+
+Result<EntryStore::Written> ExperimentTable::try_create(const std::string& name, ExperimentRecord record) {
   CAIRN_TRY(const auto counter, entries_.find(next_number_key()));
   std::uint64_t number = 1;
   if (counter) {
     CAIRN_TRY(const ExperimentNumber next, decode_next_number(counter->value));
     number = static_cast<std::uint64_t>(next);
   }
-  const std::int64_t now = wall_clock_();
-  const ExperimentRecord record{.number = ExperimentNumber{number},
-                                .status = ExperimentStatus::running,
-                                .created_ns = now,
-                                .updated_ns = now,
-                                .optimizer = experiment.optimizer,
-                                .config = experiment.config,
-                                .search_space = experiment.search_space};
-  const ExperimentProgress progress{.updated_ns = now, .heartbeat_store_ns = entries_.store_time_ns()};
+  record.number = ExperimentNumber{number};
+  const ExperimentProgress progress{.updated_ns = record.created_ns, .heartbeat_store_ns = entries_.store_time_ns()};
   std::vector<EntryChange> changes;
-  changes.push_back({.key = experiment_key(experiment.name),
+  changes.push_back({.key = experiment_key(name),
                      .value = encode(record),
-                     .index_keys = {experiment_status_key(record.status, experiment.name)},
+                     .index_keys = {experiment_status_key(record.status, name)},
                      .if_version = 0});
   changes.push_back({.key = progress_key(record.number), .value = encode(progress), .if_version = 0});
   changes.push_back({.key = next_number_key(),

@@ -46,6 +46,10 @@ class ExperimentTable {
       : entries_(entries), digest_(digest), wall_clock_(std::move(wall_clock)) {}
 
   Result<Created> create(const NewExperiment& experiment);
+  // What another store says of an experiment: it is made as it is there, but for the number; or, where it was made of
+  // the same texts, has the status that was set last. conflict: it was made of others, or is being removed here.
+  // Nothing: it is as it was. `from` is hostile.
+  Result<std::optional<Ticket>> bring(const std::string& name, const ExperimentRecord& from);
   Result<Ticket> set_status(const std::string& name, ExperimentStatus status);
   Status touch(const std::string& name);
   Result<std::vector<Experiment>> stale(std::chrono::nanoseconds silence);
@@ -54,6 +58,8 @@ class ExperimentTable {
 
   Result<RecordedBatch> record_many(const std::string& experiment, std::vector<Evaluation> evaluations,
                                     const PutOptions& options = {});
+  // The same of evaluations that another store has recorded: they keep their times.
+  Result<RecordedBatch> bring_evaluations(const std::string& experiment, std::vector<Evaluation> evaluations);
   Result<std::optional<Evaluation>> evaluation(const std::string& experiment, const std::string& hash);
   Result<EvaluationPage> evaluations(const std::string& experiment, const EvaluationQuery& query);
   Result<EvaluationStatistics> statistics(const std::string& experiment, std::optional<std::uint64_t> generation);
@@ -84,9 +90,11 @@ class ExperimentTable {
   Result<std::optional<Evaluation>> find_evaluation(ExperimentNumber number, const std::string& hash);
 
   // With mutex_ locked. Nothing is kept of what failed: the outcome is unknown.
-  Result<EntryStore::Written> try_create(const NewExperiment& experiment);
+  Result<EntryStore::Written> try_create(const std::string& name, ExperimentRecord record);
   Result<EntryStore::Written> try_set_status(const std::string& name, ExperimentStatus status);
   Result<Live*> live(const std::string& name);
+  Result<RecordedBatch> record_completed(const std::string& experiment, const std::vector<Evaluation>& evaluations,
+                                         const PutOptions& options);
   Result<Draft> draft(Live& live, const std::vector<Evaluation>& evaluations, bool look);
   Result<std::optional<EntryStore::Written>> write(const std::string& name, Draft& draft, const PutOptions& options);
 

@@ -21,8 +21,21 @@ constexpr std::uint64_t kJoinedBytesMax = 768 * KiB;
 // From here on a block is content: the log has it once, and the index where it is.
 constexpr std::size_t kContentBytesMin = 8 * KiB;
 
-EntryChange block_change(EntryStore& store, const std::string& run, std::uint64_t number, Bytes block,
-                         std::uint64_t if_version) {
+Result<MetricRows> decoded_block(EntryStore& store, const Entry& entry) {
+  CAIRN_TRY(const std::string block, metric_block_bytes(store, entry));
+  return decode_metric_block(as_bytes(block));
+}
+
+}  // namespace
+
+std::string metric_run_prefix(std::string_view run) { return EntryKey(EntrySpace::metrics).text(run).bytes(); }
+
+std::string metric_block_key(std::string_view run, std::uint64_t number) {
+  return EntryKey(EntrySpace::metrics).text(run).number(number).bytes();
+}
+
+EntryChange metric_block_change(EntryStore& store, const std::string& run, std::uint64_t number, Bytes block,
+                                std::uint64_t if_version) {
   EntryChange change{.key = metric_block_key(run, number)};
   if (block.size() < kContentBytesMin || block.size() > store.content_bytes_max()) {
     change.value.assign(as_text(block));
@@ -35,19 +48,6 @@ EntryChange block_change(EntryStore& store, const std::string& run, std::uint64_
   if (number == 0) change.index_keys.push_back(metric_run_prefix(run));
   change.if_version = if_version;
   return change;
-}
-
-Result<MetricRows> decoded_block(EntryStore& store, const Entry& entry) {
-  CAIRN_TRY(const std::string block, metric_block_bytes(store, entry));
-  return decode_metric_block(as_bytes(block));
-}
-
-}  // namespace
-
-std::string metric_run_prefix(std::string_view run) { return EntryKey(EntrySpace::metrics).text(run).bytes(); }
-
-std::string metric_block_key(std::string_view run, std::uint64_t number) {
-  return EntryKey(EntrySpace::metrics).text(run).number(number).bytes();
 }
 
 Result<MetricBlockHead> metric_block_head(const Entry& entry) {
@@ -86,7 +86,7 @@ Status MetricBlocks::load(EntryStore& store) {
 }
 
 EntryChange MetricBlocks::next_block(EntryStore& store, Bytes block, std::size_t ahead) const {
-  return block_change(store, run_, next_ + ahead, block, 0);
+  return metric_block_change(store, run_, next_ + ahead, block, 0);
 }
 
 void MetricBlocks::written(std::uint64_t version, std::uint64_t rows, std::uint64_t bytes) {
@@ -146,7 +146,7 @@ Result<MetricBlocks::Join> MetricBlocks::next_join(EntryStore& store, std::size_
     return Join();
   }
   Join join{.first = first, .count = end - first, .rows = rows.rows(), .bytes = joined->size(), .changes = {}};
-  join.changes.push_back(block_change(store, run_, blocks_[first].number, *joined, blocks_[first].version));
+  join.changes.push_back(metric_block_change(store, run_, blocks_[first].number, *joined, blocks_[first].version));
   for (std::size_t i = first + 1; i < end; ++i) {
     join.changes.push_back({.key = metric_block_key(run_, blocks_[i].number), .removed = true});
     join.changes.back().if_version = blocks_[i].version;

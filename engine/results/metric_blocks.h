@@ -22,6 +22,10 @@ Result<MetricBlockHead> metric_block_head(const Entry& entry);
 // The whole block. not_found when it is content and the entry has been replaced since.
 Result<std::string> metric_block_bytes(EntryStore& store, const Entry& entry);
 
+// What writes a block under its number; conflict unless the one that is there has this version (0: there is none).
+EntryChange metric_block_change(EntryStore& store, const std::string& run, std::uint64_t number, Bytes block,
+                                std::uint64_t if_version);
+
 // All blocks of a run, from the last to the first, so that what remains of it after a crash is its first rows. How many
 // rows they had. not_found when there is no such run; conflict when somebody writes it meanwhile.
 Result<std::uint64_t> remove_metric_run(EntryStore& store, std::string_view run);

@@ -130,40 +130,53 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
   CAIRN_CHECK(check_key(name_space, key));
   CAIRN_CHECK(check_value(key, value));
   ResultEnvelope envelope{.value = std::move(value), .experiment = options.experiment, .created_ns = wall_clock_ns()};
-  if (envelope.experiment.size() > kNameBytesMax) {
-    return of_key(key, ErrorCode::invalid_argument, "an experiment's name has at most 255 bytes");
-  }
-  EntryChange change{.key = key_of(name_space, key), .if_version = options.if_version};
-  change.memory_only = options.memory_only;
+  const std::string entry_key = key_of(name_space, key);
+  std::optional<std::uint64_t> if_version = options.if_version;
   if (options.if_version == 0) {
     // What has expired is there for nobody, but an entry still.
-    CAIRN_TRY(const auto entry, entries_.find(change.key));
+    CAIRN_TRY(const auto entry, entries_.find(entry_key));
     if (entry) {
       CAIRN_TRY(const auto found, opened(*entry));
-      if (!found) change.if_version = entry->version;
+      if (!found) if_version = entry->version;
     }
   }
   if (options.ttl) {
     if (options.ttl->count() <= 0) return of_key(key, ErrorCode::invalid_argument, "a TTL is above 0");
     envelope.expires_store_ns = entries_.store_time_ns() + static_cast<std::uint64_t>(options.ttl->count());
-    change.index_keys.push_back(expiry_index().number(envelope.expires_store_ns).bytes());
   }
   if (options.cost) {
     if (options.cost->count() <= 0) return of_key(key, ErrorCode::invalid_argument, "a cost is above 0");
     // What is in memory only goes by other rules.
-    if (!options.memory_only) {
-      envelope.cost_ns = static_cast<std::uint64_t>(options.cost->count());
-      CAIRN_TRY(envelope.eviction_clock, eviction_clock());
-    }
+    if (!options.memory_only) envelope.cost_ns = static_cast<std::uint64_t>(options.cost->count());
   }
-  if (!options.experiment.empty()) change.index_keys.push_back(experiment_index(options.experiment).bytes());
-  if (options.memory_only && envelope.value.bytes.size() > kMemoryOnlyBytesMax) {
-    return of_key(key, ErrorCode::invalid_argument, "a value in memory only has at most 1 GiB");
+  auto change = change_of(entry_key, std::move(envelope), options.memory_only);
+  if (!change.ok()) {
+    return std::move(change).error().with_context("result '" + printable(key.substr(0, 64)) + "'");
   }
-  if (const std::size_t bytes = envelope.value.bytes.size(); !options.memory_only && bytes > kInEntryBytesMax) {
+  change->if_version = if_version;
+  return change;
+}
+
+Result<EntryChange> ResultTable::change_of(std::string entry_key, ResultEnvelope envelope, bool memory_only) {
+  EntryChange change{.key = std::move(entry_key)};
+  change.memory_only = memory_only;
+  if (envelope.experiment.size() > kNameBytesMax) {
+    return make_error(ErrorCode::invalid_argument, "an experiment's name has at most 255 bytes");
+  }
+  if (envelope.expires_store_ns != 0) {
+    change.index_keys.push_back(expiry_index().number(envelope.expires_store_ns).bytes());
+  }
+  if (envelope.cost_ns != 0) {
+    CAIRN_TRY(envelope.eviction_clock, eviction_clock());
+  }
+  if (!envelope.experiment.empty()) change.index_keys.push_back(experiment_index(envelope.experiment).bytes());
+  if (memory_only && envelope.value.bytes.size() > kMemoryOnlyBytesMax) {
+    return make_error(ErrorCode::invalid_argument, "a value in memory only has at most 1 GiB");
+  }
+  if (const std::size_t bytes = envelope.value.bytes.size(); !memory_only && bytes > kInEntryBytesMax) {
     if (bytes > entries_.content_bytes_max()) {
-      return of_key(key, ErrorCode::invalid_argument,
-                    std::to_string(bytes) + " bytes are above 64 MiB: put them as an object");
+      return make_error(ErrorCode::invalid_argument,
+                        std::to_string(bytes) + " bytes are above 64 MiB: put them as an object");
     }
     change.content = as_text(envelope.value.bytes);
     envelope.content_bytes = bytes;
@@ -175,6 +188,29 @@ Result<EntryChange> ResultTable::change_of(std::string_view name_space, std::str
     change.index_keys.push_back(evictable_key(envelope, bytes));
   }
   return change;
+}
+
+Result<std::optional<EntryChange>> ResultTable::bring(std::string_view name_space, std::string_view key,
+                                                      const ResultEnvelope& from) {
+  CAIRN_CHECK(check_key(name_space, key));
+  const Status fits = check_value(key, from.value);
+  if (!fits.ok() && fits.error().code != ErrorCode::unsupported) return fits.error();
+  const std::string entry_key = key_of(name_space, key);
+  CAIRN_TRY(const EntryPtr entry, entries_.look(entry_key));
+  CAIRN_TRY(const auto here, find_whole(entry_key));
+  if (here) {
+    const bool is_later = here->envelope.created_ns > from.created_ns;
+    if (here->memory_only || is_later || here->envelope.value == from.value) return std::optional<EntryChange>();
+    if (here->envelope.created_ns == from.created_ns) {
+      return of_key(key, ErrorCode::conflict, "another value was put here at the same time");
+    }
+  }
+  auto change = change_of(entry_key, from, false);
+  if (!change.ok()) {
+    return std::move(change).error().with_context("result '" + printable(key.substr(0, 64)) + "'");
+  }
+  change->if_version = entry ? entry->version : 0;
+  return std::optional(std::move(change).value());
 }
 
 Result<std::vector<EntryChange>> ResultTable::changes_of(std::string_view name_space, Values values,

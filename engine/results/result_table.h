@@ -34,6 +34,13 @@ class ResultTable {
   Result<EntryStore::Written> commit(std::string_view name_space, Values values, const ResultOptions& options);
   // What a put writes, for whoever writes it together with something else. It counts as put.
   Result<std::vector<EntryChange>> prepare(std::string_view name_space, Values values, const ResultOptions& options);
+  // What writes a value that another store has put, with the time and the cost that it has there, unless what is here
+  // is the same, was put later, or is in memory only. conflict: another value was put here at the same time. A
+  // serializer that is not known here is one for whoever reads it. It does not count as put.
+  Result<std::optional<EntryChange>> bring(std::string_view name_space, std::string_view key,
+                                           const ResultEnvelope& from);
+  // unsupported: its serializer is not known here; invalid_argument: its bytes are not what that writes.
+  Status check_value(std::string_view key, const ResultValue& value) const;
   Result<std::optional<ResultValue>> get(std::string_view name_space, std::string_view key);
   Result<bool> has(std::string_view name_space, std::string_view key);
   Result<std::optional<ResultInfo>> info(std::string_view name_space, std::string_view key);
@@ -64,10 +71,11 @@ class ResultTable {
   // With its bytes, wherever they are.
   Result<std::optional<Found>> find_whole(const std::string& entry_key);
   Result<ResultInfo> info_of(std::string_view key, const std::string& entry_key, const Found& found);
-  Status check_value(std::string_view key, const ResultValue& value) const;
   Result<std::vector<EntryChange>> changes_of(std::string_view name_space, Values values, const ResultOptions& options);
   Result<EntryChange> change_of(std::string_view name_space, std::string_view key, ResultValue value,
                                 const ResultOptions& options);
+  // What writes an envelope, with its index keys.
+  Result<EntryChange> change_of(std::string entry_key, ResultEnvelope envelope, bool memory_only);
   // How many of them there were, and went.
   using Goes = std::function<bool(const Found& found)>;
   Result<std::uint64_t> remove_entries(const std::vector<std::string>& entry_keys, const Goes& goes);

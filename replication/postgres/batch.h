@@ -56,6 +56,16 @@ class Batch {
   // It ends elsewhere than was thought.
   void set_to(const StorePlace& to) { to_ = to; }
 
+  // All that is said, group by group: its table, the cells of its key, and its rows as COPY has them.
+  template <class Visit>
+  Status for_each(const Visit& visit) const {
+    for (std::size_t i = 0; i < kTables.size(); ++i) {
+      for (const auto& [key, group] : groups_[i]) CAIRN_CHECK(visit(*kTables[i], key, std::string_view(group.bytes)));
+    }
+    return {};
+  }
+  static std::span<const Table* const> tables() noexcept { return kTables; }
+
   const Uuid& store() const noexcept { return store_; }
   const StorePlace& from() const noexcept { return from_; }
   const StorePlace& to() const noexcept { return to_; }

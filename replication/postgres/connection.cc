@@ -239,15 +239,42 @@ Result<Rows> Connection::finish_statement(Deadline deadline) {
   return rows;
 }
 
-Result<Rows> Connection::query(std::string_view sql, const CellWriter& cells) {
+Status Connection::send(std::string_view sql, const CellWriter& cells) {
   CAIRN_CHECK(require_connection());
   CAIRN_CHECK(cells.check());
   const Values values(cells);
-  const Deadline deadline = begin_statement();
   const int sent = PQsendQueryParams(connection_.get(), std::string(sql).c_str(), values.count(), nullptr,
                                      values.pointers.data(), values.sizes.data(), values.formats.data(), kBinary);
-  if (sent == 0) return lost("");
+  return sent == 0 ? Status(lost("")) : Status();
+}
+
+Result<Rows> Connection::query(std::string_view sql, const CellWriter& cells) {
+  const Deadline deadline = begin_statement();
+  CAIRN_CHECK(send(sql, cells));
   return finish_statement(deadline);
+}
+
+Result<std::size_t> Connection::visit(std::string_view sql, const std::function<Status(const Rows& row)>& visit) {
+  CAIRN_CHECK(send(sql, {}));
+  if (PQsetSingleRowMode(connection_.get()) == 0) return lost("");
+  std::size_t count = 0;
+  Status status;
+  while (true) {
+    // The time that visiting takes is not the server's.
+    CAIRN_TRY(Answer answer, next_answer(begin_statement()));
+    if (!answer) break;
+    const bool is_row = PQresultStatus(answer.get()) == PGRES_SINGLE_TUPLE;
+    if (!is_row && !is_fine(PQresultStatus(answer.get()))) {
+      status = failure(answer.get());
+    } else if (is_row && status.ok()) {
+      ++count;
+      status = visit(Rows(answer.release()));
+    }
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) return given_up(status.ok() ? is_lost() : status.error());
+  }
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) return given_up(status.ok() ? is_lost() : status.error());
+  CAIRN_CHECK(status);
+  return count;
 }
 
 Status Connection::run(std::string_view script) {

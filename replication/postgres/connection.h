@@ -61,6 +61,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   Result<Rows> query(std::string_view sql, const CellWriter& values = {});
+  // Visits the rows of one statement as they come: one of them is in memory at a time. How many there were. `visit` may
+  // not use the connection; behind its error, which is returned, the rest is passed over.
+  Result<std::size_t> visit(std::string_view sql, const std::function<Status(const Rows& row)>& visit);
   // Several statements without values, whose rows are of no interest; one transaction unless they say otherwise.
   Status run(std::string_view script);
   // One round trip for all of them. Those behind the first that fails are not run; its error is returned.
@@ -87,6 +90,7 @@ class Connection {
   Result<bool> wait(bool read, bool write, Deadline deadline);
   Status flush(Deadline deadline);
   Result<Answer> next_answer(Deadline deadline);  // holds nothing behind the last one of a statement
+  Status send(std::string_view sql, const CellWriter& values);
   Result<Rows> finish_statement(Deadline deadline);
   // To prepare the statement of a call, or the call itself.
   struct Asked {

@@ -8,7 +8,8 @@
 namespace cairn::postgres {
 namespace {
 
-// What is fetched at once has about this size, judged by what came before.
+// What one FETCH brings has about this size, judged by what came before: a statement is to end in time, whatever its
+// visitor does with the rows.
 constexpr std::size_t kFetchedBytes = std::size_t{8} << 20;
 constexpr std::size_t kFetchedFirst = 16, kFetchedMax = 4096;
 
@@ -54,6 +55,17 @@ Result<StorePlace> read_place(Connection& connection, const Uuid& store) {
   return place;
 }
 
+Result<std::optional<std::uint64_t>> read_store_time(Connection& connection, const Uuid& store) {
+  CellWriter values;
+  values.uuid(store);
+  CAIRN_TRY(const Rows rows, connection.query("SELECT store_time_ns FROM cairn.stores WHERE store = $1", values));
+  if (rows.size() == 0) return std::optional<std::uint64_t>();
+  CellReader row = rows.row(0);
+  const auto time = row.optional(&CellReader::count);
+  CAIRN_CHECK(row.check());
+  return time;
+}
+
 Status read_cells(Connection& connection, const Table& table, const Uuid& store, const RowFilter& filter,
                   const std::function<Status(CellReader& row)>& visit) {
   return read_columns(connection, table, columns_of(table, ""), store, filter, visit);
@@ -64,6 +76,7 @@ Status read_columns(Connection& connection, const Table& table, std::string_view
   std::string order;
   for (const std::string_view column : table.columns.first(table.keys))
     order.append(order.empty() ? "" : ", ").append(column);
+  if (!filter.order.empty()) order = filter.order;
   const std::string declare = "DECLARE cairn_rows NO SCROLL CURSOR FOR SELECT " + std::string(columns) +
                               " FROM cairn." + std::string(table.name) + " WHERE store = $1 " +
                               std::string(filter.where) + " ORDER BY " + order;
@@ -74,13 +87,16 @@ Status read_columns(Connection& connection, const Table& table, std::string_view
     CAIRN_CHECK(connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
     CAIRN_TRY([[maybe_unused]] const Rows declared, connection.query(declare, values));
     for (std::size_t count = kFetchedFirst;;) {
-      CAIRN_TRY(const Rows rows, connection.query("FETCH " + std::to_string(count) + " FROM cairn_rows"));
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        CellReader row = rows.row(i);
-        CAIRN_CHECK(visit(row));
-      }
-      if (rows.size() < count) return {};
-      count = next_count(rows.size(), rows.bytes());
+      std::size_t bytes = 0;
+      const auto visit_row = [&](const Rows& one) -> Status {
+        bytes += one.bytes();
+        CellReader row = one.row(0);
+        return visit(row);
+      };
+      CAIRN_TRY(const std::size_t rows,
+                connection.visit("FETCH " + std::to_string(count) + " FROM cairn_rows", visit_row));
+      if (rows < count) return {};
+      count = next_count(rows, bytes);
     }
   });
 }

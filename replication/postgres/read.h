@@ -18,11 +18,16 @@ Result<std::vector<Uuid>> read_stores(Connection& connection);
 // At the beginning when the database does not know the store.
 Result<StorePlace> read_place(Connection& connection, const Uuid& store);
 
-// Visits the rows of one store in the order of their keys, as they are at one moment, some at a time. `where` begins
-// behind "store = $1", and refers to `values` as $2, $3, …
+// How long a store had been in use when it was last mirrored. Nothing: nobody knows.
+Result<std::optional<std::uint64_t>> read_store_time(Connection& connection, const Uuid& store);
+
+// Visits the rows of one store as they are at one moment. One of them is in memory at a time; what the server has
+// prepared beyond that is a few MiB. `visit` may not use the connection. `where` begins behind "store = $1", and refers
+// to `values` as $2, $3, …
 struct RowFilter {
   std::string_view where = {};
   CellWriter values = {};
+  std::string_view order = {};  // empty: that of the keys
 };
 // Of the columns that are named alone.
 Status read_columns(Connection& connection, const Table& table, std::string_view columns, const Uuid& store,

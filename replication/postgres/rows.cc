@@ -26,13 +26,13 @@ std::vector<std::int64_t> shape_of(CellReader& cells) {
 
 }  // namespace
 
-EntryId entry_id(std::string_view entry_key) {
+Bytes sha256(std::string_view bytes) {
   Bytes digest(32);
   unsigned size = 0;
-  EVP_Digest(entry_key.data(), entry_key.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, EVP_sha256(),
-             nullptr);
-  return {std::move(digest)};
+  EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, EVP_sha256(), nullptr);
+  return digest;
 }
+EntryId entry_id(std::string_view entry_key) { return {sha256(entry_key)}; }
 
 void ExperimentRow::write(CellWriter& cells) const {
   cells.count(number).text(status).text(config).jsonb(config).text(search_space).jsonb(search_space).text(optimizer);

@@ -74,6 +74,8 @@ struct EvaluationRow {
   static EvaluationRow read(CellReader& cells);
 };
 
+Bytes sha256(std::string_view bytes);
+
 // Of an entry of the store's.
 struct EntryId {
   Bytes sha256;  // of the entry's key

@@ -67,6 +67,13 @@ struct MirrorPullReport {
   std::uint64_t records = 0;        // blocks and objects that the store did not have
   std::uint64_t fetched_bytes = 0;  // with what lay between
   std::uint64_t requests = 0;       // that fetched those
+  // Of a database: rows that were looked at, and what was written of them.
+  std::uint64_t rows = 0;
+  std::uint64_t experiments = 0, evaluations = 0, results = 0, metric_blocks = 0;
+  // What is something else here than there, and stayed what it is here; and what the database does not have whole: how
+  // many, and the first of them in words.
+  std::uint64_t conflict_count = 0, left_out_count = 0;
+  std::vector<std::string> conflicts, left_out;
 };
 
 // What a mirror has of one store.
@@ -91,7 +98,8 @@ struct MirrorStatus {
 
 struct MirrorVerifyReport {
   std::uint64_t stores = 0, statements = 0, packs = 0, records = 0, pack_bytes = 0, bytes_read = 0;
-  std::vector<std::string> problems;  // none: all is well
+  std::map<std::string, std::uint64_t> rows;  // of a database, of this store, by table
+  std::vector<std::string> problems;          // none: all is well
 };
 
 // How a mirror is kept up to date while the store is open.
@@ -204,13 +212,15 @@ class Mirrors {
   // `from` names. Each is verified before it has its name here. not_found: the mirror does not have one; conflict:
   // stores of the mirror have different ones, or this store has something else under that name and number. Others who
   // write wait.
+  // From a database: experiments, evaluations, results and metrics, of the store that `from` names or of all; or, with
+  // `refs`, these experiments alone, with what belongs to them. docs/postgres.md says which counts when both have one.
   Result<MirrorPullReport> pull(const std::string& name, const std::vector<std::string>& refs,
                                 const std::string& from = {}, const Progress& progress = {});
 
   Result<MirrorStatus> status(const std::string& name);
 
   // Whether everything that any store has mirrored is there, and can be followed down to blocks; with `read_data` every
-  // byte is read and compared.
+  // byte is read and compared. Of a database: whether it has what this store says, and nothing else of it, row by row.
   Result<MirrorVerifyReport> verify(const std::string& name, bool read_data = false, const Progress& progress = {});
 
   // Gives the mirror's room back: what no store that is mirrored there needs any more. Beside whoever pushes and pulls;
