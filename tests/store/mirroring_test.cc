@@ -329,5 +329,63 @@ TEST_F(MirroringTest, NothingIsAskedWhileNothingIsNew) {
   mirror.stop();
 }
 
+// Takes everything at once.
+class CountingRemote final : public mirror::Remote {
+ public:
+  explicit CountingRemote(mirror::Source& source) : source_(source) {}
+  Result<mirror::PushReport> push(const mirror::PushProgress&) override {
+    CAIRN_TRY(const auto head, source_.head());
+    mirror::PushReport report;
+    report.to = head.at;
+    ++pushes;
+    return report;
+  }
+  void forget() override { ++forgotten; }
+  void rest() override {
+    ++rests;
+    rested_behind = pushes.load();
+  }
+  void stop() override {}
+
+  void wait_until_it_rests() const {
+    while (rested_behind < pushes) std::this_thread::yield();
+  }
+  std::atomic<int> pushes = 0, forgotten = 0, rests = 0, rested_behind = 0;
+
+ private:
+  mirror::Source& source_;
+};
+
+TEST_F(MirroringTest, ARemoteRestsOnceWhileNothingIsNewAndForgetsAtAPauseAndTheEnd) {
+  OpenedStore a = open("a");
+  CountingSource source(*a.impl);
+  CountingRemote remote(source);
+  mirror::MirrorOptions options;
+  options.linger = options.rest_after = milliseconds(0);
+  options.interval = milliseconds(1);
+  mirror::Mirror mirror(source, remote, options);
+  const auto put_and_wait = [&](const std::string& name) {
+    put_object(a.store, name, "content of " + name);
+    const Position end = a.impl->index().applied();
+    ASSERT_TRUE(mirror.wait_until({end.segment, end.offset}, std::chrono::nanoseconds::max()).ok());
+  };
+  ASSERT_TRUE(mirror.start().ok());
+  put_and_wait("one");
+  remote.wait_until_it_rests();
+  const int rests = remote.rests;
+  const std::size_t looks = source.looks;
+  while (source.looks < looks + 20) std::this_thread::yield();
+  EXPECT_EQ(remote.rests, rests);
+  EXPECT_EQ(remote.forgotten, 0);
+  mirror.pause();
+  EXPECT_EQ(remote.forgotten, 1);
+  mirror.resume();
+  put_and_wait("two");
+  remote.wait_until_it_rests();
+  EXPECT_GT(remote.rests, rests);
+  mirror.stop();
+  EXPECT_EQ(remote.forgotten, 2);
+}
+
 }  // namespace
 }  // namespace cairn::testing

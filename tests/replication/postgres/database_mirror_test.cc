@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <thread>
 
 #include "api/src/opened_mirror.h"
@@ -64,7 +66,7 @@ class DatabaseMirrorTest : public PostgresTest {
   std::int64_t connections() const {
     return number(*connect(),
                   "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
-                  "pid <> pg_backend_pid()");
+                  "backend_type = 'client backend' AND pid <> pg_backend_pid()");
   }
 
   Stores stores_;
@@ -251,28 +253,53 @@ TEST_F(DatabaseMirrorTest, AStopEndsAPushThatHangs) {
   EXPECT_EQ(pushed.error().code, ErrorCode::cancelled) << pushed.error().message;
 }
 
-TEST_F(DatabaseMirrorTest, WhileNothingIsNewTheDatabaseIsNotKeptConnected) {
-  OpenedStore a = open();
-  stores_.put_result(a.store, "loss", "0.25");
-  auto opened = open_mirror(*a.impl, "db");
-  CAIRN_ASSERT_OK(opened);
-  MirrorSource source(*a.impl);
-  const auto remote = (*opened)->remote(source, {});
-  mirror::MirrorOptions options;
-  options.linger = options.interval = options.rest_after = milliseconds(1);
-  mirror::Mirror mirror(source, *remote, options);
-  CAIRN_ASSERT_OK(mirror.start());
-  const auto wait_until_mirrored = [&] {
-    const Position end = a.impl->index().applied();
-    return mirror.wait_until({end.segment, end.offset}, std::chrono::nanoseconds::max());
-  };
-  CAIRN_ASSERT_OK(wait_until_mirrored());
+// One that is kept up to date, with options that a store does not give.
+class KeptDatabaseTest : public DatabaseMirrorTest {
+ protected:
+  void start(milliseconds rest_after) {
+    store_.emplace(open());
+    auto opened = open_mirror(*store_->impl, "db");
+    CAIRN_ASSERT_OK(opened);
+    opened_ = std::move(opened).value();
+    source_.emplace(*store_->impl);
+    remote_ = opened_->remote(*source_, {});
+    mirror::MirrorOptions options;
+    options.linger = options.interval = milliseconds(1);
+    options.rest_after = rest_after;
+    mirror_.emplace(*source_, *remote_, options);
+    CAIRN_ASSERT_OK(mirror_->start());
+  }
+  void put_and_wait_until_mirrored(const std::string& key) {
+    stores_.put_result(store_->store, key, "0.25");
+    const Position end = store_->impl->index().applied();
+    CAIRN_ASSERT_OK(mirror_->wait_until({end.segment, end.offset}, std::chrono::nanoseconds::max()));
+  }
+
+  std::optional<OpenedStore> store_;
+  std::unique_ptr<OpenedMirror> opened_;
+  std::optional<MirrorSource> source_;
+  std::unique_ptr<mirror::Remote> remote_;
+  std::optional<mirror::Mirror> mirror_;
+};
+
+TEST_F(KeptDatabaseTest, WhileNothingIsNewTheDatabaseIsNotKeptConnected) {
+  start(milliseconds(1));
+  put_and_wait_until_mirrored("loss");
   while (connections() > 0) std::this_thread::yield();
-  stores_.put_result(a.store, "accuracy", "0.5");
-  CAIRN_ASSERT_OK(wait_until_mirrored());
+  put_and_wait_until_mirrored("accuracy");
   EXPECT_EQ(results(), 2);
-  EXPECT_EQ(mirror.stats().failures, 0u);
-  mirror.stop();
+  EXPECT_EQ(mirror_->stats().failures, 0u);
+}
+
+TEST_F(KeptDatabaseTest, APauseLeavesTheDatabaseToOthersAtOnce) {
+  start(std::chrono::hours(1));
+  put_and_wait_until_mirrored("loss");
+  EXPECT_GE(connections(), 1);
+  mirror_->pause();
+  while (connections() > 0) std::this_thread::yield();
+  mirror_->resume();
+  put_and_wait_until_mirrored("accuracy");
+  EXPECT_EQ(results(), 2);
 }
 
 TEST_F(DatabaseMirrorTest, AskedForContentItSaysThatItHasNone) {
