@@ -57,7 +57,7 @@ class SaidRows {
  private:
   Status add(const mirror::Statement& statement, Batch& batch) {
     if (statement.removed) return {};
-    const Status said = rows_.add(statement, batch);
+    Status said = rows_.add(statement, batch);
     if (said.ok() || !is_unreadable(said.error())) return said;
     CAIRN_TRY(const auto now, source_.current(statement));
     return now == statement ? batch.put(left_out_row(statement, said.error())) : Status();
