@@ -22,7 +22,6 @@ namespace cairn {
 namespace {
 
 using postgres::CellReader;
-using postgres::CellWriter;
 using postgres::RowFilter;
 using postgres::Uuid;
 

@@ -58,6 +58,8 @@ struct PostgresPullOptions {
 // - Of two results, the one that was put later counts; it has of its time what is left of it there. Two values of the
 //   same moment are a conflict.
 // - A run of metrics goes on where it ends here. One that went another way here is a conflict.
+// In memory are one row, what is committed together, and the names of experiments. The store is to be open for writing;
+// whoever writes it meanwhile goes on.
 // not_found: the database knows no such store or experiment; unsupported: its schema is not what it should be.
 Result<PostgresPullReport> pull_from_postgres(StoreImpl& store, const postgres::Address& address,
                                               const PostgresPullOptions& options);

@@ -19,7 +19,6 @@ using postgres::Batch;
 using postgres::Table;
 
 constexpr std::size_t kStatementBytes = std::size_t{4} << 20;
-constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 
 // Several names may say these, which are there once.
 bool is_shared(const Table& table) {
@@ -29,8 +28,8 @@ bool is_shared(const Table& table) {
 // The rows that a store says now, group by group.
 class SaidRows {
  public:
-  SaidRows(mirror::Source& source, PostgresRows& rows, const std::function<Status()>& progress)
-      : source_(source), rows_(rows), progress_(progress) {}
+  SaidRows(mirror::Source& source, PostgresRows& rows, const PostgresVerifyOptions& options)
+      : source_(source), rows_(rows), options_(options) {}
 
   using Visit = std::function<Status(const Table& table, const std::string& key, std::string_view rows)>;
   Status for_each(const Visit& visit) {
@@ -42,13 +41,13 @@ class SaidRows {
       rows_.begin_batch();
       for (const mirror::Statement& statement : changes.statements) {
         CAIRN_CHECK(add(statement, batch));
-        if (batch.bytes() < kBatchBytes) continue;
+        if (batch.bytes() < options_.batch_bytes) continue;
         CAIRN_CHECK(visit_all(batch, visit));
         batch = Batch(source_.facts().uuid, {}, {});
         rows_.begin_batch();
       }
       CAIRN_CHECK(visit_all(batch, visit));
-      if (progress_) CAIRN_CHECK(progress_());
+      if (options_.progress) CAIRN_CHECK(options_.progress());
       has_more = changes.has_more && changes.to > at;
       at = std::max(at, changes.to);
     }
@@ -58,7 +57,7 @@ class SaidRows {
  private:
   Status add(const mirror::Statement& statement, Batch& batch) {
     if (statement.removed) return {};
-    const Status said = rows_.add(statement, batch);
+    Status said = rows_.add(statement, batch);
     if (said.ok() || !is_unreadable(said.error())) return said;
     CAIRN_TRY(const auto now, source_.current(statement));
     return now == statement ? batch.put(left_out_row(statement, said.error())) : Status();
@@ -73,7 +72,7 @@ class SaidRows {
 
   mirror::Source& source_;
   PostgresRows& rows_;
-  const std::function<Status()>& progress_;
+  const PostgresVerifyOptions& options_;
   std::unordered_set<std::string> seen_;
 };
 
@@ -81,10 +80,7 @@ class Verification {
  public:
   Verification(mirror::Source& source, PostgresRows& rows, postgres::Connection& connection,
                const PostgresVerifyOptions& options)
-      : said_(source, rows, options.progress),
-        store_(source.facts().uuid),
-        connection_(connection),
-        options_(options) {}
+      : said_(source, rows, options), store_(source.facts().uuid), connection_(connection), options_(options) {}
 
   Result<PostgresVerifyReport> run() {
     for (const Table* const table : Batch::tables()) {

@@ -44,13 +44,14 @@ struct PostgresVerifyOptions {
   std::size_t differences_max = 1000;
   // Of rows that may differ, in memory at a time, in both together. What is beyond is left for the next call.
   std::size_t rows_max = 200'000;
+  std::size_t batch_bytes = std::size_t{16} << 20;  // of the store's rows in memory at a time, unless one is larger
   // Called on the calling thread now and then; its error ends the verification.
   std::function<Status()> progress = {};
 };
 
-// Reads the store twice at most, and the database as often. Nothing may push the store meanwhile. In memory are some 150
-// bytes for each snapshot and model. unsupported: the schema is not what it should be; conflict: what the database has
-// is of another history of the store.
+// Reads the store twice at most, and the database as often. Nothing may push the store meanwhile. In memory are some
+// 150 bytes for each snapshot and model. unsupported: the schema is not what it should be; conflict: what the database
+// has is of another history of the store.
 //
 // The digest is the sum of those of the rows. It finds what went wrong, not what somebody has arranged to add up. JSON
 // that SQL reads is compared with the text that it was made of, once the texts are those of the store.
