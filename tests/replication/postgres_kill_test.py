@@ -267,7 +267,7 @@ class Test:
         """How many messages it took."""
         fault = self.chance.choices(FAULTS, WEIGHTS)[0]
         plan = (fault, self.chance.randrange(messages), self.chance.random() < 0.5)
-        seed, changes = self.chance.getrandbits(32), self.chance.randrange(1, 6)
+        seed, changes = self.chance.getrandbits(32), self.chance.randrange(1, 16)
         store, started, processes = self.folder / "store", threading.Event(), []
 
         def process():

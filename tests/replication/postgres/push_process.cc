@@ -102,10 +102,10 @@ Status run(const std::string& folder, std::uint64_t seed, std::uint64_t changes)
 
   MirrorSource source(parts);
   PostgresRows rows(parts);
-  // Several batches of few changes, some of them copied.
+  // Several batches of few changes, or few of many; copied, or some of them.
   PostgresPushOptions options{
-      .statement_bytes = 2'000,
-      .apply = {.copy_rows_min = 12},
+      .statement_bytes = seed % 2 == 0 ? 500u : 20'000u,
+      .apply = {.copy_rows_min = seed % 3 == 0 ? 1u : 12u},
       .retry = {
           .attempts_max = 10'000, .delay_max = std::chrono::milliseconds(200), .time_max = std::chrono::minutes(1)}};
   PostgresPusher pusher(source, rows, {.statement_timeout = kPatience}, options);
