@@ -27,7 +27,7 @@ struct PostgresPushReport {
 };
 
 struct PostgresPushOptions {
-  std::size_t statement_bytes = std::size_t{4} << 20;  // of statements in one batch, without what they refer to
+  std::size_t statement_bytes = std::size_t{2} << 20;  // of statements in one batch, without what they refer to
   // Rows of one batch beyond which those that are there are written without moving the cursor. What is one change in
   // the store is seen in parts then, until the cursor moves.
   std::size_t batch_bytes = std::size_t{64} << 20;

@@ -53,17 +53,19 @@ class Server:
     def cpu_seconds(self):
         """Of the server and the sessions that are over, for whose end this waits."""
         server = pathlib.Path("/proc") / (self.folder / "pids").read_text().split()[0]
-        while any(b"postgres: postgres " in self.title(pid) for pid in (server / f"task/{server.name}/children").read_text().split()):
+        while any(self.is_session(pid) for pid in (server / f"task/{server.name}/children").read_text().split()):
             time.sleep(0.01)
         fields = (server / "stat").read_text().rsplit(")", 1)[1].split()
         return sum(map(int, fields[11:15])) / TICKS
 
     @staticmethod
-    def title(pid):
+    def is_session(pid):
+        """One that has ended and is not counted yet has no title any more."""
         try:
-            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
-            return b""
+            return False
+        return not title or b"postgres: postgres " in title
 
     def run(self, command, database):
         before, began = self.cpu_seconds(), time.monotonic()
