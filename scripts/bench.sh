@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `./dev bench [NAME...]`: the benchmark programs whose names hold one of the words given
-# (all without one), after the disk's own ceiling. Seven words measure more, each with options
+# (all without one), after the disk's own ceiling. Eight words measure more, each with options
 # of its own: `throughput` the command beside the disk, `ingest` what putting values costs,
-# `peers` the command beside other tools, `wire` its push and pull beside tools for S3, `prune` giving back space beside restic, `deltas` what
+# `peers` the command beside other tools, `wire` its push and pull beside tools for S3, `postgres` rows on their way into PostgreSQL beside COPY, `prune` giving back space beside restic, `deltas` what
 # the next version of trained weights costs, `family` a chain of 200 checkpoints and 50 related models. BENCH_DIR is the folder to measure in (default:
 # build/bench-data).
 set -euo pipefail
@@ -17,6 +17,9 @@ if [[ ${1:-} == peers ]]; then
 fi
 if [[ ${1:-} == wire ]]; then
   exec bench/wire/run.sh --dir "$dir" "${@:2}"
+fi
+if [[ ${1:-} == postgres ]]; then
+  exec bench/postgres/run.sh --dir "$dir/postgres" "${@:2}"
 fi
 if [[ ${1:-} == prune ]]; then
   exec bench/peers/prune.py --work "$dir" --cairn "$PWD/build/release/api/cli/cairn" "${@:2}"

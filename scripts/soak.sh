@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `./dev soak --minutes N`: round after round of the long regimes, each with a fresh seed,
-# and of every fuzz target, until the time is over; once, every planted bug. A line of the ledger at the end of
+# and of every fuzz target, until the time is over; once, every planted bug, and 2,000 pushes into PostgreSQL that are killed
+# or cut off. A line of the ledger at the end of
 # docs/testing.md says what was run and which seeds failed; a failing seed replays with
 # CAIRN_TEST_SEED=SEED CAIRN_TEST_SCALE=long and the same test.
 set -uo pipefail
@@ -46,6 +47,13 @@ while ((SECONDS < end)); do
   if ((rounds == 1)); then
     CAIRN_BINARY_DIR=$PWD/build/dev tests/scripts/planted_bugs_test.py all >"$logs/planted-bugs.log" 2>&1 || failed+=("planted-bugs")
     tail -n 1 "$logs/planted-bugs.log"
+    # 77: there is no server here.
+    if PUSH_PROCESS=build/dev/tests/push_process CAIRN_TEST_SEED=$seed tests/replication/postgres_kill_test.py --sequences 2000 \
+      --seconds $((end > SECONDS ? end - SECONDS : 0)) >"$logs/postgres-kill.log" 2>&1 || (($? == 77)); then
+      tail -n 1 "$logs/postgres-kill.log"
+    else
+      failed+=("postgres-kill:$seed")
+    fi
   fi
   for program in build/fuzz/tests/fuzz/*_fuzz; do
     ((SECONDS < end)) || break

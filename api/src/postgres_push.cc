@@ -56,8 +56,13 @@ Result<PostgresPushReport> PostgresPusher::push() {
   PostgresPushReport report;
   Retry retry(options_.retry, options_.clock);
   while (true) {
-    const Status pushed = push_once(report);
+    Status pushed = push_once(report);
+    // Also behind an error: nothing is under way when this returns.
+    const Status landed = land(report);
+    if (pushed.ok()) pushed = landed;
     if (pushed.ok()) return report;
+    // What was under way may have to be read again.
+    scanned_ = place_.cursor;
     if (!retry.again(pushed.error())) return retry.last_error(pushed.error());
     if (options_.progress) CAIRN_CHECK(options_.progress(report));
   }
@@ -103,7 +108,13 @@ Status PostgresPusher::push_once(PostgresPushReport& report) {
     // Before the others: what was said again since is among them. A push that was cut before it moved the cursor may
     // have written rows already.
     if (changes.has_gap || scanned_ == mirror::Cursor()) {
-      CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch, [&] { return write_if_full(batch, report); }));
+      // Reads with the connection that writes.
+      const auto written = [&]() -> Status {
+        CAIRN_CHECK(write_if_full(batch, report));
+        return land(report);
+      };
+      CAIRN_CHECK(land(report));
+      CAIRN_CHECK(add_forgotten_removals(source_, *connection_, batch, written));
     }
     CAIRN_CHECK(add_all(changes.statements, batch, report));
     if (!changes.statements.empty()) {
@@ -172,15 +183,25 @@ Status PostgresPusher::write_if_full(Batch& batch, PostgresPushReport& report) {
 
 // The batch begins anew behind it.
 Status PostgresPusher::write(Batch& batch, PostgresPushReport& report) {
-  CAIRN_TRY(const postgres::Applied applied, postgres::apply(*connection_, batch, options_.apply));
-  if (applied == postgres::Applied::now) {
-    report.rows += batch.rows();
-    report.bytes += batch.bytes();
+  CAIRN_CHECK(land(report));
+  const StorePlace behind = batch.to();
+  sending_ = std::exchange(batch, Batch(batch.store(), behind, behind));
+  sent_ = std::async(std::launch::async, [this] { return postgres::apply(*connection_, *sending_, options_.apply); });
+  rows_.begin_batch();
+  return {};
+}
+
+Status PostgresPusher::land(PostgresPushReport& report) {
+  if (!sent_.valid()) return {};
+  const Result<postgres::Applied> applied = sent_.get();
+  const Batch sent = *std::exchange(sending_, std::nullopt);
+  CAIRN_CHECK(applied);
+  if (*applied == postgres::Applied::now) {
+    report.rows += sent.rows();
+    report.bytes += sent.bytes();
   }
   ++report.batches;
-  place_ = batch.to();
-  batch = Batch(batch.store(), place_, place_);
-  rows_.begin_batch();
+  place_ = sent.to();
   return options_.progress ? options_.progress(report) : Status();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,7 +28,7 @@ struct PostgresPushReport {
 };
 
 struct PostgresPushOptions {
-  std::size_t statement_bytes = std::size_t{4} << 20;  // of statements in one batch, without what they refer to
+  std::size_t statement_bytes = std::size_t{2} << 20;  // of statements in one batch, without what they refer to
   // Rows of one batch beyond which those that are there are written without moving the cursor. What is one change in
   // the store is seen in parts then, until the cursor moves.
   std::size_t batch_bytes = std::size_t{64} << 20;
@@ -39,8 +40,9 @@ struct PostgresPushOptions {
   std::function<Status(const PostgresPushReport& so_far)> progress = {};
 };
 
-// One store's way into one database. Owned by one thread. When the connection breaks, it looks where the database is
-// and goes on from there, on another one.
+// One store's way into one database. Owned by one thread; another of its own sends a batch while the next one is made
+// of what the store says. When the connection breaks, it looks where the database is and goes on from there, on another
+// one.
 class PostgresPusher {
  public:
   // Borrows all but the address. `rows` is of the store that `source` is.
@@ -60,7 +62,10 @@ class PostgresPusher {
   Status remove(const mirror::Statement& statement, postgres::Batch& batch);
   Status add_all(const std::vector<mirror::Statement>& statements, postgres::Batch& batch, PostgresPushReport& report);
   Status write_if_full(postgres::Batch& batch, PostgresPushReport& report);
+  // Of a batch: under way, behind the one before.
   Status write(postgres::Batch& batch, PostgresPushReport& report);
+  // What is under way is there, and the connection is free. Does nothing when nothing is.
+  Status land(PostgresPushReport& report);
 
   mirror::Source& source_;
   PostgresRows& rows_;
@@ -68,7 +73,9 @@ class PostgresPusher {
   const PostgresPushOptions options_;
   std::unique_ptr<postgres::Connection> connection_;
   postgres::StorePlace place_;  // where the database was last
-  mirror::Cursor scanned_;      // the log behind that, as far as it says nothing
+  mirror::Cursor scanned_;      // the log behind that, as far as it is under way or says nothing
+  std::optional<postgres::Batch> sending_;
+  std::future<Result<postgres::Applied>> sent_;  // last: waits for whoever uses the others
 };
 
 }  // namespace cairn

@@ -5,12 +5,16 @@
 #include <utility>
 
 #include "replication/postgres/copy_stream.h"
+#include "replication/postgres/errors.h"
 
 namespace cairn::postgres {
 namespace {
 
 // Of rows in one part of a stream, unless one is larger.
 constexpr std::size_t kPartBytes = std::size_t{64} << 10;
+
+// A row with the same key.
+constexpr std::string_view kIsThere = "23505";
 
 // Takes the store's row for the transaction, and waits for whoever has it: what they did is seen then.
 constexpr std::string_view kAdvance =
@@ -52,6 +56,15 @@ std::string_view take_row(std::string_view& rows) {
   const std::string_view row = rows.substr(2, end - 2);
   rows.remove_prefix(end);
   return row;
+}
+
+// A stream of what `append` makes of each group.
+template <class Groups, class Append>
+auto in_parts(const Groups& groups, Append append) {
+  return CopyStream([part = std::string(), at = groups.begin(), &groups, append]() mutable -> std::string_view {
+    for (part.clear(); at != groups.end() && part.size() < kPartBytes; ++at) append(part, *at);
+    return part;
+  });
 }
 
 }  // namespace
@@ -100,26 +113,35 @@ Result<bool> BatchWriter::write_copied() {
   return true;
 }
 
-// What has no row yet is removed in vain, which costs a look in an index; ON CONFLICT costs more for each row.
+// Most of what is said is new. Where it is not, the server says so at the first row that is there, and it begins again:
+// the more there are, the sooner. To remove all of them first in vain costs more, and ON CONFLICT for each row as well.
 Status BatchWriter::copy_table(const Table& table, const Batch::Groups& groups) {
-  // Gives a stream what `append` makes of each group, in parts.
-  const auto stream = [&groups](const auto& append) {
-    return CopyStream([part = std::string(), at = groups.begin(), &groups, append]() mutable -> std::string_view {
-      part.clear();
-      for (; at != groups.end() && part.size() < kPartBytes; ++at) append(part, at->first, at->second);
-      return part;
-    });
-  };
-  const auto append_key = [&](std::string& part, const std::string& key, const Batch::Group&) {
-    append_copy_row(part, table.group, key);
-  };
-  const auto append_rows = [](std::string& part, const std::string&, const Batch::Group& group) {
-    part += group.bytes;
-  };
+  CAIRN_CHECK(remove_groups(table, groups, false));
+  CAIRN_CHECK(connection_.run("SAVEPOINT cairn_copy"));
+  Status copied = copy_rows(table, groups);
+  if (copied.ok()) return connection_.run("RELEASE cairn_copy");
+  if (connection_.is_broken() || sqlstate_in(copied.error().message) != kIsThere) return copied;
+  CAIRN_CHECK(connection_.run("ROLLBACK TO cairn_copy; RELEASE cairn_copy"));
+  CAIRN_CHECK(remove_groups(table, groups, true));
+  return copy_rows(table, groups);
+}
+
+// Those without rows, and the others as well where `with_rows` says so.
+Status BatchWriter::remove_groups(const Table& table, const Batch::Groups& groups, bool with_rows) {
+  const auto is_meant = [with_rows](const auto& group) { return with_rows || group.second.rows == 0; };
+  if (std::ranges::none_of(groups, is_meant)) return {};
   CAIRN_CHECK(connection_.run(create_stage_statement(table)));
-  CAIRN_CHECK(connection_.copy_in(copy_groups_statement(table), stream(append_key)));
-  CAIRN_CHECK(connection_.run(remove_staged_statements(table)));
-  return connection_.copy_in(copy_rows_statement(table), stream(append_rows));
+  CAIRN_CHECK(
+      connection_.copy_in(copy_groups_statement(table), in_parts(groups, [&](std::string& part, const auto& group) {
+                            if (is_meant(group)) append_copy_row(part, table.group, group.first);
+                          })));
+  return connection_.run(remove_staged_statements(table));
+}
+
+Status BatchWriter::copy_rows(const Table& table, const Batch::Groups& groups) {
+  return connection_.copy_in(copy_rows_statement(table), in_parts(groups, [](std::string& part, const auto& group) {
+                               part += group.second.bytes;
+                             }));
 }
 
 // Only a change of names leaves snapshots without one.

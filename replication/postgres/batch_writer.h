@@ -24,6 +24,8 @@ class BatchWriter {
   Result<bool> write_row_by_row();
   Result<bool> write_copied();
   Status copy_table(const Table& table, const Batch::Groups& groups);
+  Status remove_groups(const Table& table, const Batch::Groups& groups, bool with_rows);
+  Status copy_rows(const Table& table, const Batch::Groups& groups);
   Status forget();
 
   Connection& connection_;

@@ -4,7 +4,6 @@
 #include "api/src/postgres_push.h"
 
 #include <random>
-#include <set>
 #include <thread>
 
 #include "cairn/experiments.h"
