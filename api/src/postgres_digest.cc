@@ -314,8 +314,8 @@ Result<std::vector<std::string>> DigestedTable::read_wrong_json(postgres::Connec
     const Derived* const found = derived(table_->columns[i]);
     if (found == nullptr) continue;
     const std::string json(found->json);
-    wrong += (wrong.empty() ? "" : " OR ") + ("CASE WHEN " + json + " IS NULL THEN false ELSE " + json) +
-             " <> convert_from(" + std::string(found->of) + "::bytea, 'UTF8')::jsonb END";
+    wrong.append(wrong.empty() ? "" : " OR ").append("CASE WHEN ").append(json).append(" IS NULL THEN false ELSE ");
+    wrong.append(json).append(" <> convert_from(").append(found->of).append("::bytea, 'UTF8')::jsonb END");
   }
   std::vector<std::string> names;
   if (wrong.empty()) return names;
