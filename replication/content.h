@@ -44,7 +44,8 @@ struct Content {
   std::vector<Digest> bases = {};   // of a delta block: those that it is the difference from
   Bytes payload;
   std::shared_ptr<const void> hold = {};  // keeps the payload's memory
-  // Of a block that Destination::check() has looked at, for put(): what it is once decoded, and what keeps that.
+  // Of a block that Destination::check() has looked at, for put(): what it is once decoded, if that is kept, and by
+  // whom.
   bool checked = false;
   Bytes decoded = {};
   std::shared_ptr<const void> hold_decoded = {};

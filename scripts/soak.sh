@@ -3,7 +3,7 @@
 #
 # `./dev soak --minutes N`: round after round of the long regimes, each with a fresh seed,
 # and of every fuzz target, until the time is over; once, every planted bug, and 2,000 pushes into PostgreSQL that are killed
-# or cut off. A line of the ledger at the end of
+# or cut off, and S3 on a gateway that keeps its objects on a disk. A line of the ledger at the end of
 # docs/testing.md says what was run and which seeds failed; a failing seed replays with
 # CAIRN_TEST_SEED=SEED CAIRN_TEST_SCALE=long and the same test.
 set -uo pipefail
@@ -47,6 +47,9 @@ while ((SECONDS < end)); do
   if ((rounds == 1)); then
     CAIRN_BINARY_DIR=$PWD/build/dev tests/scripts/planted_bugs_test.py all >"$logs/planted-bugs.log" 2>&1 || failed+=("planted-bugs")
     tail -n 1 "$logs/planted-bugs.log"
+    # On a disk, and not in memory as in every other run.
+    STORE=bluestore ctest --test-dir build/dev -R '^scripts\.(s3_on_radosgw|mirror|wire_faults_on_radosgw)_test$' \
+      --output-on-failure >"$logs/bluestore.log" 2>&1 || failed+=("bluestore:$seed")
     # 77: there is no server here.
     if PUSH_PROCESS=build/dev/tests/push_process CAIRN_TEST_SEED=$seed tests/replication/postgres_kill_test.py --sequences 2000 \
       --seconds $((end > SECONDS ? end - SECONDS : 0)) >"$logs/postgres-kill.log" 2>&1 || (($? == 77)); then

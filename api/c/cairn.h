@@ -83,7 +83,7 @@ typedef struct cairn_open_options {
   uint64_t writer_bytes;      /* accepted and not yet written; 0: 256 MiB */
   uint64_t disk_budget_bytes; /* that the store's folder takes at most; 0: no limit */
   int reclaims;               /* gives space back by itself, in a thread of its own */
-  const char* read_through;   /* name of a mirror that is asked for what is not here; NULL: none */
+  const char* read_through;   /* names of mirrors that are asked for what is not here; NULL: none */
 } cairn_open_options;
 #define CAIRN_OPEN_OPTIONS_INIT \
   { sizeof(cairn_open_options), CAIRN_OPEN_EXISTING, 0, 0, 0, 0, 0, NULL }

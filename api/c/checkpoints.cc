@@ -54,7 +54,10 @@ cairn_code cairn_save(cairn_store* store, const char* experiment, uint64_t gener
     CAIRN_TRY(Checkpoints checkpoints, checkpoints_of(store, experiment));
     CAIRN_TRY(const SaveOptions how, options_of(options));
     std::vector<Put> puts;
-    for (c::Request& request : requests) puts.push_back(std::move(request.put));
+    for (c::Request& request : requests) {
+      request.put.attributes.clear();
+      puts.push_back(std::move(request.put));
+    }
     requests.clear();
     *ticket = new cairn_ticket{checkpoints.save(generation, std::move(puts), how)};
     return {};

@@ -41,8 +41,6 @@ cairn_code call(Body body) noexcept {
     return status.ok() ? CAIRN_OK : failed(std::move(status).error());
   } catch (const std::bad_alloc&) {
     return failed({.code = ErrorCode::resource_exhausted, .message = {}});
-  } catch (const std::exception& error) {
-    return failed({.code = ErrorCode::resource_exhausted, .message = error.what()});
   } catch (...) {
     return failed({.code = ErrorCode::resource_exhausted, .message = {}});
   }

@@ -92,13 +92,9 @@ cairn_code cairn_ticket_wait(const cairn_ticket* ticket, cairn_milestone milesto
 }
 
 int cairn_ticket_is_ready(const cairn_ticket* ticket, cairn_milestone milestone) {
-  bool ready = false;
-  const cairn_code status = call([&]() -> Status {
-    CAIRN_TRY(const Milestone which, milestone_of(ticket, milestone));
-    ready = which.ready();
-    return {};
-  });
-  return status == CAIRN_OK && ready ? 1 : 0;
+  if (ticket == nullptr) return 0;
+  const auto which = milestone_of(ticket, milestone);
+  return which.ok() && which->ready() ? 1 : 0;
 }
 
 cairn_code cairn_ticket_on_ready(const cairn_ticket* ticket, cairn_milestone milestone,
@@ -136,11 +132,11 @@ cairn_code cairn_get(cairn_store* store, const char* id, void** data, size_t* by
     struct Free {
       void operator()(void* memory) const { std::free(memory); }
     };
-    const std::unique_ptr<void, Free> memory(std::malloc(object->bytes > 0 ? object->bytes : 1));
+    std::unique_ptr<void, Free> memory(std::malloc(object->bytes > 0 ? object->bytes : 1));
     if (!memory) throw std::bad_alloc();
     CAIRN_CHECK(store->store.get_into(id, {static_cast<std::byte*>(memory.get()), object->bytes}));
     *bytes = object->bytes;
-    *data = const_cast<std::unique_ptr<void, Free>&>(memory).release();
+    *data = memory.release();
     return {};
   });
 }

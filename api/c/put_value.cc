@@ -12,23 +12,33 @@ namespace {
 
 constexpr cairn_put_value kPutDefaults = CAIRN_PUT_INIT;
 
+// Of one behind the other, as far apart as the first one's size says.
+const cairn_put_value* value_at(const cairn_put_value* given, std::size_t at) {
+  return reinterpret_cast<const cairn_put_value*>(reinterpret_cast<const std::byte*>(given) + at * given->size);
+}
+
 // Calls what the caller wants to be called when the bytes are needed no more, once.
 class Release {
  public:
-  Release(void (*release)(void*), void* context) : release_(release), context_(context) {}
-  ~Release() {
-    if (release_ != nullptr) release_(context_);
+  // Of a value that nothing else was looked at of.
+  explicit Release(const cairn_put_value& value) noexcept {
+    if (value.size < offsetof(cairn_put_value, context) + sizeof value.context) return;
+    if (value.handover == CAIRN_MOVE) release_ = value.release;
+    context_ = value.context;
   }
-  Release(const Release&) = delete;
-  Release& operator=(const Release&) = delete;
+  Release(Release&& other) noexcept : release_(std::exchange(other.release_, nullptr)), context_(other.context_) {}
+  Release& operator=(Release&&) = delete;
+  ~Release() { now(); }
   void now() {
     if (auto* release = std::exchange(release_, nullptr)) release(context_);
   }
 
  private:
-  void (*release_)(void*);
-  void* const context_;
+  void (*release_)(void*) = nullptr;
+  void* context_ = nullptr;
 };
+
+Result<Request> request_of(const cairn_put_value* given, Release guard);
 
 }  // namespace
 
@@ -45,9 +55,15 @@ Result<TensorLayout> layout_of(int dtype, std::size_t dimensions, const std::uin
 
 Result<Request> request_of(const cairn_put_value* given) {
   CAIRN_CHECK(need(given, "the value"));
+  return request_of(given, Release(*given));
+}
+
+namespace {
+
+Result<Request> request_of(const cairn_put_value* given, Release guard) {
   CAIRN_TRY(const cairn_put_value value, options_of(given, kPutDefaults));
   const bool moves = value.handover == CAIRN_MOVE;
-  const auto release = std::make_shared<Release>(moves ? value.release : nullptr, value.context);
+  const auto release = std::make_shared<Release>(std::move(guard));
   if (value.handover < CAIRN_COPY || value.handover > CAIRN_BORROW) return wrong("no such handover");
   if (value.on_full < CAIRN_BLOCK || value.on_full > CAIRN_DROP) return wrong("no such way when it is full");
   if (value.bytes > 0) CAIRN_CHECK(need(value.data, "the data"));
@@ -74,13 +90,22 @@ Result<Request> request_of(const cairn_put_value* given) {
   return request;
 }
 
+}  // namespace
+
 Result<std::vector<Request>> requests_of(const cairn_put_value* given, std::size_t count) {
   if (count > 0) CAIRN_CHECK(need(given, "the values"));
+  std::vector<Release> guards;
+  try {
+    guards.reserve(count);
+  } catch (const std::exception&) {
+    for (std::size_t i = 0; i < count; ++i) Release(*value_at(given, i)).now();
+    throw;
+  }
+  for (std::size_t i = 0; i < count; ++i) guards.emplace_back(*value_at(given, i));
   std::vector<Request> requests;
   std::optional<Error> first;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto* at = reinterpret_cast<const std::byte*>(given) + i * given->size;
-    auto request = request_of(reinterpret_cast<const cairn_put_value*>(at));
+    auto request = request_of(value_at(given, i), std::move(guards[i]));
     if (request.ok()) {
       requests.push_back(std::move(request).value());
     } else if (!first) {

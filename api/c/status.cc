@@ -22,8 +22,8 @@ cairn_code failed(Error error) noexcept {
   last.sys_errno = error.sys_errno;
   last.retryable = error.retryable;
   last.message = std::move(error.message);
-  // Without memory, words need some.
-  if (last.message.empty()) last.message.assign("out of memory");
+  // So short that it takes no memory.
+  if (last.message.empty() && error.code == ErrorCode::resource_exhausted) last.message = "out of memory";
   return code_of(error.code);
 }
 

@@ -48,6 +48,8 @@ int show_mirror_pull(Session& session, const MirrorPullReport& report, const std
                    {"evaluations", report.evaluations},
                    {"results", report.results},
                    {"metric_blocks", report.metric_blocks},
+                   {"conflict_count", report.conflict_count},
+                   {"left_out_count", report.left_out_count},
                    {"conflicts", array_of_texts(report.conflicts)},
                    {"left_out", array_of_texts(report.left_out)}});
   return exit;

@@ -24,7 +24,7 @@ struct Options {
   std::string from;
   std::string limit;
   std::optional<std::size_t> idle;
-  std::string max_dead = "20%", grace = "24h";
+  std::string max_dead, grace;
   bool follow = false, read_data = false, dry_run = false;
 };
 
@@ -150,14 +150,22 @@ Result<int> verify(Session& session, const Options& options) {
         "{}: {}, {} of {}, {} read in {}\n", report.problems.empty() ? "Nothing wrong" : "Damaged",
         count_text(report.packs, "pack", "packs"), count_text(report.statements, "statement", "statements"),
         count_text(report.stores, "store", "stores"), size_text(report.bytes_read), duration_text(session.seconds())));
+    if (!report.problems.empty()) {
+      print_note(
+          "'mirror gc' heals what has another copy in the mirror, and the 'mirror push' of a store that follows "
+          "puts the rest again");
+    }
   }
   return report.problems.empty() ? kExitDone : kExitDamage;
 }
 
 Result<int> gc(Session& session, const Options& options) {
   MirrorGcOptions how{.read_data = options.read_data, .dry_run = options.dry_run};
-  CAIRN_TRY(how.max_dead, parse_share("--max-dead", options.max_dead));
-  CAIRN_TRY(how.grace, parse_duration("--grace", options.grace));
+  const std::string grace = options.grace.empty() ? "24h" : options.grace;
+  if (!options.max_dead.empty()) {
+    CAIRN_TRY(how.max_dead, parse_share("--max-dead", options.max_dead));
+  }
+  CAIRN_TRY(how.grace, parse_duration("--grace", grace));
   CAIRN_TRY(Store store, session.open_store(Access::read_only));
   CAIRN_TRY(const MirrorGcReport report, store.mirrors().gc(options.arguments[0], how, session.progress()));
   session.clear_progress();
@@ -182,13 +190,14 @@ Result<int> gc(Session& session, const Options& options) {
   const std::string noted =
       fmt::format("{} in {}", size_text(report.noted_bytes), count_text(report.noted_packs, "pack", "packs"));
   if (options.dry_run) {
-    out.text(fmt::format("Of {}, {} are needed; would note {} to be removed\n", size_text(report.pack_bytes),
-                         size_text(report.live_bytes), noted));
+    out.text(fmt::format("Of {}, {} are needed, or were put less than {} ago; would note {} to be removed\n",
+                         size_text(report.pack_bytes), size_text(report.live_bytes), grace, noted));
   } else {
     out.report(fmt::format("Removed {} in {}; noted {} to be removed in {}, after copying {} of that; in {}\n",
                            size_text(report.removed_bytes), count_text(report.removed_packs, "pack", "packs"), noted,
-                           options.grace, size_text(report.copied_bytes), duration_text(session.seconds())));
+                           grace, size_text(report.copied_bytes), duration_text(session.seconds())));
   }
+  if (!report.lost.empty()) print_note("the next 'mirror push' of a store that has what is lost puts it again");
   return report.lost.empty() ? kExitDone : kExitDamage;
 }
 
@@ -198,7 +207,36 @@ Result<int> restore(Session& session, const Options& options) {
   place.url = options.arguments[0];
   CAIRN_TRY(const MirrorPullReport report, Mirrors::restore(path, place, options.from, session.progress()));
   session.clear_progress();
-  return show_mirror_pull(session, report, "Restored");
+  const int exit = show_mirror_pull(session, report, "Restored");
+  print_note("the store has an id of its own, and no mirror yet: see 'mirror add'");
+  return exit;
+}
+
+// An option that does nothing here may be meant for something else.
+Status check_options(const Options& options) {
+  struct Given {
+    bool given;
+    const char* option;
+    std::string_view actions;
+  };
+  const std::array all{Given{!options.place.endpoint.empty(), "--endpoint", "add, restore"},
+                       Given{!options.place.region.empty(), "--region", "add, restore"},
+                       Given{!options.place.ca_file.empty(), "--ca-file", "add, restore"},
+                       Given{!options.from.empty(), "--from", "pull, restore"},
+                       Given{options.follow, "--follow", "push"},
+                       Given{!options.limit.empty(), "--limit", "push"},
+                       Given{options.idle.has_value(), "--idle", "push"},
+                       Given{options.read_data, "--read-data", "verify, gc"},
+                       Given{!options.max_dead.empty(), "--max-dead", "gc"},
+                       Given{!options.grace.empty(), "--grace", "gc"},
+                       Given{options.dry_run, "--dry-run", "gc"}};
+  for (const Given& one : all) {
+    if (one.given && one.actions.find(options.action) == std::string_view::npos) {
+      return wrong_usage(std::string(one.option) + " is an option of mirror " + std::string(one.actions) + ", not of " +
+                         options.action);
+    }
+  }
+  return {};
 }
 
 struct Action {
@@ -228,6 +266,7 @@ Result<int> run_mirror(Session& session, const Options& options) {
   if (options.arguments.size() < action->least || options.arguments.size() > action->most) {
     return wrong_usage(options.action + " takes " + action->arguments);
   }
+  CAIRN_CHECK(check_options(options));
   return action->run(session, options);
 }
 
@@ -247,8 +286,8 @@ Run declare_mirror(VerbOptions& options) {
   options.option("--max-dead", "PERCENT", given->max_dead, "gc: how much of a pack may stay that nothing needs");
   options.option(
       "--grace", "TIME", given->grace,
-      "gc: what nothing needs is removed so long after it was noted (1h and more: 24h, 7d); 0: at once, while "
-      "nobody else uses the mirror");
+      "gc: what nothing needs is noted so long after it was put, and removed so long after that (1h and more: "
+      "24h, 7d); 0: at once, while nobody else uses the mirror");
   options.flag("--dry-run", given->dry_run, "gc: only say what would be noted");
   return [given](Session& session) { return run_mirror(session, *given); };
 }

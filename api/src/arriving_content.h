@@ -41,8 +41,8 @@ class ArrivingContent {
     std::size_t next = 0;  // of the pieces
     Digester digester;
   };
-  // As far as it goes with the block that came, if one did.
-  void advance(Expected& one, const Digest* block, Bytes content);
+  // As far as it goes with the block that came, if one did, and with `bytes_left` to be digested.
+  void advance(Expected& one, const Digest* block, Bytes content, std::uint64_t& bytes_left);
 
   const DigestKind digest_;
   std::unordered_map<mirror::ContentId, Expected, mirror::ContentIdHash> expected_;
@@ -50,6 +50,7 @@ class ArrivingContent {
   // A file has bytes of these between those of others: empty, until they have come.
   std::unordered_map<Digest, std::vector<std::byte>> skeletons_;
   std::uint64_t skeleton_bytes_ = 0;
+  std::size_t pieces_ = 0;  // of all that was expected
 };
 
 }  // namespace cairn

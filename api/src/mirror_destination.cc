@@ -21,6 +21,8 @@ RecordKind kind_of(const mirror::ContentId& id) { return static_cast<RecordKind>
 
 // Objects whose content is read at the same time: each is digested by one thread.
 constexpr std::size_t kVerifiedAtOnce = 4;
+// Of blocks that wait to be put. What is not kept is read back where it is needed.
+constexpr std::uint64_t kDecodedBytesMax = 256 * MiB;
 
 // Objects are made of lower ones alone.
 int height_of(RecordKind kind) {
@@ -153,16 +155,35 @@ Status MirrorDestination::check_block(mirror::Content& block) const {
   CAIRN_CHECK(check_size(block));
   const auto codec = static_cast<CodecId>(block.codec);
   block.checked = true;
-  block.decoded = block.payload;
-  if (codec == CodecId::raw && block.payload.size() == block.logical_bytes) return check_digest(block, block.payload);
+  if (codec == CodecId::raw && block.payload.size() == block.logical_bytes) {
+    block.decoded = block.payload;
+    return check_digest(block, block.payload);
+  }
   const auto buffer = buffers_.take(block.logical_bytes);
   if (!buffer) return make_error(ErrorCode::resource_exhausted, "no memory for a block");
   const MutableBytes content = buffer->first(block.logical_bytes);
   thread_local BlockDecoder decoder;
   CAIRN_CHECK(decoder.decode(codec, block.payload, content));
+  CAIRN_CHECK(check_digest(block, content));
+  keep_decoded(block, buffer, content);
+  return {};
+}
+
+void MirrorDestination::keep_decoded(mirror::Content& block, SharedBuffer buffer, Bytes content) const {
+  struct Kept {
+    SharedBuffer buffer;
+    std::atomic<std::uint64_t>& bytes;
+    const std::uint64_t size;
+    ~Kept() { bytes -= size; }
+  };
+  // A small block has a buffer for a large one.
+  const std::uint64_t size = store_.header().block_bytes;
+  if (decoded_bytes_ += size; decoded_bytes_ > kDecodedBytesMax) {
+    decoded_bytes_ -= size;
+    return;
+  }
+  block.hold_decoded = std::shared_ptr<const Kept>(new Kept{std::move(buffer), decoded_bytes_, size});
   block.decoded = content;
-  block.hold_decoded = buffer;
-  return check_digest(block, content);
 }
 
 Status MirrorDestination::put_block(const mirror::Content& block) {
@@ -176,6 +197,7 @@ Status MirrorDestination::put_block(const mirror::Content& block) {
 }
 
 void MirrorDestination::took(const mirror::Content& block, mirror::Bytes content) {
+  if (content.empty()) return;  // not kept
   if (!arriving_) {
     std::vector<const mirror::Content*> objects;
     for (const Object& object : objects_) objects.push_back(&object.content);

@@ -5,6 +5,7 @@
 // when that is there.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 
@@ -38,6 +39,8 @@ class MirrorDestination final : public mirror::Destination {
   Result<std::optional<RecordLocation>> find_good(const mirror::ContentId& id);
   Status told_what(const mirror::Content& content, Status status) const;
   Status check_block(mirror::Content& block) const;  // and decodes it
+  // Keeps what it was decoded to for put(), unless too much is kept already.
+  void keep_decoded(mirror::Content& block, SharedBuffer buffer, Bytes content) const;
   Status check_size(const mirror::Content& block) const;
   Status check_digest(const mirror::Content& block, Bytes content) const;
   Status put_block(const mirror::Content& block);
@@ -59,7 +62,8 @@ class MirrorDestination final : public mirror::Destination {
   StoreImpl& store_;
   const StoreImpl::Writing writing_;
   BlockSink sink_;
-  mutable BufferPool buffers_;  // for blocks that are decoded to verify them
+  mutable BufferPool buffers_;                            // for blocks that are decoded to verify them
+  mutable std::atomic<std::uint64_t> decoded_bytes_ = 0;  // of blocks that check() has decoded and put() not taken
   BlockDecoder decoder_;
   BlockEncoder encoder_;
   Progress progress_;  // its stop alone

@@ -55,8 +55,12 @@ Result<mirror::PullReport> restore_store(FileSystem& fs, const std::string& path
   if (!uuid) {
     CAIRN_TRY(const auto stores, mirror::list_stores(storage));
     if (stores.size() != 1) {
+      std::string ids;
+      for (std::size_t i = 0; i < std::min<std::size_t>(stores.size(), 10); ++i) {
+        ids += (i == 0 ? ": " : ", ") + mirror::hex(stores[i]);
+      }
       return make_error(stores.empty() ? ErrorCode::not_found : ErrorCode::conflict,
-                        "the mirror has " + std::to_string(stores.size()) + " stores: say which is to be restored");
+                        "the mirror has " + std::to_string(stores.size()) + " stores, of which one is restored" + ids);
     }
     uuid = stores.front();
   }

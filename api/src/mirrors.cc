@@ -101,10 +101,12 @@ Result<MirrorVerifyReport> Mirrors::verify(const std::string& name, bool read_da
 }
 
 Result<MirrorGcReport> Mirrors::gc(const std::string& name, const MirrorGcOptions& options, const Progress& progress) {
-  const bool is_grace = options.grace.count() == 0 || options.grace >= kGraceMin;
-  if (!(options.max_dead >= 0 && options.max_dead <= 1) || !is_grace) {
+  if (!(options.max_dead >= 0 && options.max_dead <= 1)) {
+    return make_error(ErrorCode::invalid_argument, "the share of a pack that nothing needs is from 0 to 1");
+  }
+  if (options.grace.count() != 0 && options.grace < kGraceMin) {
     return make_error(ErrorCode::invalid_argument,
-                      "a share is from 0 to 1, and a grace at least an hour, or 0 while nobody else uses the mirror");
+                      "a grace is at least an hour, or 0 while nobody else uses the mirror");
   }
   CAIRN_TRY(const auto opened, open_mirror(*store_, name));
   return opened->gc(options, progress);

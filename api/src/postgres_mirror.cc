@@ -122,12 +122,17 @@ Result<MirrorPullReport> PostgresMirror::pull(const std::vector<std::string>& re
   ProgressMeter meter(progress, "pull", 0);
   PostgresPullOptions options;
   CAIRN_TRY(options.store, uuid_of(from));
+  options.stop = stop_.get();
+  options.clock.sleep = [this](std::chrono::milliseconds time) { return stop_->sleep(time); };
+  const std::stop_callback stopping(progress.stop, [this] { stop_->stop(); });
   options.experiments = refs;
   options.progress = [&meter, told = std::uint64_t{0}](const PostgresPullReport& so_far) mutable {
     meter.add(so_far.rows - std::exchange(told, so_far.rows));
     return meter.check_stop();
   };
-  CAIRN_TRY(PostgresPullReport report, pull_from_postgres(store_, address_, options));
+  auto pulled = pull_from_postgres(store_, address_, options);
+  if (!pulled.ok()) CAIRN_CHECK(meter.check_stop());
+  CAIRN_TRY(PostgresPullReport report, std::move(pulled));
   MirrorPullReport out{.rows = report.rows,
                        .experiments = report.experiments,
                        .evaluations = report.evaluations,
@@ -142,6 +147,7 @@ Result<MirrorPullReport> PostgresMirror::pull(const std::vector<std::string>& re
 
 Result<MirrorVerifyReport> PostgresMirror::verify(bool, const Progress& progress) {
   ProgressMeter meter(progress, "verify", 0);
+  const std::stop_callback stopping(progress.stop, [this] { stop_->stop(); });
   CAIRN_TRY(const auto connection, postgres::Connection::open(address_, stop_.get()));
   CAIRN_CHECK(postgres::check_schema(*connection));
   store_.settle_puts();

@@ -224,6 +224,11 @@ class PostgresPull {
   Status write_evaluations(const std::string& experiment, std::vector<Evaluation> evaluations) {
     const std::vector<Evaluation> wanted = evaluations;
     const auto brought = tables_.experiments.bring_evaluations(experiment, std::move(evaluations));
+    if (!brought.ok() && wanted.size() > 1 &&
+        (brought.error().code == ErrorCode::conflict || is_of_row(brought.error()))) {
+      for (const Evaluation& one : wanted) CAIRN_CHECK(write_evaluations(experiment, {one}));
+      return {};
+    }
     if (!brought.ok()) return note(brought.error());
     if (brought->ticket) CAIRN_CHECK(brought->ticket->committed().wait());
     for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -253,8 +258,12 @@ class PostgresPull {
     const auto visit = [&](const postgres::ResultRow& row) -> Status {
       std::optional<std::uint64_t> left;
       if (row.expires_store_ns) {
-        if (*row.expires_store_ns <= time_there.value_or(0)) return {};  // its time is over
-        left = *row.expires_store_ns - time_there.value_or(0);
+        if (!time_there) {
+          return note(make_error(ErrorCode::unsupported, "result '" + printable(row.name.substr(0, 64)) +
+                                                             "' ends at a time that its store has not come to say"));
+        }
+        if (*row.expires_store_ns <= *time_there) return {};  // its time is over
+        left = *row.expires_store_ns - *time_there;
       }
       auto envelope = envelope_of(row, left, tables_.entries.store_time_ns());
       if (!envelope.ok()) return note(envelope.error());
@@ -329,7 +338,7 @@ Result<PostgresPullReport> pull_from_postgres(StoreImpl& store, const postgres::
     report.rows = 0;
     report.conflicts = report.left_out = {};
     const auto attempt = [&]() -> Status {
-      CAIRN_TRY(const auto connection, postgres::Connection::open(address));
+      CAIRN_TRY(const auto connection, postgres::Connection::open(address, options.stop));
       return PostgresPull(store, *tables, *connection, options, report).pull();
     };
     const Status pulled = attempt();

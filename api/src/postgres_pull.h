@@ -16,6 +16,7 @@
 
 #include "api/src/store_impl.h"
 #include "replication/postgres/connection.h"
+#include "replication/postgres/stop_event.h"
 #include "replication/retry.h"
 
 namespace cairn {
@@ -47,6 +48,7 @@ struct PostgresPullOptions {
   std::size_t batch_bytes = std::size_t{4} << 20;
   RetryPolicy retry = {};
   RetryClock clock = system_retry_clock();
+  postgres::StopEvent* stop = nullptr;  // ends a call that hangs
   // Called on the calling thread now and then; its error ends the pull.
   std::function<Status(const PostgresPullReport& so_far)> progress = {};
 };

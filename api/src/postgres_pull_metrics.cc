@@ -23,6 +23,8 @@ using postgres::MetricRow;
 constexpr std::int64_t kRunsAtOnce = 1000;
 // Of one write.
 constexpr std::size_t kBatchBytesMax = std::size_t{4} << 20;
+// Of a run that is here already, which is committed at once. With a block more it is less than an entry store takes.
+constexpr std::size_t kContinuedBytesMax = std::size_t{24} << 20;
 // Of one block's points in memory, as a push has them at most.
 constexpr std::size_t kBlockBytesMax = std::size_t{256} << 20;
 
@@ -49,6 +51,7 @@ class RunPull {
     filter_.where = "AND run = $2";
     filter_.values.text(run);
     filter_.order = "block, part";
+    filter_.within = true;
   }
 
   struct Outcome {
@@ -58,8 +61,12 @@ class RunPull {
   };
   Result<Outcome> pull(const std::function<Status()>& progress) {
     CAIRN_CHECK(look_here());
-    CAIRN_TRY(const bool has_more, compare());
-    if (has_more) CAIRN_CHECK(write(progress));
+    // All that is read of the database is as of one moment, so that what is written is what was compared.
+    const auto work = [&]() -> Status {
+      CAIRN_TRY(const bool has_more, compare());
+      return has_more ? write(progress) : Status();
+    };
+    CAIRN_CHECK(postgres::in_snapshot(connection_, work));
     return std::move(outcome_);
   }
 
@@ -141,7 +148,8 @@ class RunPull {
   }
 
   // Block by block from the first: each takes the place of those that are here from its number up to the next one's, of
-  // which it was joined. So what is here is a beginning of the run at any time.
+  // which it was joined. What is here is a beginning of the run at any time: of a run that is here already, all is
+  // committed at once.
   Status write(const std::function<Status()>& progress) {
     std::vector<MetricRow> parts;
     std::uint64_t points = 0, bytes = 0;
@@ -149,10 +157,18 @@ class RunPull {
       if (!parts.empty()) CAIRN_CHECK(add_block(parts, next));
       parts.clear();
       points = bytes = 0;
-      return bytes_ >= kBatchBytesMax ? commit(progress) : Status();
+      if (bytes_ < kBatchBytesMax) return {};
+      if (here_.blocks.empty()) return commit(progress);
+      if (bytes_ < kContinuedBytesMax) return {};
+      outcome_.left_out = "there is more of it than is brought to what is here: remove the run here to have all of it";
+      return {};
     };
     const auto take = [&](MetricRow row) -> Status {
       ++outcome_.rows;
+      if (outcome_.rows == 1 && row.block != 0) {
+        outcome_.left_out = "its beginning is not in the database";
+        return {};
+      }
       if (!parts.empty() && parts.front().block != row.block) CAIRN_CHECK(finish(row.block));
       points += row.steps.size();
       bytes += bytes_of(row);
@@ -166,6 +182,11 @@ class RunPull {
     };
     CAIRN_CHECK(for_each_row(take));
     if (outcome_.left_out.empty()) CAIRN_CHECK(finish(std::numeric_limits<std::uint64_t>::max()));
+    // What takes the place of points that are here has all of them, or it does not come.
+    if (!outcome_.left_out.empty() && !here_.blocks.empty()) {
+      changes_.clear();
+      pending_blocks_ = 0;
+    }
     return commit(progress);
   }
 
@@ -234,6 +255,10 @@ class RunPull {
 }  // namespace
 
 Status MetricPull::pull_all() {
+  CAIRN_CHECK(postgres::read_rows<postgres::LeftOutRow>(connection_, from_, [&](const postgres::LeftOutRow& row) {
+    left_out_.push_back(row.statement_key);
+    return Status();
+  }));
   std::string last;  // as the database has it
   while (true) {
     CellWriter values;
@@ -264,13 +289,18 @@ Status MetricPull::pull_run(const std::string& run) {
     report_.left_out.add(name + ": its name is too long");
     return {};
   }
+  const std::string prefix = metric_run_prefix(run);
+  if (std::ranges::any_of(left_out_, [&](const std::string& key) { return key.starts_with(prefix); })) {
+    report_.left_out.add(name + ": the database lacks a part of it");
+    return {};
+  }
   auto outcome = RunPull(connection_, from_, entries_, digest_, run).pull(progress_);
   if (!outcome.ok()) {
     // Somebody logs the run here, or a block is damaged here.
-    if (outcome.error().code == ErrorCode::conflict) report_.conflicts.add(name + " is written here");
+    const bool is_written = outcome.error().code == ErrorCode::conflict || outcome.error().code == ErrorCode::not_found;
+    if (is_written) report_.conflicts.add(name + " is written here");
     if (outcome.error().code == ErrorCode::corruption) report_.left_out.add(name + ": " + outcome.error().message);
-    const bool is_of_run = outcome.error().code == ErrorCode::conflict || outcome.error().code == ErrorCode::corruption;
-    return is_of_run ? Status() : Status(std::move(outcome).error());
+    return is_written || outcome.error().code == ErrorCode::corruption ? Status() : Status(std::move(outcome).error());
   }
   report_.rows += outcome->rows;
   report_.metric_blocks += outcome->blocks;

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "api/src/postgres_pull.h"
 #include "engine/results/entry_store.h"
@@ -35,6 +36,7 @@ class MetricPull {
   EntryStore& entries_;
   const DigestKind digest_;
   PostgresPullReport& report_;
+  std::vector<std::string> left_out_;  // keys of entries that the database does not have whole
   const std::function<Status()>& progress_;
 };
 

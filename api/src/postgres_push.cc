@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
+#include <system_error>
 #include <utility>
 
 #include "api/src/postgres_forgotten.h"
@@ -54,8 +56,10 @@ PostgresPusher::PostgresPusher(mirror::Source& source, PostgresRows& rows, postg
 
 Result<PostgresPushReport> PostgresPusher::push() {
   PostgresPushReport report;
-  Retry retry(options_.retry, options_.clock);
+  std::optional<Retry> retry;
   while (true) {
+    if (!retry) retry.emplace(options_.retry, options_.clock);
+    const mirror::Cursor before = place_.cursor;
     Status pushed = push_once(report);
     // Also behind an error: nothing is under way when this returns.
     const Status landed = land(report);
@@ -63,7 +67,9 @@ Result<PostgresPushReport> PostgresPusher::push() {
     if (pushed.ok()) return report;
     // What was under way may have to be read again.
     scanned_ = place_.cursor;
-    if (!retry.again(pushed.error())) return retry.last_error(pushed.error());
+    // What got further begins to count anew.
+    if (place_.cursor > before) retry.emplace(options_.retry, options_.clock);
+    if (!retry->again(pushed.error())) return retry->last_error(pushed.error());
     if (options_.progress) CAIRN_CHECK(options_.progress(report));
   }
 }
@@ -186,7 +192,15 @@ Status PostgresPusher::write(Batch& batch, PostgresPushReport& report) {
   CAIRN_CHECK(land(report));
   const StorePlace behind = batch.to();
   sending_ = std::exchange(batch, Batch(batch.store(), behind, behind));
-  sent_ = std::async(std::launch::async, [this] { return postgres::apply(*connection_, *sending_, options_.apply); });
+  const auto apply = [this] { return postgres::apply(*connection_, *sending_, options_.apply); };
+  try {
+    sent_ = std::async(std::launch::async, apply);
+  } catch (const std::system_error&) {
+    // The process may have no more threads.
+    std::promise<Result<postgres::Applied>> here;
+    here.set_value(apply());
+    sent_ = here.get_future();
+  }
   rows_.begin_batch();
   return {};
 }

@@ -16,6 +16,12 @@ constexpr std::chrono::seconds kWaitMax{1};
 // Keys that nobody has. All are forgotten when there are more.
 constexpr std::size_t kAbsentMax = 4096;
 
+// What is wrong with one result, while others may be asked for.
+bool is_of_result(const Error& error) {
+  return error.code == ErrorCode::corruption || error.code == ErrorCode::invalid_argument ||
+         error.code == ErrorCode::conflict || error.code == ErrorCode::resource_exhausted;
+}
+
 }  // namespace
 
 bool ResultReadThrough::bring(const std::string& name_space, const std::string& key) {
@@ -25,16 +31,20 @@ bool ResultReadThrough::bring(const std::string& name_space, const std::string& 
   {
     const std::lock_guard lock(mutex_);
     --asking_;
+    const bool is_of_key = !brought.ok() && is_of_result(brought.error());
     if (!brought.ok()) {
       ++stats_.failures;
       stats_.error = brought.error().message;
+    }
+    if (!brought.ok() && !is_of_key) {
       failed_ = now_();
     } else {
       failed_.reset();
-      stats_.error.clear();
-      stats_.brought += *brought ? 1 : 0;
+      const bool came = brought.ok() && *brought;
+      if (brought.ok()) stats_.error.clear();
+      stats_.brought += came ? 1 : 0;
       if (absent_.size() >= kAbsentMax) absent_.clear();
-      if (!*brought) absent_.insert_or_assign(what, now_());
+      if (!came) absent_.insert_or_assign(what, now_());
     }
   }
   answered_.notify_all();
@@ -43,12 +53,15 @@ bool ResultReadThrough::bring(const std::string& name_space, const std::string& 
 
 bool ResultReadThrough::may_ask(const std::string& what) {
   std::unique_lock lock(mutex_);
+  const auto is_absent = [&] {
+    const auto known = absent_.find(what);
+    return known != absent_.end() && now_() - known->second < kAskAgain;
+  };
+  if (is_absent()) return false;
   const auto is_over = [&] { return stopped_ || (failed_ && now_() - *failed_ < kAskAgain); };
   if (!answered_.wait_for(lock, kWaitMax, [&] { return is_over() || asking_ < kAskingMax; }) || is_over()) return false;
-  if (const auto known = absent_.find(what); known != absent_.end()) {
-    if (now_() - known->second < kAskAgain) return false;
-    absent_.erase(known);
-  }
+  if (is_absent()) return false;
+  absent_.erase(what);
   ++asking_;
   ++stats_.asked;
   return true;

@@ -3,6 +3,7 @@
 // What was found damaged: noted by reads, verified by the scrub, mended by repair.
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "api/src/store_impl.h"
 #include "engine/base/errors.h"
@@ -51,18 +52,30 @@ Status StoreImpl::apply_verdicts(IndexBatch batch) {
 
 namespace {
 
-// The refs and roots whose records lie at the places that are `bad`: the index knows what they said.
+// Where the log does not have a statement any more that it had.
+struct LostPlaces {
+  std::vector<RecordPlace> bad;
+  // Of segments that lack records: the statements that they have.
+  std::map<std::uint32_t, std::vector<std::uint64_t>> known;
+
+  bool empty() const { return bad.empty() && known.empty(); }
+  bool contains(const RecordPlace& place) const {
+    if (std::ranges::find(bad, place) != bad.end()) return true;
+    const auto segment = known.find(place.segment);
+    return segment != known.end() && !std::ranges::binary_search(segment->second, place.offset);
+  }
+};
+
+// The refs, roots and entries whose records are lost: the index knows what they said.
 struct Statements {
   std::vector<RefRecord> refs;
   std::vector<Root> roots;
   std::vector<StoredEntry> entries;
 };
-Result<Statements> statements_at(Index& index, const std::vector<RecordPlace>& bad) {
+Result<Statements> statements_at(Index& index, const LostPlaces& lost) {
   Statements found;
-  if (bad.empty()) return found;
-  const auto is_bad = [&](const std::optional<RecordPlace>& place) {
-    return place && std::find(bad.begin(), bad.end(), *place) != bad.end();
-  };
+  if (lost.empty()) return found;
+  const auto is_bad = [&](const std::optional<RecordPlace>& place) { return place && lost.contains(*place); };
   const auto visit_ref = [&](const RefRecord& ref) -> Status {
     CAIRN_TRY(const auto place, index.find_ref_place(ref.name, ref.version));
     if (is_bad(place)) found.refs.push_back(ref);
@@ -128,7 +141,7 @@ class Scrub {
         report_.damaged.push_back({.what = place, .id = {}, .affected = {}});
       }
     }
-    CAIRN_TRY(const Statements lost, statements_at(store_.index(), bad_statements_));
+    CAIRN_TRY(const Statements lost, statements_at(store_.index(), lost_));
     const auto add = [this](std::string affected) {
       report_.damaged.push_back(
           {.what = "the record of a name is damaged; the index has what it said, and 'repair' writes it again",
@@ -145,7 +158,7 @@ class Scrub {
     return std::move(report_);
   }
 
-  const std::vector<RecordPlace>& bad_statements() const { return bad_statements_; }
+  const LostPlaces& lost() const { return lost_; }
 
  private:
   bool limits_are_reached() const {
@@ -158,7 +171,8 @@ class Scrub {
     ++report_.segments;
     report_.records += scrubbed.records;
     report_.bytes_read += scrubbed.bytes_read;
-    bad_statements_.insert(bad_statements_.end(), scrubbed.bad_statements.begin(), scrubbed.bad_statements.end());
+    lost_.bad.insert(lost_.bad.end(), scrubbed.bad_statements.begin(), scrubbed.bad_statements.end());
+    if (scrubbed.known_statements) lost_.known[segment] = *std::move(scrubbed.known_statements);
     if (!scrubbed.unreadable.empty()) unreadable_.push_back(std::move(scrubbed.unreadable));
     CAIRN_TRY(const StoreImpl::Writing writing, store_.begin_writing());
     // It may have been reclaimed meanwhile.
@@ -179,7 +193,7 @@ class Scrub {
   Pace pace_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   ScrubReport report_;
-  std::vector<RecordPlace> bad_statements_;
+  LostPlaces lost_;
   std::vector<std::string> unreadable_;  // tables and heads
 };
 
@@ -211,8 +225,8 @@ class Mending {
     return {};
   }
 
-  Status write_statements(const std::vector<RecordPlace>& bad) {
-    CAIRN_TRY(Statements found, statements_at(store_.index(), bad));
+  Status write_statements(const LostPlaces& lost) {
+    CAIRN_TRY(Statements found, statements_at(store_.index(), lost));
     written_ += found.refs.size() + found.roots.size() + found.entries.size();
     for (const RefRecord& ref : found.refs) CAIRN_CHECK(sink_.write_ref(ref));
     for (Root& root : found.roots) CAIRN_CHECK(sink_.write_roots({std::move(root)}));
@@ -268,7 +282,7 @@ Result<RepairReport> StoreImpl::repair(const Progress& progress) {
     CAIRN_TRY(const Writing writing, begin_writing());
     Mending mending(*this, *writing.log);
     Status mended = mending.write_copies(meter);
-    if (mended.ok()) mended = mending.write_statements(scrub.bad_statements());
+    if (mended.ok()) mended = mending.write_statements(scrub.lost());
     if (!writing.log->failed()) {
       Status committed = mending.commit();
       if (mended.ok()) mended = std::move(committed);

@@ -25,6 +25,14 @@ class SegmentScrub {
   Result<ScrubbedSegment> run() {
     CAIRN_TRY(SegmentRecords found, records_of(segment_, reader_.index()));
     out_.unreadable = std::move(found.unreadable);
+    // Where a sector is bad, what is behind it may be whole: nobody can tell.
+    if (found.may_lack && out_.unreadable.empty()) {
+      std::vector<std::uint64_t>& known = out_.known_statements.emplace();
+      for (const RecordDescriptor& record : found.records) {
+        if (is_statement(record.kind)) known.push_back(record.payload_offset);
+      }
+      std::ranges::sort(known);
+    }
     auto next = [&, at = std::size_t{0}]() mutable -> Result<std::optional<Item>> {
       while (at < found.records.size()) {
         CAIRN_CHECK(meter_.check_stop());

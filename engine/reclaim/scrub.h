@@ -35,8 +35,11 @@ struct ScrubbedSegment {
   std::uint64_t records = 0, bytes_read = 0;
   // Of what is damaged, and of what is whole and was taken for damaged.
   std::vector<Verdict> verdicts;
-  std::vector<RecordPlace> bad_statements;  // of refs and roots
-  std::string unreadable;                   // see SegmentRecords
+  std::vector<RecordPlace> bad_statements;  // of refs, roots and entries
+  // Of a segment that may lack some of its records: where those statements are that it has, sorted. What the index
+  // places elsewhere in it is lost.
+  std::optional<std::vector<std::uint64_t>> known_statements;
+  std::string unreadable;  // see SegmentRecords
 };
 
 // What cannot be read for an error of the device is tried twice, and damaged then.

@@ -53,6 +53,7 @@ Result<SegmentRecords> records_of(const OpenSegment& segment, Index& index) {
   const auto groups_end = read_twice([&] { return read_groups_end(segment); });
   if (groups_end.ok() && *groups_end) end = std::min(end, **groups_end);
   ScanOptions heads{.to = end, .known_synced = std::numeric_limits<std::uint64_t>::max(), .verify_payloads = false};
+  found.may_lack = segment.number != applied.segment || applied.offset > segment.size;
   const auto collect = [&](const GroupHead& group) -> Status {
     found.records.insert(found.records.end(), group.records.begin(), group.records.end());
     return {};
@@ -63,6 +64,7 @@ Result<SegmentRecords> records_of(const OpenSegment& segment, Index& index) {
   });
   if (scan.ok() && scan->damage.empty()) return found;
   if (!scan.ok()) CAIRN_CHECK(note_unreadable(scan.error(), found));
+  found.may_lack = true;
   found.damage = scan.ok() ? scan->damage.front() : found.unreadable;
   found.records.clear();
   CAIRN_CHECK(add_from_index(segment.number, index, found.records));

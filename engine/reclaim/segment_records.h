@@ -14,6 +14,8 @@ struct SegmentRecords {
   std::vector<RecordDescriptor> records;
   // Set in the last case: refs, roots and what is no longer needed are left out.
   std::string damage;
+  // There was no table to be read, and it is not the end of the log: it may have had more records.
+  bool may_lack = false;
   // Where a bad sector is in the table, its footer, or in a head without them. Such a segment is
   // not to be removed: nobody knows what else it says.
   std::string unreadable;

@@ -200,8 +200,11 @@ Result<std::optional<EntryChange>> ResultTable::bring(std::string_view name_spac
   CAIRN_TRY(const auto here, find_whole(entry_key));
   if (here) {
     const bool is_later = here->envelope.created_ns > from.created_ns;
-    if (here->memory_only || is_later || here->envelope.value == from.value) return std::optional<EntryChange>();
-    if (here->envelope.created_ns == from.created_ns) {
+    const bool is_as_old = here->envelope.created_ns == from.created_ns;
+    if (here->memory_only || is_later || (is_as_old && here->envelope.value == from.value)) {
+      return std::optional<EntryChange>();
+    }
+    if (is_as_old) {
       return of_key(key, ErrorCode::conflict, "another value was put here at the same time");
     }
   }

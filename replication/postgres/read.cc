@@ -55,15 +55,28 @@ Result<StorePlace> read_place(Connection& connection, const Uuid& store) {
   return place;
 }
 
+// A store's clock by now: what it said last, and what has passed since its last batch. NULL: it has said none, and
+// nobody can tell what has ended there.
+constexpr std::string_view kStoreTimeNow =
+    "(s.store_time_ns + greatest(0, (extract(epoch FROM now() - s.updated) * 1e9)::bigint))";
+
 Result<std::optional<std::uint64_t>> read_store_time(Connection& connection, const Uuid& store) {
   CellWriter values;
   values.uuid(store);
-  CAIRN_TRY(const Rows rows, connection.query("SELECT store_time_ns FROM cairn.stores WHERE store = $1", values));
+  CAIRN_TRY(const Rows rows,
+            connection.query("SELECT " + std::string(kStoreTimeNow) + " FROM cairn.stores s WHERE store = $1", values));
   if (rows.size() == 0) return std::optional<std::uint64_t>();
   CellReader row = rows.row(0);
   const auto time = row.optional(&CellReader::count);
   CAIRN_CHECK(row.check());
   return time;
+}
+
+Status in_snapshot(Connection& connection, const std::function<Status()>& work) {
+  return in_transaction(connection, [&]() -> Status {
+    CAIRN_CHECK(connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
+    return work();
+  });
 }
 
 Status read_cells(Connection& connection, const Table& table, const Uuid& store, const RowFilter& filter,
@@ -83,8 +96,7 @@ Status read_columns(Connection& connection, const Table& table, std::string_view
   CellWriter values;
   values.uuid(store);
   values.append(filter.values);
-  return in_transaction(connection, [&]() -> Status {
-    CAIRN_CHECK(connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
+  const auto work = [&]() -> Status {
     CAIRN_TRY([[maybe_unused]] const Rows declared, connection.query(declare, values));
     for (std::size_t count = kFetchedFirst;;) {
       std::size_t bytes = 0;
@@ -95,22 +107,23 @@ Status read_columns(Connection& connection, const Table& table, std::string_view
       };
       CAIRN_TRY(const std::size_t rows,
                 connection.visit("FETCH " + std::to_string(count) + " FROM cairn_rows", visit_row));
-      if (rows < count) return {};
+      if (rows < count) return connection.run("CLOSE cairn_rows");
       count = next_count(rows, bytes);
     }
-  });
+  };
+  return filter.within ? work() : in_snapshot(connection, work);
 }
 
 Result<std::optional<FoundResult>> find_result(Connection& connection, const EntryId& id, const Uuid& except) {
   CellWriter values;
   values.bytea(id.sha256).uuid(except);
-  CAIRN_TRY(const Rows rows,
-            connection.query("SELECT r.expires_store_ns - s.store_time_ns, " + columns_of(kResults, "r.") +
-                                 " FROM cairn.results r JOIN cairn.stores s ON s.store = r.store WHERE r.id = $1 AND "
-                                 "r.store <> $2 AND (r.expires_store_ns IS NULL OR "
-                                 "r.expires_store_ns > coalesce(s.store_time_ns, 0)) "
-                                 "ORDER BY r.created_ns DESC, r.store LIMIT 1",
-                             values));
+  CAIRN_TRY(
+      const Rows rows,
+      connection.query("SELECT r.expires_store_ns - " + std::string(kStoreTimeNow) + ", " + columns_of(kResults, "r.") +
+                           " FROM cairn.results r JOIN cairn.stores s ON s.store = r.store WHERE r.id = $1 AND "
+                           "r.store <> $2 AND (r.expires_store_ns IS NULL OR r.expires_store_ns > " +
+                           std::string(kStoreTimeNow) + ") ORDER BY r.created_ns DESC, r.store LIMIT 1",
+                       values));
   if (rows.size() == 0) return std::optional<FoundResult>();
   FoundResult found;
   CellReader row = rows.row(0);

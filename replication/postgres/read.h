@@ -25,10 +25,13 @@ Result<std::optional<std::uint64_t>> read_store_time(Connection& connection, con
 // prepared beyond that is a few MiB. `visit` may not use the connection. `where` begins behind "store = $1", and refers
 // to `values` as $2, $3, …
 struct RowFilter {
+  bool within = false;  // the work of in_snapshot(), one visit at a time
   std::string_view where = {};
   CellWriter values = {};
   std::string_view order = {};  // empty: that of the keys
 };
+// What `work` reads is as it is at one moment.
+Status in_snapshot(Connection& connection, const std::function<Status()>& work);
 // Of the columns that are named alone.
 Status read_columns(Connection& connection, const Table& table, std::string_view columns, const Uuid& store,
                     const RowFilter& filter, const std::function<Status(CellReader& row)>& visit);

@@ -149,7 +149,7 @@ MetricRow MetricRow::read(CellReader& cells) {
   row.integers = cells.optional(&CellReader::int8s).value_or(std::vector<std::int64_t>());
   row.texts = cells.optional(&CellReader::texts).value_or(std::vector<std::string>());
   const std::size_t values = row.reals.size() + row.integers.size() + row.texts.size();
-  if (known == std::end(kMetricTypes) || values != row.steps.size() || values != row.times_ns.size()) {
+  if (known == std::end(kMetricTypes) || values == 0 || values != row.steps.size() || values != row.times_ns.size()) {
     cells.refuse("and those before it are no stretch of metrics");
   }
   return row;

@@ -143,6 +143,13 @@ Result<std::optional<Credentials>> credentials_from_profile(const Surroundings& 
   return std::optional<Credentials>();
 }
 
+std::string configured_endpoint(const Surroundings& surroundings) {
+  for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}) {
+    if (const std::string_view url = variable(surroundings, name); !url.empty()) return std::string(url);
+  }
+  return {};
+}
+
 Result<std::optional<std::string>> configured_region(const Surroundings& surroundings) {
   for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
     if (const std::string_view region = variable(surroundings, name); !region.empty()) {

@@ -23,6 +23,9 @@ Result<std::optional<Credentials>> credentials_from_profile(const Surroundings& 
 // What AWS_REGION or AWS_DEFAULT_REGION says, or else the profile; nothing where none does.
 Result<std::optional<std::string>> configured_region(const Surroundings& surroundings);
 
+// What AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL says; empty where neither does.
+std::string configured_endpoint(const Surroundings& surroundings);
+
 // The endpoint that a container's AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI names. The latter is asked over
 // TLS, or without on this machine and at the two link-local addresses that AWS's agents have, and nowhere else.
 Result<std::optional<Credentials>> credentials_from_container(const Surroundings& surroundings);

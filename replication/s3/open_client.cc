@@ -42,10 +42,11 @@ Result<std::unique_ptr<OpenClient>> OpenClient::open(const StorageAddress& addre
     place.region = configured.value_or(std::string(kUsualRegion));
   }
   CAIRN_CHECK(check_region(place.region));
-  if (address.endpoint.empty()) {
+  const std::string url = address.endpoint.empty() ? configured_endpoint(parts.surroundings) : address.endpoint;
+  if (url.empty()) {
     CAIRN_TRY(place.endpoint, aws_endpoint(place.region));
   } else {
-    CAIRN_TRY(place.endpoint, parse_endpoint(address.endpoint));
+    CAIRN_TRY(place.endpoint, parse_endpoint(url));
   }
   options.place = std::move(place);
   CAIRN_TRY(parts.transport, Transport::create({.ca_file = address.ca_file}));

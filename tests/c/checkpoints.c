@@ -30,6 +30,8 @@ static void save(cairn_store* store, uint64_t generation, float first, double lo
   values[1].data = "momentum";
   values[1].bytes = 8;
   values[1].name = "optimizer";
+  values[1].attributes = metadata;
+  values[1].attribute_count = 1;
   values[1].handover = CAIRN_MOVE;
   values[1].release = count;
   options.metrics = metrics;

@@ -209,6 +209,22 @@ void test_release(void) {
   value.on_full = (cairn_on_full)8;
   CHECK_FAILS(CAIRN_INVALID_ARGUMENT, cairn_put(store, &value, NULL));
   CHECK(released == 5);
+  {
+    struct {
+      cairn_put_value known;
+      unsigned char later[8];
+    } newer;
+    memset(&newer, 0, sizeof newer);
+    newer.known = value_of("moved", 5);
+    newer.known.size = sizeof newer;
+    newer.known.handover = CAIRN_MOVE;
+    newer.known.release = count;
+    newer.known.context = &released;
+    newer.later[0] = 1; /* an option that this library does not know */
+    CHECK_FAILS(CAIRN_UNSUPPORTED, cairn_put(store, &newer.known, NULL));
+    CHECK(released == 6);
+    released = 5;
+  }
   /* What is not handed over is not released. */
   value.on_full = CAIRN_BLOCK;
   value.handover = CAIRN_BORROW;

@@ -149,6 +149,14 @@ TEST_F(CredentialSourcesTest, TheRegionIsTheEnvironmentsOrTheProfiles) {
   EXPECT_EQ(region(), "d");
 }
 
+TEST_F(CredentialSourcesTest, TheEndpointIsTheEnvironmentsAndOfS3First) {
+  EXPECT_EQ(configured_endpoint(surroundings_), "");
+  variables_["AWS_ENDPOINT_URL"] = "http://all:1";
+  EXPECT_EQ(configured_endpoint(surroundings_), "http://all:1");
+  variables_["AWS_ENDPOINT_URL_S3"] = "http://s3:2";
+  EXPECT_EQ(configured_endpoint(surroundings_), "http://s3:2");
+}
+
 TEST_F(CredentialSourcesTest, AContainersEndpointIsAskedWithItsToken) {
   const auto from = [this] { return outcome(&credentials_from_container); };
   EXPECT_EQ(from(), "none");

@@ -79,6 +79,24 @@ TEST_F(ArrivingContentTest, ABlockThatIsThereTwiceComesForItsNeighboursAlone) {
   expect_begun(one_, "ababc", false);
 }
 
+// Nobody can stop it meanwhile.
+TEST_F(ArrivingContentTest, ABlockThatIsThereVeryOftenIsLeftToBeRead) {
+  const std::string block(1 << 20, 'x');
+  arriving_.expect(one_, file_of(std::vector<Piece>(100, whole(block))));
+  take(block);
+  const auto begun = arriving_.end(one_);
+  ASSERT_TRUE(begun.has_value());
+  EXPECT_EQ(begun->bytes, 64u << 20);
+  EXPECT_FALSE(begun->all);
+}
+
+TEST_F(ArrivingContentTest, WhatHasTooManyPiecesIsNotExpected) {
+  arriving_.expect(one_, file_of(std::vector<Piece>(1'000'000, whole("a"))));
+  arriving_.expect(two_, file_of(std::vector<Piece>(100'000, whole("b"))));
+  EXPECT_TRUE(arriving_.end(one_).has_value());
+  EXPECT_FALSE(arriving_.end(two_).has_value());
+}
+
 TEST_F(ArrivingContentTest, ASkeletonIsKeptForWhatLiesBetween) {
   const std::string skeleton = "<|>";
   arriving_.expect(one_, file_of({piece(skeleton, 0, 1, true), whole("ab"), piece(skeleton, 1, 1, true), whole("c"),

@@ -4,7 +4,10 @@
 // read, and what is put in again heals it. Counts stay exact all the while.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "engine/log/segment_files.h"
@@ -47,6 +50,15 @@ class HealTest : public ::testing::Test {
   static void close(Store& store) {
     EXPECT_TRUE(store.close().ok());
     const Store gone(std::move(store));
+  }
+  static std::set<std::string> all_that_is_said(Store& store) {
+    std::set<std::string> all;
+    const auto objects = store.list();
+    const auto refs = store.archive().list();
+    EXPECT_TRUE(objects.ok() && refs.ok());
+    for (const Object& object : objects->objects) all.insert(object.id);
+    for (const RefInfo& ref : *refs) all.insert(ref.name + "@" + std::to_string(ref.version));
+    return all;
   }
   static CheckReport check(Store& store) { return store.check({.read_data = true}).value(); }
 
@@ -269,6 +281,38 @@ TEST_F(HealTest, NamesWhoseRecordsAreDamagedAreWrittenAgain) {
   EXPECT_TRUE(rebuilt.info().recovery.damage.empty());
   EXPECT_TRUE(scenario_.unreadable(rebuilt).empty());
   EXPECT_EQ(wrong_with_counts(rebuilt), "");
+}
+
+// The records are gone with the end of a file: only the index knows what they said.
+TEST_F(HealTest, NamesThatWereInTheEndOfAFileThatIsCutAreWrittenAgain) {
+  // The last file but one that has a name behind its middle.
+  std::optional<PlacedRecord> last;
+  for (const PlacedRecord& at : HealScenario::records(fs_, kStore)) {
+    const bool is_name = at.record.kind == RecordKind::ref || at.record.kind == RecordKind::roots;
+    if (is_name && at.segment != segments().back()) last = at;
+  }
+  ASSERT_TRUE(last.has_value());
+  std::set<std::string> before;
+  {
+    Store store = open_store(fs_, kStore);
+    before = all_that_is_said(store);
+    close(store);
+  }
+  {
+    const auto file = fs_.open(segment_file(last->segment), {.write = true}).value();
+    ASSERT_TRUE(file->truncate(last->record.payload_offset).ok());
+    ASSERT_TRUE(file->sync().ok());
+  }
+  Store store = open_store(fs_, kStore);
+  const auto told = store.scrub().value().damaged;
+  EXPECT_TRUE(std::ranges::any_of(told, [](const Damage& damage) {
+    return damage.what.find("the record of a name is damaged") != std::string::npos;
+  }));
+  EXPECT_GE(store.repair().value().blocks_repaired, 1u);
+  close(store);
+  rebuild();
+  Store rebuilt = open_store(fs_, kStore);
+  EXPECT_EQ(all_that_is_said(rebuilt), before);
 }
 
 // Nothing that is needed is lost with it: the index, and the rest of the segment, say what is there.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <utility>
 
 #include "tests/store/mirror_gc_fixture.h"
 
@@ -48,6 +49,27 @@ class MirrorGcBesideTest : public MirrorGcTest {
   static bool is_put_in_faith(std::string_view what, std::string_view key) {
     if (what == "list" && key.starts_with("reclaim/")) return true;
     return what == "put" && (key.starts_with("index/") || key.find("/journal/") != std::string_view::npos);
+  }
+  // A push that is killed right after it put an index in the faith of what was noted at that moment. Then the grace is
+  // over.
+  void put_index_in_faith(OpenedStore& a) {
+    fill(a);
+    std::atomic<bool> noted = false, killed = false;
+    bucket_.between = [&](std::string_view what, std::string_view key) {
+      if (killed || what != "put" || !key.starts_with("index/")) return;
+      if (noted) return;
+      noted = true;
+      EXPECT_GT(gc_well().noted_packs, 0u);
+      killed = true;  // once this index is put
+    };
+    bucket_.fault = [&](std::size_t, const std::string& what) {
+      return killed && what == "list" ? Fault::refused : Fault::none;
+    };
+    EXPECT_FALSE(push(*a.impl, {.parallel = 1}).ok());
+    bucket_.between = nullptr;
+    bucket_.fault = nullptr;
+    ASSERT_TRUE(killed);
+    later(kGrace + std::chrono::hours(1));
   }
   MemoryStorage::State filled_;
 };
@@ -244,24 +266,8 @@ TEST_F(MirrorGcBesideTest, APusherThatLivesLongSeesWhatIsNoted) {
 // that index has, and says so while the gc that removes what was noted is at it.
 TEST_F(MirrorGcBesideTest, WhatAnIndexWasPutInTheFaithOfIsKept) {
   OpenedStore a = open("a"), b = open("b");
-  fill(a);
-  std::atomic<bool> noted = false, killed = false;
-  bucket_.between = [&](std::string_view what, std::string_view key) {
-    if (killed || what != "put" || !key.starts_with("index/")) return;
-    if (noted) return;
-    noted = true;
-    EXPECT_GT(gc_well().noted_packs, 0u);
-    killed = true;  // once this index is put
-  };
-  bucket_.fault = [&](std::size_t, const std::string& what) {
-    return killed && what == "list" ? Fault::refused : Fault::none;
-  };
-  EXPECT_FALSE(push(*a.impl, {.parallel = 1}).ok());
-  bucket_.between = nullptr;
-  bucket_.fault = nullptr;
-  ASSERT_TRUE(killed);
+  put_index_in_faith(a);
   const std::uint64_t said = packed();
-  later(kGrace + std::chrono::hours(1));
 
   // The same file, so that it is the same tree.
   ASSERT_TRUE(b.store.archive().add({inputs_ / "again.safetensors"}, {.name = "again", .base = base_}).ok());
@@ -282,6 +288,24 @@ TEST_F(MirrorGcBesideTest, WhatAnIndexWasPutInTheFaithOfIsKept) {
   gc_all();
   expect_all_of(a, "later");
   expect_all_of(b, "of another, later");
+}
+
+// The same store finds all of it there, its snapshot too, and puts a journal alone.
+TEST_F(MirrorGcBesideTest, WhatAnIndexWasPutInTheFaithOfIsKeptForAPushThatHasNothingToAdd) {
+  OpenedStore a = open("a");
+  put_index_in_faith(a);
+  bool removed = false;
+  bucket_.between = [&](std::string_view what, std::string_view key) {
+    if (what != "put" || key.find("/journal/") == std::string_view::npos || std::exchange(removed, true)) return;
+    EXPECT_GT(gc_well().removed_packs, 0u);
+  };
+  const auto again = push_well(*a.impl, small_packs());
+  bucket_.between = nullptr;
+  EXPECT_TRUE(removed);
+  EXPECT_EQ(again.records, 0u);
+  expect_all_of(a, "pushed again");
+  gc_all();
+  expect_all_of(a, "later");
 }
 
 }  // namespace

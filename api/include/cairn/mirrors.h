@@ -167,9 +167,8 @@ struct MirrorGcReport {
 
 // Of one store; any thread. Calls that ask the mirror block, and try again what may succeed later. Errors name what was
 // asked and never hold a secret. ErrorCode::unsupported: this build has no S3 or no PostgreSQL, the mirror is of stores
-// with another digest, or it is a database and the call is about content: gc(), repair() and restore(), so far verify()
-// and pull() as well, and StoreOptions::read_through. not_found: no mirror of that name. Progress may stop a call:
-// ErrorCode::cancelled.
+// with another digest, or it is a database and the call is about content: gc(), repair() and restore(). not_found: no
+// mirror of that name. Progress may stop a call: ErrorCode::cancelled.
 class Mirrors {
  public:
   // Notes the place under a name (letters, digits, '-', '_', '.'; at most 64), in the store's folder, where read-only

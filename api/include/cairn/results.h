@@ -126,7 +126,9 @@ class Results {
                                 const ResultOptions& options = {});
 
   // Nothing when it is not there, or its time is over. ErrorCode::unsupported when its
-  // serializer is not known here; corruption when its bytes are not what that writes.
+  // serializer is not known here; corruption when its bytes are not what that writes. One that is not here is
+  // looked for in the database that the store is read through (StoreOptions::read_through), here and in get_many(),
+  // and kept with what is left of its time; a database that does not answer soon has none.
   Result<std::optional<ResultValue>> get(const std::string& key);
   // Those that are there.
   Result<std::map<std::string, ResultValue>> get_many(const std::vector<std::string>& keys);

@@ -96,9 +96,10 @@ struct StoreOptions {
   // 0: none, also not one that is there. Nothing: that one; or segment_bytes and a quarter, between 4 and
   // 64 MiB, once the store takes 32 times as much, or eight times where the disk has no more than that left.
   std::optional<std::uint64_t> reserve_bytes = {};
-  // The name of a mirror (cairn/mirrors.h). What is asked for by name, or by id where it was put directly, and is not
-  // here, is looked for in what other stores have there; it is fetched, verified and kept; others who write wait. What
-  // it does not have either is not asked for again for ten seconds. Empty: none. Needs read_write.
+  // The name of a mirror (cairn/mirrors.h), or of one of each kind with a comma between. Of a bucket: what is asked for
+  // by name, or by id where it was put directly, and is not here, is looked for in what other stores have there; it is
+  // fetched, verified and kept; others who write wait. Of a database: results, see Results::get(). What it does not
+  // have either is not asked for again for ten seconds. Empty: none. Needs read_write.
   std::string read_through = {};
 };
 

@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "api/src/opened_mirror.h"
-#include "api/src/read_through.h"
 #include "api/src/running_mirrors.h"
 #include "cairn/experiments.h"
 #include "cairn/mirrors.h"
@@ -313,7 +312,6 @@ TEST_F(DatabaseMirrorTest, AskedForContentItSaysThatItHasNone) {
   Mirrors mirrors = a.store.mirrors();
   expect_unsupported(status_of(mirrors.gc("db")));
   expect_unsupported(status_of(mirrors.repair("db")));
-  expect_unsupported(status_of(ReadThrough::open(*a.impl, "db")));
   const auto restored = Mirrors::restore(stores_.inputs_ / "restored", place());
   EXPECT_EQ(status_of(restored).error().code, ErrorCode::unsupported);
   EXPECT_FALSE(std::filesystem::exists(stores_.inputs_ / "restored"));

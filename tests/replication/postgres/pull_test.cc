@@ -327,6 +327,26 @@ TEST_F(PullTest, WhatNoStoreWritesIsNamedAndTheRestIsBrought) {
   CAIRN_ASSERT_OK(b.store.check({}));
 }
 
+// Nothing may be made of it, and nothing that is here may go for it.
+TEST_F(PullTest, ARunThatIsNotWholeThereIsNamedAndWhatIsHereStays) {
+  OpenedStore a = stores_.open("a"), b = stores_.open("b");
+  for (const char* const run : {"empty", "headless", "goes on"}) log(a.store, run, 0, 50);
+  log(b.store, "goes on", 0, 40);
+  push_well(a);
+  const auto connection = connect();
+  CAIRN_ASSERT_OK(
+      connection->run("UPDATE cairn.metrics SET steps = '{}', times_ns = '{}', reals = '{}' "
+                      "WHERE run = 'empty' AND reals IS NOT NULL"));
+  CAIRN_ASSERT_OK(connection->run("UPDATE cairn.metrics SET block = block + 1 WHERE run = 'headless'"));
+  const auto report = pull(b);
+  CAIRN_ASSERT_OK(report);
+  EXPECT_EQ(report->left_out.count, 2u) << ::testing::PrintToString(report->left_out.names);
+  EXPECT_EQ(b.store.metrics()->query("goes on", "loss")->points.size(), 50u);
+  const auto runs = b.store.metrics()->runs();
+  CAIRN_ASSERT_OK(runs);
+  EXPECT_THAT(*runs, ::testing::ElementsAre("goes on"));
+}
+
 TEST_F(PullTest, WhatTheStoreCouldNotMirrorIsNamed) {
   OpenedStore a = stores_.open("a"), b = stores_.open("b");
   stores_.put_result(a.store, "damaged", "\"" + std::string(2'000'000, 'b') + "\"");

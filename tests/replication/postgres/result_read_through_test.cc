@@ -134,6 +134,21 @@ TEST_F(ResultReadThroughTest, ADatabaseThatIsAwayIsAMissAndIsLeftAloneForAWhile)
   EXPECT_THAT(b.store.metrics_text(), ::testing::HasSubstr("cairn_results_ask_failing 0\n"));
 }
 
+TEST_F(ResultReadThroughTest, AResultThatIsNoneKeepsNoOthersAway) {
+  OpenedStore a = stores_.open("a");
+  stores_.put_result(a.store, "x", "1");
+  stores_.put_result(a.store, "y", "2");
+  push_well(a);
+  CAIRN_ASSERT_OK(connect()->run("UPDATE cairn.results SET key = 'another' WHERE key = 'x'"));
+  OpenedStore b = open_through("b");
+  EXPECT_EQ(text_of(b, "x"), "nothing");
+  EXPECT_EQ(text_of(b, "y"), "2");
+  EXPECT_EQ(text_of(b, "x"), "nothing");
+  EXPECT_EQ(stats(b).asked, 2u) << "it is not asked for again for a while";
+  EXPECT_EQ(stats(b).failures, 1u);
+  EXPECT_EQ(stats(b).brought, 1u);
+}
+
 TEST_F(ResultReadThroughTest, ADatabaseThatHangsIsAMiss) {
   MessageProxy proxy(std::stoi(port()), [](std::size_t) { return MessageProxy::Do::hang; });
   OpenedStore b = open_through("b", proxy.port(), milliseconds(50));
@@ -178,7 +193,7 @@ TEST_F(ResultReadThroughTest, ManyThreadsAskAtOnce) {
 TEST_F(ResultReadThroughTest, AStoreIsReadThroughOneMirrorOfEachKind) {
   {
     OpenedStore b = stores_.open("b");
-    const std::string url = "postgresql://postgres:" + password() + "@127.0.0.1:" + port() + "/" + database_;
+    const std::string url = "postgresql://postgres@127.0.0.1:" + port() + "/" + database_;
     CAIRN_ASSERT_OK(write_mirror_place(*b.impl, "db", {.url = url}));
     CAIRN_ASSERT_OK(write_mirror_place(*b.impl, "db2", {.url = url}));
     CAIRN_ASSERT_OK(write_mirror_place(*b.impl, "broken", {.url = "postgresql://[" + password()}));

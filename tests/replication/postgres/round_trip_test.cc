@@ -221,12 +221,14 @@ TEST_F(RowsTest, AKeyThatNoIndexTakesIsRefusedBeforeItIsSent) {
 TEST_F(RowsTest, AResultOfAnotherStoreIsFoundUnlessItsTimeIsOver) {
   const auto connection = connect_with_schema();
   ResultRow row = results()[0];
+  constexpr std::uint64_t kHour = 3'600'000'000'000;
+  row.expires_store_ns = kHour;
   for (const unsigned number : {1u, 2u, 3u}) {
     Batch batch(store_uuid(number), {}, place(10));
     row.created_ns = number;
     CAIRN_ASSERT_OK(batch.put(row));
     // Of the third the time is over.
-    batch.set_store_time(number == 3 ? 1'000 : 990);
+    batch.set_store_time(number == 3 ? kHour : 1'000);
     CAIRN_ASSERT_OK(apply(*connection, batch));
   }
   const auto found = find_result(*connection, row.key.id, store_uuid(9));
@@ -234,9 +236,17 @@ TEST_F(RowsTest, AResultOfAnotherStoreIsFoundUnlessItsTimeIsOver) {
   ASSERT_TRUE(*found);
   EXPECT_EQ((*found)->store, store_uuid(2));
   EXPECT_EQ((*found)->row.bytes, row.bytes);
-  EXPECT_EQ((*found)->left_ns, 10u);
+  EXPECT_LE((*found)->left_ns, kHour - 1'000);
+  EXPECT_GT((*found)->left_ns, kHour / 2);
   EXPECT_EQ((*find_result(*connection, row.key.id, store_uuid(2)))->store, store_uuid(1));
   EXPECT_FALSE(*find_result(*connection, entry_id("nobody's"), store_uuid(9)));
+  // A store that has nothing to say does not make its time stand still, and one that has said no time ends nothing.
+  CAIRN_ASSERT_OK(connection->run("UPDATE cairn.stores SET updated = now() - interval '2 hours'"));
+  EXPECT_FALSE(*find_result(*connection, row.key.id, store_uuid(9)));
+  EXPECT_GT(**read_store_time(*connection, store_uuid(1)), kHour);
+  CAIRN_ASSERT_OK(connection->run("UPDATE cairn.stores SET updated = now(), store_time_ns = NULL"));
+  EXPECT_FALSE(*find_result(*connection, row.key.id, store_uuid(9)));
+  EXPECT_FALSE(*read_store_time(*connection, store_uuid(1)));
 }
 
 }  // namespace
